@@ -1,0 +1,40 @@
+# make train   install if needed, train DiffMVR (small), restore a clip, print the table
+# make test    install if needed, run every test
+SHELL := /bin/bash
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+# Overrides for the training run: make train ARGS="experiment=dual_motion trainer.max_steps=1000"
+ARGS ?=
+
+.PHONY: train test lint figures weights clean
+
+train: $(INSTALLED)
+	$(BIN)/python -m diffmvr.train $(ARGS)
+
+test: $(INSTALLED)
+	$(BIN)/python -m pytest tests -n 2 --dist loadfile
+
+lint: $(INSTALLED)
+	$(BIN)/ruff check src tests
+	$(BIN)/ruff format --check src tests
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+figures: $(INSTALLED)
+	$(BIN)/python -m experiments.figures
+
+# Train everything that ships in src/diffmvr/weights anew (hours).
+weights: $(INSTALLED)
+	bash experiments/pretrain.sh
+
+# The stamp is newer than both files only after a complete install.
+$(INSTALLED): pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade pip
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[dev,landmarks]"
+	touch $(INSTALLED)
+
+clean:
+	rm -rf $(VENV) outputs multirun build dist

@@ -1,0 +1,18 @@
+"""Other ways to fill the hole, behind :class:`~diffmvr.structures.Restorer`.
+
+They need no weights and are the honest floor: whatever DiffMVR is worth, it must beat them.
+"""
+
+from diffmvr.baselines.past import PastFrame
+from diffmvr.baselines.registry import RESTORERS, get_restorer
+from diffmvr.baselines.spatial import Mirror, NavierStokes, Occluded, Telea
+
+__all__ = [
+    "RESTORERS",
+    "Mirror",
+    "NavierStokes",
+    "Occluded",
+    "PastFrame",
+    "Telea",
+    "get_restorer",
+]

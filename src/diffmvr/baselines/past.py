@@ -1,0 +1,60 @@
+"""Baselines that paste the past unobstructed frame (decisions 11) into the hole."""
+
+import numpy as np
+
+from diffmvr.baselines.filling import fill_from, fill_holes, inpaint
+from diffmvr.checks import check_one_of
+from diffmvr.preprocessing.alignment import compose, invert, propagate_past
+from diffmvr.preprocessing.reference import occluded_share, past_clear_index
+from diffmvr.structures import Clip, FloatArray, UInt8Array
+
+NAMES = {"none": "copy_past", "similarity": "copy_past_aligned", "flow": "flow"}
+
+
+class PastFrame:
+    """The most recent earlier frame whose face is unobstructed, pasted into the hole.
+
+    What it does not show is filled by Telea; a frame without such a past is filled by Telea
+    altogether.
+
+    Args:
+        alignment: ``"none"`` pastes it as it is, ``"similarity"`` carries it by the motion of the
+            head, ``"flow"`` refines that by dense flow around the hole.
+        clear_threshold: largest occluded share of the face box of an unobstructed frame.
+
+    Attributes:
+        name: ``copy_past``, ``copy_past_aligned`` or ``flow``.
+
+    Raises:
+        ValueError: on an unknown alignment.
+    """
+
+    def __init__(self, alignment: str = "flow", clear_threshold: float = 0.005) -> None:
+        check_one_of("alignment", alignment, NAMES)
+        self.name = NAMES[alignment]
+        self.alignment = alignment
+        self.clear_threshold = clear_threshold
+
+    def restore(self, clip: Clip) -> UInt8Array:
+        """Return the clip with its holes filled, ``[T, H, W, 3]`` uint8."""
+        share = occluded_share(clip.mask, clip.track.face_box)
+        past_index = past_clear_index(share, self.clear_threshold)
+        return fill_holes(clip, lambda t: self._fill(clip, t, int(past_index[t])))
+
+    def _fill(self, clip: Clip, t: int, past: int) -> UInt8Array:
+        frame, mask = clip.observed[t], clip.mask[t]
+        if past < 0:
+            return inpaint(frame, mask != 0)
+        similarity = clip.track.similarity
+        matrix: FloatArray = np.eye(2, 3)
+        if self.alignment != "none":
+            matrix = compose(similarity[t], invert(similarity[past]))
+        carried, known = propagate_past(
+            clip.observed[past],
+            clip.mask[past],
+            frame,
+            mask,
+            matrix,
+            refine=self.alignment == "flow",
+        )
+        return fill_from(carried, known, frame, mask != 0)

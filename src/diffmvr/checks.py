@@ -1,0 +1,98 @@
+"""Argument checks that name the argument, what was expected and what was got.
+
+Each check returns nothing and raises ``ValueError``; none repairs its input.
+"""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+
+def check_shape(name: str, array: Any, shape: tuple[int | None, ...]) -> None:
+    """Require ``array.shape`` to match ``shape``, where ``None`` stands for any size.
+
+    Args:
+        name: the argument's name, for the message.
+        array: a NumPy array or a torch tensor.
+        shape: the expected sizes.
+
+    Raises:
+        ValueError: if the number of dimensions or a fixed size differs.
+    """
+    got = tuple(array.shape)
+    matches = len(got) == len(shape) and all(
+        want is None or want == have for want, have in zip(shape, got, strict=True)
+    )
+    if not matches:
+        expected = ", ".join("any" if size is None else str(size) for size in shape)
+        raise ValueError(f"{name}: expected shape ({expected}), got {got}")
+
+
+def check_same_shape(name_a: str, a: Any, name_b: str, b: Any) -> None:
+    """Require two arrays to have the same shape.
+
+    Raises:
+        ValueError: if the shapes differ; both are named.
+    """
+    if tuple(a.shape) != tuple(b.shape):
+        raise ValueError(
+            f"{name_a} and {name_b} must have the same shape, "
+            f"got {tuple(a.shape)} and {tuple(b.shape)}"
+        )
+
+
+def check_range(name: str, array: Any, low: float, high: float) -> None:
+    """Require every value of ``array`` to lie in [low, high] (NaN does not).
+
+    Raises:
+        ValueError: with the minimum and maximum found.
+    """
+    smallest, largest = float(array.min()), float(array.max())
+    if not (smallest >= low and largest <= high):
+        raise ValueError(
+            f"{name}: expected values in [{low:g}, {high:g}], got [{smallest:g}, {largest:g}]"
+        )
+
+
+def check_one_of(name: str, value: Any, allowed: Iterable[Any]) -> None:
+    """Require ``value`` to be one of ``allowed``.
+
+    Raises:
+        ValueError: with the value and the choices.
+    """
+    choices = list(allowed)
+    if value not in choices:
+        raise ValueError(f"{name}: expected one of {choices}, got {value!r}")
+
+
+def check_number(name: str, value: float, low: float, high: float) -> None:
+    """Require a number in [low, high].
+
+    Raises:
+        ValueError: with the value and the bounds.
+    """
+    if not low <= value <= high:
+        raise ValueError(f"{name}: expected a number in [{low:g}, {high:g}], got {value!r}")
+
+
+def check_output_dir(name: str, path: Path) -> None:
+    """Require an output folder that is absent or empty, and that can be created.
+
+    Raises:
+        ValueError: if it is a file, is not empty, or its parent cannot be written.
+    """
+    if path.exists() and not path.is_dir():
+        raise ValueError(f"{name}: {path} is a file; give the path of a folder")
+    if path.is_dir() and any(path.iterdir()):
+        raise ValueError(
+            f"{name}: {path} is not empty; give a new folder, so that nothing is overwritten"
+        )
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        probe = path / ".write-test"
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        raise ValueError(
+            f"{name}: cannot write to {path} ({error.strerror}); give a folder you may write to"
+        ) from error

@@ -1,0 +1,32 @@
+"""Where the settings live, and where the shipped weights do."""
+
+from pathlib import Path
+
+from omegaconf import OmegaConf
+
+PACKAGE = Path(__file__).resolve().parent
+
+
+def config_dir() -> Path:
+    """Return the folder of Hydra configs: ``<package>/conf`` in a wheel, ``<repo>/conf`` else.
+
+    Raises:
+        FileNotFoundError: if neither holds ``train.yaml``.
+    """
+    candidates = (PACKAGE / "conf", PACKAGE.parents[1] / "conf")
+    for candidate in candidates:
+        if (candidate / "train.yaml").is_file():
+            return candidate
+    raise FileNotFoundError(
+        "no conf/train.yaml in " + " or ".join(map(str, candidates)) + "; reinstall diffmvr"
+    )
+
+
+def weights_dir() -> Path:
+    """Return the folder of the small weights that ship with the package."""
+    return PACKAGE / "weights"
+
+
+def register_resolvers() -> None:
+    """Let configs name the shipped weights as ``${diffmvr_weights:}``."""
+    OmegaConf.register_new_resolver("diffmvr_weights", lambda: str(weights_dir()), replace=True)

@@ -1,0 +1,116 @@
+"""The LightningDataModule: clips of consecutive frames, split by subject."""
+
+from typing import Any
+
+import lightning as L
+from torch.utils.data import DataLoader
+
+from diffmvr.data.clip_dataset import ClipDataset
+from diffmvr.data.loader import ClipLoader, EpochSeededSampler
+from diffmvr.data.sources import ClipSource
+from diffmvr.data.splits import SPLITS, check_disjoint, split_indices
+from diffmvr.structures import GuideBuilder, collate_clips
+
+
+class ClipDataModule(L.LightningDataModule):
+    """Yields ``ClipBatch``es: windows of T frames to train on, whole clips to evaluate.
+
+    Args:
+        source: the clips.
+        guide_builder: finds the guides of each clip.
+        batch_frames: frames of one training batch (the paper counts frames; decisions 14).
+        window: T, consecutive frames per training sample; divides ``batch_frames``.
+        fractions: shares of subjects for train, val and test.
+        val_clips: at most this many validation clips are scored during training.
+        num_workers: loading processes.
+        pin_memory: for transfers to a GPU.
+        keep: keep clips and guides in memory.
+        seed: order seed.
+    """
+
+    def __init__(
+        self,
+        source: ClipSource,
+        guide_builder: GuideBuilder,
+        batch_frames: int = 16,
+        window: int = 8,
+        fractions: tuple[float, float, float] = (0.7, 0.1, 0.2),
+        val_clips: int = 8,
+        num_workers: int = 0,
+        pin_memory: bool = False,
+        keep: bool = True,
+        seed: int = 0,
+    ) -> None:
+        super().__init__()
+        if batch_frames % window:
+            raise ValueError(
+                f"batch_frames: a batch is whole windows, so {batch_frames} must be a multiple of "
+                f"window={window}"
+            )
+        self.source = source
+        self.guide_builder = guide_builder
+        self.window = window
+        self.batch_size = batch_frames // window
+        self.val_clips = val_clips
+        self.num_workers = num_workers
+        self.pin_memory = pin_memory
+        self.keep = keep
+        self.seed = seed
+        self.indices = split_indices(source.subject_ids, fractions)
+        check_disjoint(
+            {name: [source.subject_ids[i] for i in ids] for name, ids in self.indices.items()}
+        )
+        for name, share in zip(SPLITS, fractions, strict=True):
+            if share > 0 and not self.indices[name]:
+                people = len(set(source.subject_ids))
+                raise ValueError(
+                    f"fractions: none of the {people} subjects falls into {name} ({share:g}); "
+                    "use more subjects, or give that split a share of 0"
+                )
+        self._train: ClipDataset | None = None
+
+    def setup(self, stage: str | None = None) -> None:
+        """Read the training clips."""
+        if stage in (None, "fit"):
+            self.train_windows()
+
+    def train_windows(self) -> ClipDataset:
+        """Return the training windows, read at the first call."""
+        if self._train is None:
+            self._train = ClipDataset(
+                self.source,
+                self.indices["train"],
+                self.guide_builder,
+                window=self.window,
+                require_hole=True,
+                keep=self.keep,
+            )
+        return self._train
+
+    def train_dataloader(self) -> ClipLoader:
+        """Return shuffled training windows, sharded by clip over processes."""
+        windows = self.train_windows()
+        rank, world_size = 0, 1
+        if self.trainer is not None:
+            rank, world_size = self.trainer.global_rank, self.trainer.world_size
+        sampler = EpochSeededSampler(len(windows), self.batch_size, self.seed, rank, world_size)
+        return ClipLoader(windows, sampler, self.num_workers, self.pin_memory)
+
+    def val_dataloader(self) -> DataLoader[Any]:
+        """Return whole validation clips, one at a time."""
+        return self._whole_clips(self.indices["val"][: self.val_clips])
+
+    def test_clips(self, limit: int | None = None) -> ClipDataset:
+        """Return whole test clips with their guides.
+
+        Args:
+            limit: at most this many clips; None for all.
+        """
+        indices = self.indices["test"]
+        return ClipDataset(
+            self.source, indices[:limit], self.guide_builder, window=None, keep=False
+        )
+
+    def _whole_clips(self, indices: list[int]) -> DataLoader[Any]:
+        dataset = ClipDataset(self.source, indices, self.guide_builder, keep=self.keep)
+        return DataLoader(dataset, batch_size=1, shuffle=False, collate_fn=collate_clips)

@@ -1,0 +1,110 @@
+"""A loader whose order depends on (seed, epoch) alone and that can resume in mid-epoch.
+
+Lightning's own mid-epoch resume reshuffles; here the state is the number of batches taken.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from torch.utils.data import DataLoader, Dataset, Sampler
+
+from diffmvr.structures import ClipBatch, collate_clips
+
+
+class EpochSeededSampler(Sampler[int]):
+    """Shuffles clips by (seed, epoch), shards them over ranks, never splits a clip.
+
+    Every rank gets the same number of clips; the order over all ranks together does not depend on
+    how many there are.
+
+    Args:
+        length: clips in the dataset.
+        batch_size: clips of one batch on one rank; an incomplete last batch is dropped.
+        seed: order seed.
+        rank: this process.
+        world_size: number of processes.
+    """
+
+    def __init__(
+        self, length: int, batch_size: int, seed: int, rank: int = 0, world_size: int = 1
+    ) -> None:
+        if length < batch_size * world_size:
+            raise ValueError(
+                f"batch_size: {batch_size} clips × {world_size} processes is more than the "
+                f"{length} clips there are; use a smaller batch or more data"
+            )
+        self.length = length
+        self.batch_size = batch_size
+        self.seed = seed
+        self.rank = rank
+        self.world_size = world_size
+        self.epoch = 0
+        self.skip_batches = 0
+
+    def set_epoch(self, epoch: int) -> None:
+        """Choose the order of the next pass (Lightning calls this)."""
+        self.epoch = epoch
+
+    @property
+    def batches(self) -> int:
+        """Batches of one pass on one rank."""
+        return self.length // (self.batch_size * self.world_size)
+
+    def __len__(self) -> int:
+        return self.batches * self.batch_size
+
+    def __iter__(self) -> Iterator[int]:
+        generator = torch.Generator().manual_seed(self.seed * 1_000_003 + self.epoch)
+        order = torch.randperm(self.length, generator=generator).tolist()
+        for batch in range(self.skip_batches, self.batches):
+            first = (batch * self.world_size + self.rank) * self.batch_size
+            yield from order[first : first + self.batch_size]
+
+
+class ClipLoader(DataLoader[ClipBatch]):
+    """A DataLoader of whole clips with ``state_dict``/``load_state_dict`` (Lightning saves it).
+
+    Args:
+        dataset: yields (clip, guides).
+        sampler: the order.
+        num_workers: loading processes; 0 when the clips are kept in memory.
+        pin_memory: for transfers to a GPU.
+    """
+
+    def __init__(
+        self,
+        dataset: Dataset[Any],
+        sampler: EpochSeededSampler,
+        num_workers: int = 0,
+        pin_memory: bool = False,
+    ) -> None:
+        super().__init__(
+            dataset,
+            batch_size=sampler.batch_size,
+            sampler=sampler,
+            num_workers=num_workers,
+            pin_memory=pin_memory,
+            collate_fn=collate_clips,
+            drop_last=True,
+            persistent_workers=num_workers > 0,
+        )
+        self._order = sampler
+        self._taken = 0
+
+    def __iter__(self) -> Iterator[ClipBatch]:  # type: ignore[override]
+        self._taken = self._order.skip_batches
+        for batch in super().__iter__():
+            self._taken += 1
+            yield batch
+        self._order.skip_batches = 0
+        self._taken = 0
+
+    def state_dict(self) -> dict[str, int]:
+        """Return how far this epoch is."""
+        return {"epoch": self._order.epoch, "batches": self._taken}
+
+    def load_state_dict(self, state: dict[str, int]) -> None:
+        """Continue after ``batches`` batches of ``epoch``."""
+        self._order.set_epoch(state["epoch"])
+        self._order.skip_batches = state["batches"]

@@ -1,0 +1,71 @@
+"""Where clips come from: one protocol, and the rendered benchmark behind it."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from diffmvr.data.synthetic import render_clip
+from diffmvr.structures import Clip
+
+
+class ClipSource(Protocol):
+    """A numbered set of clips that knows whose they are without reading them."""
+
+    subject_ids: Sequence[str]
+
+    def __len__(self) -> int:
+        """Return the number of clips."""
+        ...
+
+    def __getitem__(self, index: int) -> Clip:
+        """Read or render one clip."""
+        ...
+
+
+class SyntheticClips:
+    """The rendered benchmark: clip i is exact and the same on every run.
+
+    Args:
+        seed: benchmark seed; another seed is another set of people.
+        subjects: number of people.
+        clips_per_subject: clips of each.
+        num_frames: frames of a clip.
+        size: side of the square frames in pixels, 64 to 512.
+        first_subject: number of the first person, so that sets can be told apart.
+        mask_type: ``segmentation`` (the occluder's outline) or ``bbox`` (its bounding rectangle).
+    """
+
+    def __init__(
+        self,
+        seed: int = 0,
+        subjects: int = 300,
+        clips_per_subject: int = 2,
+        num_frames: int = 16,
+        size: int = 64,
+        first_subject: int = 0,
+        mask_type: str = "segmentation",
+    ) -> None:
+        if subjects < 1 or clips_per_subject < 1:
+            raise ValueError(
+                "subjects and clips_per_subject: expected at least 1, "
+                f"got {subjects} and {clips_per_subject}"
+            )
+        if mask_type not in ("segmentation", "bbox"):
+            raise ValueError(f"mask_type: expected segmentation or bbox, got {mask_type!r}")
+        self.seed = seed
+        self.num_frames = num_frames
+        self.size = size
+        self.mask_type = mask_type
+        self._scenes = [
+            (first_subject + subject, clip)
+            for subject in range(subjects)
+            for clip in range(clips_per_subject)
+        ]
+        self.subject_ids = [f"{subject:05d}" for subject, _ in self._scenes]
+
+    def __len__(self) -> int:
+        return len(self._scenes)
+
+    def __getitem__(self, index: int) -> Clip:
+        subject, clip = self._scenes[index]
+        scene = render_clip(self.seed, subject, clip, size=self.size, num_frames=self.num_frames)
+        return scene.with_mask(scene.box_mask) if self.mask_type == "bbox" else scene

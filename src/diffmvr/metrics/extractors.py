@@ -1,0 +1,100 @@
+"""Networks that turn videos into the features of a Fréchet distance.
+
+Weights come from a local path and are named by their hash; nothing is downloaded.
+"""
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from diffmvr.checks import check_range, check_shape
+
+I3D_NAME = "i3d"
+I3D_FEATURES = 400
+I3D_SIDE = 224
+I3D_MIN_FRAMES = 10
+
+
+@dataclass(frozen=True)
+class FeatureExtractor:
+    """A frozen network under its own name.
+
+    Attributes:
+        name: what the distance is named after, e.g. ``clip_tiny``.
+        num_features: D, the length of a feature vector.
+        function: ``[B, T, 3, H, W]`` in [-1, 1] → ``[B, D]``.
+        weight_hash: SHA-256 of the weights, where they are a file.
+    """
+
+    name: str
+    num_features: int
+    function: Callable[[Tensor], Tensor]
+    weight_hash: str | None = None
+
+    @torch.no_grad()
+    def __call__(self, videos: Tensor) -> Tensor:
+        """Return the features of each video.
+
+        Args:
+            videos: ``[B, T, 3, H, W]`` float in [-1, 1].
+
+        Raises:
+            ValueError: if shape or range is another one, or the network's answer is.
+        """
+        check_shape("videos", videos, (None, None, 3, None, None))
+        check_range("videos", videos, -1.0, 1.0)
+        features = self.function(videos)
+        check_shape(f"features of {self.name}", features, (len(videos), self.num_features))
+        return features
+
+
+def i3d(weights: Path) -> FeatureExtractor:
+    """Return the I3D network of FVD (400 Kinetics logits), from its TorchScript file.
+
+    The file is the conversion of the original network that FVD implementations share,
+    ``i3d_torchscript.pt``; its answers agree with the TensorFlow original when the frames are
+    resized beforehand, as here: short side to 224, centre crop, values in [-1, 1].
+
+    Args:
+        weights: path of the file.  TorchScript can run code: give only a file you trust.
+
+    Raises:
+        FileNotFoundError: if the file is absent; the message names the path.
+    """
+    if not weights.is_file():
+        raise FileNotFoundError(
+            f"weights not present: {weights}; FVD needs I3D as TorchScript "
+            "(i3d_torchscript.pt) there, or use the distance of another extractor"
+        )
+    network = torch.jit.load(weights, map_location="cpu").eval()
+
+    def logits(videos: Tensor) -> Tensor:
+        frames = videos.shape[1]
+        if frames < I3D_MIN_FRAMES:
+            raise ValueError(
+                f"videos: expected at least {I3D_MIN_FRAMES} frames for I3D, got {frames}; "
+                "score longer clips"
+            )
+        clips = _centre_square(videos.float()).movedim(2, 1)  # [B, 3, T, 224, 224]
+        network.to(clips.device)
+        return network(clips, rescale=False, resize=False, return_features=True)
+
+    with weights.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    return FeatureExtractor(I3D_NAME, I3D_FEATURES, logits, digest)
+
+
+def _centre_square(videos: Tensor) -> Tensor:
+    """Resize the short side to 224 and crop the centre: ``[B, T, 3, 224, 224]``."""
+    b, t, c, h, w = videos.shape
+    scale = I3D_SIDE / min(h, w)
+    size = (max(I3D_SIDE, round(h * scale)), max(I3D_SIDE, round(w * scale)))
+    frames = F.interpolate(videos.flatten(0, 1), size=size, mode="bilinear", align_corners=False)
+    top, left = (size[0] - I3D_SIDE) // 2, (size[1] - I3D_SIDE) // 2
+    square = frames[:, :, top : top + I3D_SIDE, left : left + I3D_SIDE]
+    return square.reshape(b, t, c, I3D_SIDE, I3D_SIDE)

@@ -1,0 +1,171 @@
+"""Fused attention (paper 3.2, Mod_3): A_fused = α₁ A¹ + α₂ A².
+
+N samples, S queries (latent cells), G guides, L tokens per guide, h heads, D channels per head,
+C = h · D channels of the layer, p' channels of the context.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from diffusers import UNet2DConditionModel
+from diffusers.models.attention_processor import Attention
+from torch import Tensor, nn
+
+from diffmvr.checks import check_one_of
+from diffmvr.models.guide_settings import FUSIONS, check_guide_scales
+
+
+class DualGuideAttnProcessor(nn.Module):
+    """Cross-attention with one key/value source per guide and one shared query.
+
+    For guide g with tokens z_g: ``A^g = softmax(Q K_gᵀ / √D) V_g`` with ``K_g = z_g W_K^g`` and
+    ``V_g = z_g W_V^g``; the result is ``Σ_g α_g A^g``.  It *replaces* text cross-attention.
+
+    (Not to be mixed up with diffusers' "Fused…AttnProcessor", which fuses the QKV projections.)
+
+    Args:
+        channels: C, width of the layer.
+        cross_attention_dim: p', width of the guide tokens.
+        kinds: names of the guides.
+        fusion: ``fixed``: α from ``scales``; ``learned``: one softmax over guides per layer;
+            ``gated``: a softmax over guides per query token, linear in the query.  The last two
+            start at equal weights.
+        scales: α of the fixed fusion.
+    """
+
+    def __init__(
+        self,
+        channels: int,
+        cross_attention_dim: int,
+        kinds: Sequence[str],
+        fusion: str = "fixed",
+        scales: Sequence[float] = (0.5, 0.5),
+    ) -> None:
+        super().__init__()
+        check_one_of("fusion", fusion, FUSIONS)
+        self.kinds = tuple(kinds)
+        self.fusion = fusion
+        self.scales = check_guide_scales(scales, self.kinds)
+        self.user_scales: tuple[float, ...] | None = None
+        self.to_k = nn.ModuleDict(
+            {kind: nn.Linear(cross_attention_dim, channels, bias=False) for kind in kinds}
+        )
+        self.to_v = nn.ModuleDict(
+            {kind: nn.Linear(cross_attention_dim, channels, bias=False) for kind in kinds}
+        )
+        if fusion == "learned":
+            self.fusion_logits = nn.Parameter(torch.zeros(len(self.kinds)))
+        elif fusion == "gated":
+            self.gate = nn.Linear(channels, len(self.kinds))
+            nn.init.zeros_(self.gate.weight)
+            nn.init.zeros_(self.gate.bias)
+
+    def guide_weights(self, query: Tensor) -> Tensor:
+        """Return α.
+
+        Args:
+            query: ``[N, S, C]``.
+
+        Returns:
+            ``[G]``, or ``[N, S, G]`` for the gated fusion.
+        """
+        if self.user_scales is not None or self.fusion == "fixed":
+            return query.new_tensor(self.user_scales or self.scales)
+        if self.fusion == "learned":
+            return self.fusion_logits.softmax(dim=-1)
+        return self.gate(query).softmax(dim=-1)
+
+    def forward(
+        self,
+        attn: Any,
+        hidden_states: Tensor,
+        encoder_hidden_states: tuple[Tensor, ...] | None = None,
+        attention_mask: Tensor | None = None,
+        temb: Tensor | None = None,
+    ) -> Tensor:
+        """Attend to every guide with one query and add the results up.
+
+        Args:
+            attn: the diffusers layer that owns the query and output projections.
+            hidden_states: ``[N, S, C]``.
+            encoder_hidden_states: G tensors ``[N, L, p']``.
+            attention_mask: not supported; guides have no padding.
+            temb: ignored, as in every cross-attention of the SD U-Net.
+
+        Returns:
+            ``[N, S, C]``.
+
+        Raises:
+            ValueError: if the number of guides is not the one this layer was built for.
+        """
+        if not isinstance(encoder_hidden_states, tuple | list) or len(encoder_hidden_states) != len(
+            self.kinds
+        ):
+            got = type(encoder_hidden_states).__name__
+            if isinstance(encoder_hidden_states, tuple | list):
+                got = f"{len(encoder_hidden_states)} tensors"
+            raise ValueError(
+                f"encoder_hidden_states: expected one tensor per guide {self.kinds}, got {got}"
+            )
+        if attention_mask is not None:
+            raise ValueError("attention_mask: guide tokens take none, got a tensor")
+
+        query = attn.to_q(hidden_states)  # [N, S, C]
+        weights = self.guide_weights(query)
+        q = _split_heads(query, attn.heads)
+        fused = torch.zeros_like(query)
+        for index, (kind, tokens) in enumerate(zip(self.kinds, encoder_hidden_states, strict=True)):
+            k = _split_heads(self.to_k[kind](tokens), attn.heads)
+            v = _split_heads(self.to_v[kind](tokens), attn.heads)
+            attended = F.scaled_dot_product_attention(q, k, v)  # [N, h, S, D]
+            fused = fused + weights[..., index, None] * attended.transpose(1, 2).flatten(2)
+
+        out = attn.to_out[1](attn.to_out[0](fused))
+        return out / attn.rescale_output_factor
+
+
+def _split_heads(tensor: Tensor, heads: int) -> Tensor:
+    """Reshape ``[N, S, h·D]`` to ``[N, h, S, D]``."""
+    return tensor.unflatten(-1, (heads, -1)).transpose(1, 2)
+
+
+def install_guide_attention(
+    unet: UNet2DConditionModel, kinds: Sequence[str], fusion: str, scales: Sequence[float]
+) -> None:
+    """Give every cross-attention layer of a U-Net one key/value source per guide.
+
+    Each source starts from the layer's own ``to_k``/``to_v``, so that equal tokens in every guide
+    and α that sum to 1 reproduce the base U-Net.  The layer's own two are then removed.
+    """
+    for _, attn in _cross_attention_layers(unet):
+        processor = DualGuideAttnProcessor(
+            attn.inner_dim, attn.cross_attention_dim, kinds, fusion, scales
+        )
+        for kind in processor.kinds:
+            processor.to_k[kind].load_state_dict(attn.to_k.state_dict())
+            processor.to_v[kind].load_state_dict(attn.to_v.state_dict())
+        attn.set_processor(processor)
+        attn.to_k = attn.to_v = None
+
+
+def guide_processors(unet: nn.Module) -> Iterator[tuple[str, DualGuideAttnProcessor]]:
+    """Yield the name and the processor of every fused cross-attention layer."""
+    for name, module in unet.named_modules():
+        if isinstance(module, DualGuideAttnProcessor):
+            yield name.removesuffix(".processor"), module
+
+
+def set_guide_scales(unet: nn.Module, scales: Sequence[float] | None) -> None:
+    """Override α in every layer (the user steers: paper 6.3.2), or restore it with None."""
+    for _, processor in guide_processors(unet):
+        processor.user_scales = (
+            None if scales is None else check_guide_scales(scales, processor.kinds)
+        )
+
+
+def _cross_attention_layers(unet: nn.Module) -> Iterator[tuple[str, Attention]]:
+    for name, module in unet.named_modules():
+        if isinstance(module, Attention) and module.is_cross_attention:
+            yield name, module

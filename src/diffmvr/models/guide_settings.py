@@ -1,0 +1,89 @@
+"""How the guide images reach the U-Net: one value object, stored in the U-Net's config.json."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from diffmvr.checks import check_one_of
+from diffmvr.structures import GUIDE_KINDS
+
+FUSIONS = ("fixed", "learned", "gated")
+TOKEN_MODES = ("patch", "pooled", "single")
+PATHWAYS = ("attention", "latents", "both")
+
+
+@dataclass(frozen=True)
+class GuideSettings:
+    """Which guides there are, and how their information is fused (decisions 7, 9, 20).
+
+    Attributes:
+        kinds: the guides in order, each one of ``symmetric``, ``past``, ``present``.
+        scales: α₁, α₂, … of the fixed fusion, one per guide.  (Not ``guidance_scale``, which means
+            classifier-free guidance.)
+        fusion: ``fixed`` (α from here), ``learned`` (one softmax per layer) or ``gated`` (a softmax
+            per query token, computed from the query).
+        tokens: ``patch`` (class and patch tokens), ``pooled`` (the pooled vector expanded to
+            ``num_tokens`` tokens) or ``single`` (one token, the paper to the letter: softmax over
+            one key is 1, so the attention output does not depend on the query).
+        num_tokens: tokens a pooled vector is expanded to; only for ``pooled``.
+        pathway: ``attention`` (tokens through cross-attention: the paper), ``latents`` (the guides'
+            VAE latents join the U-Net's input) or ``both``.
+    """
+
+    kinds: tuple[str, ...] = ("symmetric", "past")
+    scales: tuple[float, ...] = (0.5, 0.5)
+    fusion: str = "fixed"
+    tokens: str = "patch"
+    num_tokens: int = 4
+    pathway: str = "attention"
+
+    def __post_init__(self) -> None:
+        # Hydra and JSON hand over lists.
+        object.__setattr__(self, "kinds", tuple(self.kinds))
+        object.__setattr__(self, "scales", tuple(float(scale) for scale in self.scales))
+        if not self.kinds or len(set(self.kinds)) != len(self.kinds):
+            raise ValueError(f"guide.kinds: expected distinct guides, got {self.kinds}")
+        for kind in self.kinds:
+            check_one_of("guide.kinds", kind, GUIDE_KINDS)
+        if len(self.scales) != len(self.kinds):
+            raise ValueError(
+                f"guide.scales: expected one number per guide {self.kinds}, got {self.scales}"
+            )
+        check_one_of("guide.fusion", self.fusion, FUSIONS)
+        check_one_of("guide.tokens", self.tokens, TOKEN_MODES)
+        check_one_of("guide.pathway", self.pathway, PATHWAYS)
+        if self.tokens == "pooled" and self.num_tokens < 4:
+            raise ValueError(f"guide.num_tokens: expected at least 4, got {self.num_tokens}")
+
+    @property
+    def uses_attention(self) -> bool:
+        """Whether guide tokens drive the cross-attention (else a learned null embedding does)."""
+        return self.pathway != "latents"
+
+    @property
+    def uses_latents(self) -> bool:
+        """Whether the guides' latents join the U-Net's input channels."""
+        return self.pathway != "attention"
+
+    def in_channels(self, latent_channels: int) -> int:
+        """Return the U-Net's input channels: noisy (c), mask (1), masked (c), guides (G·c)."""
+        guides = len(self.kinds) if self.uses_latents else 0
+        return 2 * latent_channels + 1 + guides * latent_channels
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain containers, for ``config.json``."""
+        return {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(self).items()}
+
+
+def check_guide_scales(scales: Sequence[float], kinds: Sequence[str]) -> tuple[float, ...]:
+    """Return user-given α's as a tuple.
+
+    Raises:
+        ValueError: if there is not one finite number per guide.
+    """
+    values = tuple(float(scale) for scale in scales)
+    if len(values) != len(kinds) or any(value != value for value in values):
+        raise ValueError(
+            f"guide_scales: expected one number per guide {tuple(kinds)}, got {values}"
+        )
+    return values

@@ -1,0 +1,101 @@
+"""The MLPs f_mlp: R^p → R^p' between the guide encoders and the U-Net (paper 3.2).
+
+N images, G guides, L tokens per guide.
+"""
+
+from collections.abc import Sequence
+
+import torch
+from diffusers import ConfigMixin, ModelMixin
+from diffusers.configuration_utils import register_to_config
+from torch import Tensor, nn
+
+from diffmvr.checks import check_shape
+
+
+class GuideProjector(ModelMixin, ConfigMixin):
+    """One MLP per guide, with learned token positions and a learned null embedding.
+
+    The paper maps one vector per guide; here the MLP works per token (decisions 7), because softmax
+    over a single key is 1 and the attention would ignore its query.  A guide that does not exist in
+    a frame (no clear past frame yet) is replaced by its null embedding (decisions 9).
+
+    Args:
+        kinds: names of the guides, one MLP each.
+        token_width: p, the width of the encoder's tokens.
+        cross_attention_dim: p', the width of the U-Net's context.
+        num_input_tokens: tokens that arrive per guide.
+        num_tokens: tokens that leave per guide; more than arrive only where one pooled vector is
+            expanded.
+        dropout: probability with which training replaces a guide by its null embedding, so that the
+            null embedding is learned.
+    """
+
+    config_name = "config.json"
+
+    @register_to_config
+    def __init__(
+        self,
+        kinds: tuple[str, ...] = ("symmetric", "past"),
+        token_width: int = 128,
+        cross_attention_dim: int = 128,
+        num_input_tokens: int = 65,
+        num_tokens: int = 65,
+        dropout: float = 0.0,
+    ) -> None:
+        super().__init__()
+        if num_tokens % num_input_tokens:
+            raise ValueError(
+                f"num_tokens: expected a multiple of num_input_tokens={num_input_tokens}, "
+                f"got {num_tokens}"
+            )
+        expansion = num_tokens // num_input_tokens
+        self.mlp = nn.ModuleDict(
+            {
+                kind: nn.Sequential(
+                    nn.LayerNorm(token_width),
+                    nn.Linear(token_width, 2 * cross_attention_dim),
+                    nn.GELU(),
+                    nn.Linear(2 * cross_attention_dim, expansion * cross_attention_dim),
+                )
+                for kind in kinds
+            }
+        )
+        self.norm = nn.ModuleDict({kind: nn.LayerNorm(cross_attention_dim) for kind in kinds})
+        shape = (1, num_tokens, cross_attention_dim)
+        self.position = nn.ParameterDict(
+            {kind: nn.Parameter(torch.randn(shape) * cross_attention_dim**-0.5) for kind in kinds}
+        )
+        self.null = nn.ParameterDict(
+            {kind: nn.Parameter(torch.randn(shape) * cross_attention_dim**-0.5) for kind in kinds}
+        )
+
+    def forward(
+        self,
+        image_embeds: Sequence[Tensor],
+        guide_valid: Tensor,
+        generator: torch.Generator | None = None,
+    ) -> tuple[Tensor, ...]:
+        """Project the tokens of every guide.
+
+        Args:
+            image_embeds: G tensors ``[N, num_input_tokens, p]``.
+            guide_valid: ``[N, G]`` bool, False where the guide does not exist.
+            generator: source of the training dropout.
+
+        Returns:
+            G tensors ``[N, num_tokens, p']``: the ``encoder_hidden_states`` of the U-Net.
+        """
+        kinds = tuple(self.config.kinds)
+        check_shape("guide_valid", guide_valid, (None, len(kinds)))
+        projected = []
+        for index, (kind, embeds) in enumerate(zip(kinds, image_embeds, strict=True)):
+            check_shape(f"image_embeds[{kind}]", embeds, (len(guide_valid), None, None))
+            tokens = self.mlp[kind](embeds).reshape(len(embeds), self.config.num_tokens, -1)
+            tokens = self.norm[kind](tokens) + self.position[kind]
+            keep = guide_valid[:, index]
+            if self.training and self.config.dropout > 0:
+                draw = torch.rand(len(keep), generator=generator)
+                keep = keep & (draw >= self.config.dropout).to(keep.device)
+            projected.append(torch.where(keep[:, None, None], tokens, self.null[kind]))
+        return tuple(projected)

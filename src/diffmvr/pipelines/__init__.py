@@ -1,0 +1,1 @@
+"""Mod_4 of the paper: sampling, compositing and paste-back."""

@@ -1,0 +1,307 @@
+"""The second pass over a recording: restore it window by window (paper 3.2, Mod_4).
+
+T frames of H × W, crops of p × p, G guides.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from diffmvr.checks import check_number
+from diffmvr.models.guide_settings import check_guide_scales
+from diffmvr.pipelines.own_guides import OwnGuide
+from diffmvr.pipelines.paste_back import paste_back
+from diffmvr.pipelines.regions import crop_box
+from diffmvr.pipelines.survey import Survey
+from diffmvr.pipelines.windows import FrameAndMask, paired, windows
+from diffmvr.preprocessing.frame_source import Frame, FrameSource
+from diffmvr.preprocessing.guides import AutomaticGuides
+from diffmvr.preprocessing.mask_io import MaskSource
+from diffmvr.preprocessing.reference import occluded_share
+from diffmvr.structures import Clip, FaceTrack, Guides, UInt8Array, to_pixel_values, to_uint8
+
+
+@dataclass(frozen=True)
+class FrameRecord:
+    """What was done to one frame; a row of the report.
+
+    Attributes:
+        index: number of the frame, from 0.
+        time: seconds.
+        restored: whether anything was hidden.
+        mask_share: hidden share of the frame.
+        past_index: number of the frame that was the past guide; ``None`` for none.
+        past_age: how many frames ago that was.
+        guide_valid: for each guide, whether it existed; empty for a frame without a hole.
+        axis_source: where the facial midline came from; see ``FaceTrack``.
+        region_source: where the square came from; see ``Survey``.
+        crop: x0, y0 and side of that square, in pixels from the frame's upper left edge.
+    """
+
+    index: int
+    time: float
+    restored: bool
+    mask_share: float
+    past_index: int | None
+    past_age: int | None
+    guide_valid: dict[str, bool]
+    axis_source: str
+    region_source: str
+    crop: tuple[float, float, float]
+
+
+@dataclass(frozen=True)
+class RestoredFrame:
+    """One frame before and after.
+
+    Attributes:
+        observed: the frame as it was read.
+        restored: the same frame with its hole filled; the same object where nothing was hidden.
+        mask: ``[H, W]`` 0/1, 1 = hidden.
+        record: what was done.
+    """
+
+    observed: Frame
+    restored: Frame
+    mask: UInt8Array
+    record: FrameRecord
+
+
+class FramePipeline(Protocol):
+    """The part of ``DiffMVRPipeline`` that a recording needs."""
+
+    @property
+    def resolution(self) -> int:
+        """Side p of the crops."""
+        ...
+
+    @property
+    def guide_kinds(self) -> tuple[str, ...]:
+        """Names of the guides in order."""
+        ...
+
+    def __call__(
+        self,
+        pixel_values: Tensor,
+        mask: Tensor,
+        guide_pixel_values: Tensor,
+        guide_valid: Tensor,
+        **options: Any,
+    ) -> Any:
+        """Restore N crops; see ``DiffMVRPipeline``."""
+        ...
+
+
+class VideoRestorer:
+    """Restores a recording of any length, holding one window of frames and one past crop.
+
+    A frame's result depends on the frame, its past clear frame and the survey only, not on where
+    windows begin: every frame starts from the same noise, and the past clear frame is carried
+    over from window to window.
+
+    Args:
+        pipeline: the model.
+        own_guides: pictures that replace the guides of the same kind found in the recording.
+        clear_threshold: largest occluded share of the face box of a past clear frame.
+        align_past: how the past frame is carried; see ``AutomaticGuides``.
+        num_inference_steps: denoising steps.
+        guide_scales: α of each guide, or ``None`` for the model's own.
+        seed: noise seed.
+        window: frames restored at a time.
+        feather: width of the seam inside the hole, in pixels; see ``composite``.
+
+    Raises:
+        ValueError: if an argument does not fit the model or is out of range.
+    """
+
+    def __init__(
+        self,
+        pipeline: FramePipeline,
+        own_guides: Mapping[str, OwnGuide] | None = None,
+        clear_threshold: float = 0.005,
+        align_past: str = "flow",
+        num_inference_steps: int = 4,
+        guide_scales: Sequence[float] | None = None,
+        seed: int = 0,
+        window: int = 16,
+        feather: float = 0.0,
+    ) -> None:
+        self.kinds = tuple(pipeline.guide_kinds)
+        self.own_guides = dict(own_guides or {})
+        for kind in self.own_guides:
+            if kind not in self.kinds:
+                raise ValueError(
+                    f"guides.{kind}: the model was trained with the guides {list(self.kinds)} and "
+                    f"has no {kind!r} one; leave guides.{kind} out or load another model"
+                )
+        if guide_scales is not None:
+            check_guide_scales(guide_scales, self.kinds)
+        check_number("steps", num_inference_steps, 1, 1000)
+        check_number("window", window, 1, 10_000)
+        check_number("feather", feather, 0.0, 10_000)
+        check_number("seed", seed, 0, 2**63 - 1)
+        self._pipeline = pipeline
+        self._guide_builder = AutomaticGuides(self.kinds, clear_threshold, align_past)
+        self._steps = num_inference_steps
+        self._guide_scales = guide_scales
+        self._seed = seed
+        self._window = window
+        self._feather = feather
+
+    def restore(
+        self, frames: FrameSource, masks: MaskSource, survey: Survey
+    ) -> Iterator[RestoredFrame]:
+        """Read the recording again and restore it.
+
+        Args:
+            frames: the recording.
+            masks: what hides the face.
+            survey: the first pass over the same frames and masks.
+
+        Yields:
+            Every frame in order.
+
+        Raises:
+            ValueError: if a frame is hidden entirely and no guide knows anything of it.
+        """
+        carried: Clip | None = None
+        for window in windows(paired(frames, masks), self._window):
+            clip = _cut(window, survey, carried)
+            guides = self._guides(clip)
+            restored = self._restore_crops(clip, guides)
+            first = len(clip) - len(window)
+            for k, (frame, mask) in enumerate(window, start=first):
+                result = frame
+                if clip.mask[k].any():
+                    crop = survey.crops[frame.index]
+                    image = paste_back(restored[k], frame.image, mask, crop, self._feather)
+                    result = replace(frame, image=image)
+                time = float(frame.pts * frames.info.time_base)
+                record = self._record(clip, guides, k, survey, time)
+                yield RestoredFrame(frame, result, mask, record)
+            carried = self._last_clear(clip)
+
+    def _guides(self, clip: Clip) -> Guides:
+        """Find the guides of a window, and put the user's own pictures in their place."""
+        guides = self._guide_builder(clip)
+        size = clip.observed.shape[1]
+        for kind, own in self.own_guides.items():
+            g = self.kinds.index(kind)
+            guides.valid[:, g] = True
+            for t in np.flatnonzero(clip.mask.any(axis=(1, 2))):
+                guides.images[t, g] = own.in_crop(clip.track.similarity[t], size)
+        return guides
+
+    def _restore_crops(self, clip: Clip, guides: Guides) -> UInt8Array:
+        """Return ``[T, p, p, 3]``; frames without a hole do not go through the model."""
+        restored = clip.observed.copy()
+        hidden = np.flatnonzero(clip.mask.any(axis=(1, 2)))
+        self._check_visible(clip, guides, hidden)
+        if len(hidden):
+            output = self._pipeline(
+                to_pixel_values(clip.observed[hidden]),
+                torch.from_numpy(clip.mask[hidden, None]).float(),
+                to_pixel_values(guides.images[hidden]),
+                torch.from_numpy(guides.valid[hidden]),
+                num_inference_steps=self._steps,
+                guide_scales=self._guide_scales,
+                generator=torch.Generator().manual_seed(self._seed),
+                # A seam is measured on what the model shows of the visible face.
+                composite=self._feather == 0,
+            )
+            restored[hidden] = to_uint8(output.pixel_values)
+        return restored
+
+    def _check_visible(self, clip: Clip, guides: Guides, hidden: NDArray[np.int64]) -> None:
+        """Require that something is known of every frame: a visible pixel or a guide."""
+        # The present frame's guide is valid even if all of it is hidden.
+        telling = [kind != "present" or kind in self.own_guides for kind in self.kinds]
+        for t in hidden:
+            if clip.mask[t].all() and not guides.valid[t, telling].any():
+                raise ValueError(
+                    f"mask: frame {clip.frame_index[t]} is hidden entirely, and there is neither "
+                    "a clear frame before it nor another guide; start the recording where the "
+                    "face is clear, hide less, or give a picture with guides.past=IMAGE"
+                )
+
+    def _last_clear(self, clip: Clip) -> Clip | None:
+        """Return the most recent unobstructed frame, to be a guide of the next window."""
+        share = occluded_share(clip.mask, clip.track.face_box)
+        clear = np.flatnonzero(share <= self._guide_builder.clear_threshold)
+        return _frame_of(clip, int(clear[-1])) if len(clear) else None
+
+    def _record(
+        self, clip: Clip, guides: Guides, k: int, survey: Survey, time: float
+    ) -> FrameRecord:
+        """Return the report's row for frame ``k`` of the window."""
+        index = int(clip.frame_index[k])
+        restored = bool(clip.mask[k].any())
+        past = None
+        if restored and "past" in self.kinds and "past" not in self.own_guides:
+            past = int(guides.past_index[k])
+        past_index = int(clip.frame_index[past]) if past is not None and past >= 0 else None
+        x0, y0, x1, _ = crop_box(survey.crops[index]) + 0.5
+        valid = dict(zip(self.kinds, guides.valid[k].tolist(), strict=True))
+        return FrameRecord(
+            index=index,
+            time=time,
+            restored=restored,
+            mask_share=float(survey.mask_share[index]),
+            past_index=past_index,
+            past_age=None if past_index is None else index - past_index,
+            guide_valid=valid if restored else {},
+            axis_source=survey.track.axis_source[index],
+            region_source=survey.region_source[index],
+            crop=(round(x0, 3), round(y0, 3), round(x1 - x0, 3)),
+        )
+
+
+def _cut(window: list[FrameAndMask], survey: Survey, carried: Clip | None) -> Clip:
+    """Cut the crops of a window out of its frames, led by the carried frame if there is one."""
+    first = window[0][0].index
+    crops = survey.crops[first : first + len(window)]
+    pairs = list(zip(window, crops, strict=True))
+    clip = Clip(
+        clip_id="window",
+        subject_id="",
+        observed=np.stack([crop.apply(frame.image) for (frame, _), crop in pairs]),
+        mask=np.stack([crop.apply_mask(mask) for (_, mask), crop in pairs]),
+        track=survey.track[first : first + len(window)],
+        frames=None,
+        frame_index=np.arange(first, first + len(window)),
+    )
+    return clip if carried is None else _join(carried, clip)
+
+
+def _frame_of(clip: Clip, k: int) -> Clip:
+    """Return frame ``k`` as a clip of its own."""
+    one = slice(k, k + 1)
+    # Copied, so that it does not keep the rest of the clip alive.
+    return replace(
+        clip,
+        observed=clip.observed[one].copy(),
+        mask=clip.mask[one].copy(),
+        track=clip.track[one],
+        frame_index=clip.frame_index[one],
+    )
+
+
+def _join(a: Clip, b: Clip) -> Clip:
+    """Return the frames of one clip followed by those of another."""
+    return replace(
+        b,
+        observed=np.concatenate([a.observed, b.observed]),
+        mask=np.concatenate([a.mask, b.mask]),
+        track=FaceTrack(
+            np.concatenate([a.track.face_box, b.track.face_box]),
+            np.concatenate([a.track.midline, b.track.midline]),
+            np.concatenate([a.track.similarity, b.track.similarity]),
+            a.track.axis_source + b.track.axis_source,
+        ),
+        frame_index=np.concatenate([a.frame_index, b.frame_index]),
+    )

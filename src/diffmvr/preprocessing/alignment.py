@@ -1,0 +1,208 @@
+"""Carry a past frame onto the current one (decisions 20).
+
+First by the similarity between the two heads, then by dense flow between the carried frame and
+the current one where the flow can be checked.  The past frame is resampled once, by the composed
+map.  This is the past guide, and by itself the flow-propagated floor of the evaluation.
+
+Maps: ``matrix`` takes a position in the past frame to its position in the current one.  A
+``residual`` field u, ``[H, W, 2]`` in pixels, says that current pixel x shows what the carried
+frame has at x + u(x), hence what the past frame has at matrix⁻¹(x + u(x)).
+"""
+
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from diffmvr.checks import check_same_shape, check_shape
+from diffmvr.preprocessing.symmetry import ALL_VISIBLE, GREY, warp_visible
+from diffmvr.structures import FloatArray, UInt8Array
+
+FlowArray = NDArray[np.float32]
+
+FLOW_SIZE = 128
+"""Frames smaller than this are enlarged for the flow: DIS matches patches of 8 × 8 pixels."""
+
+MIN_TRUSTED = 0.05
+"""Least share of pixels whose flow must be trusted; with fewer, the residual is zero."""
+
+EXTENSION_SCALES = (0.2, 0.1, 0.05)
+"""Widths (standard deviations, in shares of the frame's shorter side) of the averages of trusted
+flow, broad to narrow: the broad ones reach the middle of a hole, the narrow ones follow its rim."""
+
+
+def compose(outer: FloatArray, inner: FloatArray) -> FloatArray:
+    """Return the ``[2, 3]`` affine map p ↦ outer(inner(p))."""
+    linear = outer[:, :2] @ inner
+    linear[:, 2] += outer[:, 2]
+    return linear
+
+
+def invert(matrix: FloatArray) -> FloatArray:
+    """Return the inverse of a ``[2, 3]`` affine map.
+
+    Raises:
+        ValueError: if it has none.
+    """
+    linear = matrix[:, :2]
+    if abs(np.linalg.det(linear)) < 1e-12:
+        raise ValueError(f"matrix: expected an invertible map, got linear part {linear.tolist()}")
+    inverse = np.linalg.inv(linear)
+    return np.column_stack([inverse, -inverse @ matrix[:, 2]])
+
+
+def propagate_past(
+    past_image: UInt8Array,
+    past_mask: UInt8Array,
+    current_image: UInt8Array,
+    current_mask: UInt8Array,
+    similarity_past_to_current: FloatArray,
+    refine: bool = True,
+) -> tuple[UInt8Array, NDArray[np.bool_]]:
+    """Show the past frame's content where the current frame would show it.
+
+    Args:
+        past_image: ``[H, W, 3]`` uint8.
+        past_mask: ``[H, W]`` 0/1, 1 = hidden in the past frame.
+        current_image: ``[H, W, 3]`` uint8; its hidden pixels are not looked at.
+        current_mask: ``[H, W]`` 0/1, 1 = hidden in the current frame.
+        similarity_past_to_current: ``[2, 3]``, past pixels → current pixels.
+        refine: whether to refine the map by dense flow.
+
+    Returns:
+        ``[H, W, 3]`` uint8, grey (128) where unknown, and ``[H, W]`` bool, True where known.
+    """
+    check_same_shape("past_image", past_image, "current_image", current_image)
+    check_shape("past_mask", past_mask, past_image.shape[:2])
+    check_shape("current_mask", current_mask, past_image.shape[:2])
+    check_shape("similarity_past_to_current", similarity_past_to_current, (2, 3))
+    carried, known = warp_visible(past_image, past_mask, similarity_past_to_current)
+    if not refine:
+        return carried, known
+    residual = refine_by_flow(carried, known, current_image, current_mask)
+    return _warp_by_residual(past_image, past_mask, similarity_past_to_current, residual)
+
+
+def refine_by_flow(
+    carried: UInt8Array,
+    carried_known: NDArray[np.bool_],
+    current_image: UInt8Array,
+    current_mask: UInt8Array,
+) -> FlowArray:
+    """Find the motion that the similarity leaves, and extend it into the hole.
+
+    Dense inverse search flow (Kroeger et al. 2016, OpenCV) between the two frames counts only
+    where both show something and where going forward and back returns to the start:
+    |fb| ≤ 0.01 (|fw| + |bw|) + 0.5.  From there it is extended smoothly over the rest.
+
+    Args:
+        carried: ``[H, W, 3]`` uint8, the past frame after the similarity.
+        carried_known: ``[H, W]`` bool.
+        current_image: ``[H, W, 3]`` uint8; its hidden pixels are not looked at.
+        current_mask: ``[H, W]`` 0/1, 1 = hidden.
+
+    Returns:
+        ``[H, W, 2]`` float32 residual field in pixels; zero if too little can be trusted.
+    """
+    visible = (current_mask == 0) & carried_known
+    grid = _grid(*current_mask.shape)
+    residual = np.zeros_like(grid)
+    # The second pass sees the hole filled by the first, so that its flow near the rim is not
+    # drawn to the zero motion of a hole filled by the carried frame as it was.
+    for preset in (cv2.DISOPTICAL_FLOW_PRESET_FAST, cv2.DISOPTICAL_FLOW_PRESET_MEDIUM):
+        filling = _look_up(carried, grid + residual)
+        target = np.where(visible[..., None], current_image, filling)
+        forward, backward = _flow_both_ways(target, carried, preset)
+        trusted = visible & _returns(forward, backward)
+        if trusted.mean() < MIN_TRUSTED:
+            return np.zeros_like(residual)
+        residual = extend_smoothly(forward, trusted)
+    return residual
+
+
+def extend_smoothly(field: FlowArray, trusted: NDArray[np.bool_]) -> FlowArray:
+    """Average what is trusted of a field, and extend it over the rest.
+
+    Normalised convolution (Knutsson and Westin 1993) with a Gaussian, broad first; each narrower
+    one averages what the ones before left over.  Where none finds anything to trust the
+    result tends to zero.
+
+    Args:
+        field: ``[H, W, 2]`` float32.
+        trusted: ``[H, W]`` bool.
+
+    Returns:
+        ``[H, W, 2]`` float32.
+    """
+    height, width = trusted.shape
+    weight = trusted.astype(np.float32)
+    extended = np.zeros_like(field)
+    for scale in EXTENSION_SCALES:
+        sigma = scale * min(height, width)
+        # A blur this wide is the same at a coarser resolution, and far quicker.
+        step = max(1, int(sigma / 2))
+        size = (-(-width // step), -(-height // step))
+        rest = (field - extended) * weight[..., None]
+        coarse = [cv2.resize(part, size, interpolation=cv2.INTER_AREA) for part in (rest, weight)]
+        total, share = (cv2.GaussianBlur(part, (0, 0), sigma / step) for part in coarse)
+        # The 0.01 stands for a little trust in "no more motion than that".
+        average = total / (share + 0.01)[..., None]
+        extended += cv2.resize(average, (width, height), interpolation=cv2.INTER_LINEAR)
+    return extended
+
+
+def _flow_both_ways(
+    target: UInt8Array, source: UInt8Array, preset: int
+) -> tuple[FlowArray, FlowArray]:
+    """Return the DIS flow from target to source and back, ``[H, W, 2]`` each, in pixels."""
+    height, width = target.shape[:2]
+    zoom = max(1, int(np.ceil(FLOW_SIZE / min(height, width))))
+    size = (width * zoom, height * zoom)
+    ends = [
+        cv2.resize(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), size, interpolation=cv2.INTER_CUBIC)
+        for image in (target, source)
+    ]
+    solver = cv2.DISOpticalFlow.create(preset)
+    start = np.zeros((*ends[0].shape, 2), np.float32)
+    flows = (
+        solver.calc(ends[0], ends[1], start.copy()),
+        solver.calc(ends[1], ends[0], start.copy()),
+    )
+    forward, backward = (
+        cv2.resize(flow, (width, height), interpolation=cv2.INTER_AREA) / np.float32(zoom)
+        for flow in flows
+    )
+    return forward, backward
+
+
+def _returns(forward: FlowArray, backward: FlowArray) -> NDArray[np.bool_]:
+    """Tell where following the flow forward and back ends within the tolerance of the start."""
+    there = _look_up(backward, _grid(*forward.shape[:2]) + forward)
+    gap = np.linalg.norm(forward + there, axis=-1)
+    length = np.linalg.norm(forward, axis=-1) + np.linalg.norm(there, axis=-1)
+    return gap <= 0.01 * length + 0.5
+
+
+def _warp_by_residual(
+    image: UInt8Array, mask: UInt8Array, matrix: FloatArray, residual: FlowArray
+) -> tuple[UInt8Array, NDArray[np.bool_]]:
+    """Sample the visible part of ``image`` at matrix⁻¹(x + u(x)), once."""
+    position: Any = cv2.transform(_grid(*mask.shape) + residual, invert(matrix))
+    visible = (mask == 0).astype(np.float32)
+    moved = _look_up(image, position)
+    known = _look_up(visible, position, cv2.BORDER_CONSTANT) >= ALL_VISIBLE
+    moved[~known] = GREY
+    return moved, known
+
+
+def _look_up(array: Any, position: FlowArray, border: int = cv2.BORDER_REPLICATE) -> Any:
+    """Read an image or field at ``[H, W, 2]`` (x, y) positions, bilinearly."""
+    x, y = position[..., 0], position[..., 1]
+    return cv2.remap(array, x, y, cv2.INTER_LINEAR, borderMode=border)
+
+
+def _grid(height: int, width: int) -> FlowArray:
+    """Return the ``[H, W, 2]`` (x, y) positions of the pixels."""
+    rows, columns = np.mgrid[:height, :width]
+    return np.stack([columns, rows], axis=-1).astype(np.float32)

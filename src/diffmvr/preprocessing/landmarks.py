@@ -1,0 +1,303 @@
+"""Facial landmarks by MediaPipe's Face Landmarker (paper 3.2 takes the symmetry line from it).
+
+MediaPipe is optional (``pip install 'diffmvr[landmarks]'``), needs its model bundle
+``face_landmarker.task`` (none is in its wheel) and the system libraries libEGL, libGLES and
+libGL.  Where any of these is missing, :class:`LandmarkerUnavailableError` says so and the caller
+falls back to the face box (decisions 10).
+"""
+
+import os
+import sys
+import weakref
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from diffmvr.checks import check_number, check_shape
+from diffmvr.preprocessing.symmetry import GREY
+from diffmvr.structures import FloatArray, UInt8Array
+
+View = tuple[int, int, int, int]
+"""A region of a frame: x0, y0 (included), x1, y1 (excluded)."""
+
+BUNDLE_NAME = "face_landmarker.task"
+BUNDLE_VARIABLE = "DIFFMVR_FACE_LANDMARKER"
+SHARED_VARIABLE = "DIFFMVR_SHARED"
+
+MIDLINE_INDICES = (
+    *(10, 151, 9, 8, 168, 6, 197, 195, 5, 4, 1, 19, 94, 2, 164, 0),
+    *(11, 12, 13, 14, 15, 16, 17, 18, 200, 199, 175, 152),
+)
+"""Landmarks on the facial midline, from forehead to chin: the vertices of MediaPipe's
+``canonical_face_model.obj`` with x = 0."""
+
+EYE_INDICES = ((33, 133), (362, 263))
+"""The corners of the eye on the left of an upright picture, then of the one on its right
+(MediaPipe's ``FACEMESH_RIGHT_EYE`` and ``FACEMESH_LEFT_EYE``: the subject's right and left)."""
+
+RIGID_INDICES = (
+    *(6, 10, 33, 67, 117, 119, 121, 129, 133, 198, 205),
+    *(263, 297, 346, 348, 350, 358, 362, 420, 425),
+)
+"""Landmarks that expression and a small yaw move least: the ``procrustes_landmark_basis`` of
+MediaPipe's ``geometry_pipeline_metadata_landmarks.pbtxt`` without the nose tip and the face
+outline, which a yaw moves against the rest."""
+
+VIEW_SCALE = 2.5
+"""Side of the region searched around the last face, in face sizes."""
+
+TILE_SCALES = (1.0, 0.6, 0.35)
+"""Sides of the half-overlapping square tiles searched for a small face, as shares of the frame's
+shorter side; the detector wants a face of roughly a tenth of its view or more."""
+
+TILE_PERIOD = 15
+"""A tile search finds what the whole frame hides but is slow: once in so many frames."""
+
+
+class LandmarkerUnavailableError(RuntimeError):
+    """MediaPipe or something it needs is not installed; the message names the remedy."""
+
+
+def find_landmarker_bundle(path: str | None) -> Path | None:
+    """Find the Face Landmarker bundle: the given path, else the one the environment names.
+
+    The environment is ``DIFFMVR_FACE_LANDMARKER`` (the file), then ``DIFFMVR_SHARED`` (a folder
+    that holds ``models/face_landmarker.task``).
+
+    Args:
+        path: an explicit path, which must exist, or ``None``.
+
+    Returns:
+        The path, or ``None`` if nothing was named or the shared folder holds none.
+
+    Raises:
+        FileNotFoundError: if an explicitly named file does not exist.
+    """
+    named = {"path": path, BUNDLE_VARIABLE: os.environ.get(BUNDLE_VARIABLE)}
+    for source, value in named.items():
+        if value:
+            if not Path(value).is_file():
+                raise FileNotFoundError(
+                    f"{source}: no Face Landmarker bundle at {value}; give the path of "
+                    f"{BUNDLE_NAME}, or leave it out to do without landmarks"
+                )
+            return Path(value)
+    shared = os.environ.get(SHARED_VARIABLE)
+    if shared:
+        bundle = Path(shared) / "models" / BUNDLE_NAME
+        if bundle.is_file():
+            return bundle
+    return None
+
+
+class FaceLandmarker:
+    """Follow the landmarks of one face through the frames of a video.
+
+    Each frame is searched near the last face first, then as a whole, then (now and then) in
+    enlarged tiles, because a small face in a large frame is missed otherwise.
+
+    MediaPipe is loaded at the first frame, in the process that calls: its threads do not survive
+    a fork, so an instance that was used must not be forked.  Pickling keeps the settings only.
+
+    Args:
+        bundle: path of ``face_landmarker.task``.
+        confidence: least confidence of detection, presence and tracking, in [0, 1].  Lower than
+            MediaPipe's own 0.5, so that a half-hidden face is still found; implausible
+            answers are the caller's to reject.
+
+    Raises:
+        FileNotFoundError: if there is no such bundle.
+        ValueError: if ``confidence`` is not in [0, 1].
+    """
+
+    def __init__(self, bundle: Path, confidence: float = 0.3) -> None:
+        if not Path(bundle).is_file():
+            raise FileNotFoundError(
+                f"bundle: no Face Landmarker bundle at {bundle}; give the path of {BUNDLE_NAME}"
+            )
+        check_number("confidence", confidence, 0.0, 1.0)
+        self.bundle = Path(bundle)
+        self.confidence = confidence
+        # One MediaPipe task for each running mode in use.  They are closed when this object goes,
+        # at the latest at exit: left to the interpreter's own shutdown they end in a traceback.
+        self._handles: dict[str, Any] = {}
+        self._process: int | None = None
+        weakref.finalize(self, _close_all, self._handles)
+        self._size: tuple[int, int] | None = None
+        self._view: View | None = None
+        # Centre and size of the face when the view was chosen.
+        self._face: tuple[FloatArray, float] | None = None
+        self._time_ms = 0
+        self._frames_to_tiles = 0
+
+    def detect(self, image: UInt8Array, mask: UInt8Array | None = None) -> FloatArray | None:
+        """Return the landmarks of the next frame.
+
+        Args:
+            image: ``[H, W, 3]`` uint8 RGB.
+            mask: ``[H, W]`` 0/1, 1 = hidden, or ``None``.  Hidden pixels are shown to the
+                landmarker as grey: a hand has edges that pull landmarks, grey has fewer.
+
+        Returns:
+            ``[478, 2]`` (x, y) in pixels of ``image``, hidden ones guessed by the model, or
+            ``None`` where no face is found.
+
+        Raises:
+            LandmarkerUnavailableError: if MediaPipe or a library it needs is missing.
+            RuntimeError: if the instance was used before this process was forked.
+        """
+        check_shape("image", image, (None, None, 3))
+        height, width = image.shape[:2]
+        if mask is not None:
+            check_shape("mask", mask, (height, width))
+            image = np.where(mask[..., None] != 0, np.uint8(GREY), image)
+        if self._handles and self._process != os.getpid():
+            raise RuntimeError(
+                f"FaceLandmarker was used in process {self._process} before this one was forked "
+                "from it, which MediaPipe does not survive; create one in each process"
+            )
+        if self._size != (height, width):
+            self.close()
+            self._size = (height, width)
+        points = None
+        if self._view is not None:
+            # Video mode follows the landmarks it found in the frame before.
+            points = self._detect_in(image, self._view, "VIDEO")
+        if points is None:
+            points = self._search(image)
+        if points is not None:
+            self._follow(points, height, width)
+        return points
+
+    def close(self) -> None:
+        """Free what MediaPipe holds; a later :meth:`detect` starts afresh, as in a new video."""
+        _close_all(self._handles)
+        self._size = None
+        self._view = None
+        self._face = None
+        self._time_ms = 0
+        self._frames_to_tiles = 0
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"bundle": self.bundle, "confidence": self.confidence}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        FaceLandmarker.__init__(self, **state)
+
+    def _search(self, image: UInt8Array) -> FloatArray | None:
+        """Look in the whole frame, then in tiles if it is their turn."""
+        height, width = image.shape[:2]
+        views = [(0, 0, width, height)]
+        if self._frames_to_tiles == 0:
+            views += _tiles(height, width)
+        self._frames_to_tiles = (self._frames_to_tiles or TILE_PERIOD) - 1
+        for view in views:
+            points = self._detect_in(image, view, "IMAGE")
+            if points is not None:
+                return points
+        return None
+
+    def _follow(self, points: FloatArray, height: int, width: int) -> None:
+        """Keep the view on the face; it moves in steps, since a moved view restarts tracking."""
+        low, high = points.min(axis=0), points.max(axis=0)
+        centre, size = (low + high) / 2, float((high - low).max())
+        if self._face is not None:
+            old_centre, old_size = self._face
+            near = np.abs(centre - old_centre).max() < 0.25 * old_size
+            if near and 0.75 < size / old_size < 1.33:
+                return
+        self._face = (centre, size)
+        reach = VIEW_SCALE * size / 2
+        x0, y0 = np.maximum(np.floor(centre - reach), 0).astype(int)
+        x1, y1 = np.minimum(np.ceil(centre + reach), [width, height]).astype(int)
+        view = (int(x0), int(y0), int(x1), int(y1))
+        if view != self._view:
+            self._view = view
+            tracker = self._handles.pop("VIDEO", None)
+            if tracker is not None:
+                tracker.close()
+
+    def _detect_in(self, image: UInt8Array, view: View, mode: str) -> FloatArray | None:
+        """Return the landmarks found in one view, in pixels of the whole image."""
+        x0, y0, x1, y1 = view
+        fresh = mode not in self._handles
+        with _silent_stderr() if fresh else nullcontext():
+            if fresh:
+                self._handles[mode] = self._create(mode)
+            frame = _to_mediapipe(image[y0:y1, x0:x1])
+            if mode == "VIDEO":
+                # Time must increase; its unit only tunes MediaPipe's smoothing, at 30 frames/s.
+                self._time_ms += 33
+                result = self._handles[mode].detect_for_video(frame, self._time_ms)
+            else:
+                result = self._handles[mode].detect(frame)
+        if not result.face_landmarks:
+            return None
+        shares = np.array([(mark.x, mark.y) for mark in result.face_landmarks[0]])
+        # Shares run from edge to edge of the view; our integers are pixel centres.
+        return shares * [x1 - x0, y1 - y0] + [x0 - 0.5, y0 - 0.5]
+
+    def _create(self, mode: str) -> Any:
+        """Load MediaPipe and open the bundle in a running mode."""
+        self._process = os.getpid()
+        try:
+            from mediapipe.tasks.python import BaseOptions, vision
+
+            options = vision.FaceLandmarkerOptions(
+                base_options=BaseOptions(model_asset_path=str(self.bundle)),
+                running_mode=vision.RunningMode[mode],
+                num_faces=1,
+                min_face_detection_confidence=self.confidence,
+                min_face_presence_confidence=self.confidence,
+                min_tracking_confidence=self.confidence,
+            )
+            return vision.FaceLandmarker.create_from_options(options)
+        except ImportError as error:
+            raise LandmarkerUnavailableError(
+                f"cannot import mediapipe ({error}); pip install 'diffmvr[landmarks]'"
+            ) from error
+        except OSError as error:
+            raise LandmarkerUnavailableError(
+                f"mediapipe cannot load a system library ({error}); install libEGL, libGLES and "
+                "libGL (Debian: apt-get install libegl1 libgles2 libgl1)"
+            ) from error
+
+
+def _tiles(height: int, width: int) -> list[View]:
+    """Return half-overlapping squares (x0, y0, x1, y1) over the frame, the largest first."""
+    tiles = []
+    for scale in TILE_SCALES:
+        side = max(1, round(scale * min(height, width)))
+        rows = np.linspace(0, height - side, 1 + int(np.ceil(2 * (height - side) / side)))
+        columns = np.linspace(0, width - side, 1 + int(np.ceil(2 * (width - side) / side)))
+        tiles += [(int(x), int(y), int(x) + side, int(y) + side) for y in rows for x in columns]
+    return [tile for tile in tiles if tile != (0, 0, width, height)]
+
+
+def _to_mediapipe(image: UInt8Array) -> Any:
+    import mediapipe as mp
+
+    return mp.Image(image_format=mp.ImageFormat.SRGB, data=np.ascontiguousarray(image))
+
+
+def _close_all(handles: dict[str, Any]) -> None:
+    while handles:
+        handles.popitem()[1].close()
+
+
+@contextmanager
+def _silent_stderr() -> Iterator[None]:
+    """Send file descriptor 2 to nowhere: MediaPipe's C++ start-up lines have no other switch."""
+    sys.stderr.flush()
+    kept = os.dup(2)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(nowhere)
+        os.close(kept)

@@ -1,0 +1,35 @@
+"""Open a recording, whatever it is stored as."""
+
+from fractions import Fraction
+from pathlib import Path
+
+from diffmvr.preprocessing.frame_source import FrameSource
+from diffmvr.preprocessing.picture_folder import FrameFolder
+from diffmvr.preprocessing.video_reader import VideoFile
+
+
+def open_frames(
+    path: Path,
+    name: str = "input",
+    fps: Fraction = Fraction(25),
+    allow_truncated: bool = False,
+    threads: int = 0,
+) -> FrameSource:
+    """Open a video file or a folder of pictures.
+
+    Args:
+        path: an mp4, mov, mkv or webm file (whatever FFmpeg reads), or a folder of .png or .jpg.
+        name: the argument's name, for messages.
+        fps: frame rate of a folder of pictures.
+        allow_truncated: whether to accept a file that ends before its container says.
+        threads: decoding threads; 0 lets FFmpeg choose.
+
+    Raises:
+        FileNotFoundError: if there is nothing at ``path``.
+        ValueError: if it holds no frame that can be read.
+    """
+    if path.is_dir():
+        return FrameFolder(path, name, fps)
+    if not path.is_file():
+        raise FileNotFoundError(f"{name}: there is no file or folder {path}; check the path")
+    return VideoFile(path, name, allow_truncated, threads)

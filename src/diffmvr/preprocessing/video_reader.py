@@ -1,0 +1,256 @@
+"""Read a video file frame by frame, upright, with its own times (PyAV)."""
+
+import logging
+import math
+import re
+from collections.abc import Iterator
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+from av.sidedata.sidedata import Type as SideDataType
+from av.video.reformatter import Colorspace, Interpolation
+
+from diffmvr.preprocessing.frame_source import BT601, BT709, UNSPECIFIED, Frame, VideoInfo
+from diffmvr.structures import UInt8Array
+
+log = logging.getLogger(__name__)
+
+CONVERSION = Interpolation.BICUBIC | Interpolation.FULL_CHR_H_INT | Interpolation.ACCURATE_RND
+"""How colours are converted between YUV and RGB, both ways: rounded, chroma interpolated."""
+
+MIN_UNIT = Fraction(1, 2**31 - 1)
+"""The finest unit of time that files can state, in seconds."""
+
+REMUX = "remux it (ffmpeg -i INPUT -c copy NEW.mkv)"
+
+
+class VideoFile:
+    """A video file, read upright with its own times.
+
+    Args:
+        path: the file.
+        name: the argument's name, for messages.
+        allow_truncated: whether to read up to the end of a file that was cut off.
+        threads: decoding threads; 0 lets FFmpeg choose.
+
+    Raises:
+        ValueError: if it is not a video, or its first frame cannot be decoded.
+    """
+
+    def __init__(
+        self, path: Path, name: str = "input", allow_truncated: bool = False, threads: int = 0
+    ) -> None:
+        self.path = path
+        self.name = name
+        self.allow_truncated = allow_truncated
+        self.threads = threads
+        with self._open() as container:
+            stream = _video_stream(container, path, name)
+            first = self._first_frame(container, stream)
+            self._orientation = _orientation(first)
+            self._matrix = first.colorspace
+            if self._matrix == UNSPECIFIED:
+                # What players assume: HDTV's matrix for HD sizes, BT.601 below.
+                self._matrix = BT709 if max(first.width / 16, first.height / 9) >= 80 else BT601
+            self._tick = _tick(container, stream)
+            self.info = self._describe(container, stream, first)
+
+    def __iter__(self) -> Iterator[Frame]:
+        """Decode the frames in order.
+
+        Raises:
+            ValueError: if the file is damaged or cut off (unless that is allowed), or a frame has
+                no usable time or another size than the first.
+        """
+        count, packets, first, previous, shortage = 0, 0, 0, None, ""
+        with self._open() as container:
+            stream = _video_stream(container, self.path, self.name)
+            promised = _promised_packets(container, stream)
+            promised_end, end = _promised_end(stream), Fraction(0)
+            try:
+                for packet in container.demux(stream):
+                    packets += packet.size > 0
+                    for frame in packet.decode():
+                        self._check_frame(frame, count, previous)
+                        first, previous = first if count else frame.pts, frame.pts
+                        time, duration = self._time(frame, count, first)
+                        end = (time + duration) * self.info.time_base
+                        yield Frame(count, time, duration, self._to_rgb(frame))
+                        count += 1
+            except av.error.InvalidDataError as error:
+                shortage = f"the next cannot be decoded ({error.strerror})"
+        if promised is not None and packets < promised:
+            shortage = f"the container promises {promised}"
+        elif promised_end - end > max(Fraction(1, 10), 2 / self.info.frame_rate):
+            shortage = f"the container promises {float(promised_end):.3f} s of video"
+        if shortage:
+            self._cut_off(count, shortage)
+
+    def _open(self) -> Any:
+        try:
+            container = av.open(str(self.path))
+        except av.FFmpegError as error:
+            raise ValueError(
+                f"{self.name}: {self.path} is not a video that FFmpeg can open ({error.strerror}); "
+                "the file may be cut off, or of another kind: give an mp4, mov, mkv or webm that "
+                "plays, or a folder of frames"
+            ) from error
+        for stream in container.streams.video:
+            stream.thread_type = "AUTO"
+            stream.codec_context.thread_count = self.threads
+        return container
+
+    def _first_frame(self, container: Any, stream: Any) -> Any:
+        try:
+            first = next(container.decode(stream), None)
+        except av.FFmpegError as error:
+            raise ValueError(
+                f"{self.name}: the first frame of {self.path} cannot be decoded ({error.strerror});"
+                " give a video that plays"
+            ) from error
+        if first is None:
+            raise ValueError(
+                f"{self.name}: {self.path} has no frames that can be decoded; "
+                "give a video that plays"
+            )
+        return first
+
+    def _describe(self, container: Any, stream: Any, first: Any) -> VideoInfo:
+        height, width = _turn(np.empty((first.height, first.width, 0)), self._orientation).shape[:2]
+        aspect = stream.sample_aspect_ratio or Fraction(1)
+        notes = []
+        if self._orientation != (False, False, False):
+            notes.append("the input carries a rotation flag; the output is upright without one")
+        if max(component.bits for component in first.format.components) > 8:
+            notes.append(f"the input's {first.format.name} colours are reduced to 8 bits")
+        return VideoInfo(
+            name=self.path.name,
+            width=width,
+            height=height,
+            frame_rate=stream.average_rate or stream.guessed_rate or Fraction(25),
+            time_base=_common_unit(stream.time_base, self._tick or stream.time_base),
+            pixel_aspect=1 / aspect if self._orientation[0] else aspect,
+            color=(self._matrix or BT709, first.color_primaries, first.color_trc),
+            frame_count=stream.frames or None,
+            audio=tuple(audio.codec_context.name for audio in container.streams.audio),
+            notes=tuple(notes),
+        )
+
+    def _time(self, frame: Any, count: int, first: int) -> tuple[int, int]:
+        """Return a frame's time and duration in ``info.time_base``.
+
+        A frame of a Matroska file of constant rate that lies within the rounding of its place,
+        1 ms, is put there exactly; every other frame keeps the time it has.
+        """
+        unit = frame.time_base / self.info.time_base
+        time, duration = frame.pts * unit, (frame.duration or 0) * unit
+        if self._tick is not None:
+            step = self._tick / self.info.time_base
+            exact = first * unit + count * step
+            if abs(exact - time) <= unit:
+                time, duration = exact, step
+        return int(time), int(duration)
+
+    def _check_frame(self, frame: Any, index: int, previous: int | None) -> None:
+        if frame.pts is None or (previous is not None and frame.pts <= previous):
+            raise ValueError(
+                f"{self.name}: frame {index} of {self.path} has time {frame.pts} after {previous};"
+                f" times must increase: {REMUX}"
+            )
+        turned = self._orientation[0]
+        size = (frame.height, frame.width) if turned else (frame.width, frame.height)
+        if size != (self.info.width, self.info.height):
+            raise ValueError(
+                f"{self.name}: frame {index} of {self.path} is {size[0]}x{size[1]} but the first "
+                f"is {self.info.size}; scale the video to one size"
+            )
+
+    def _to_rgb(self, frame: Any) -> UInt8Array:
+        # Only an unmarked YUV frame needs telling; marks are honoured by themselves.
+        unmarked = frame.colorspace == UNSPECIFIED and self._matrix == BT709
+        image = frame.to_ndarray(
+            format="rgb24",
+            src_colorspace=Colorspace.ITU709 if unmarked else None,
+            interpolation=CONVERSION,
+            threads=1,
+        )
+        return np.ascontiguousarray(_turn(image, self._orientation))
+
+    def _cut_off(self, count: int, shortage: str) -> None:
+        message = f"{self.name}: {self.path} is cut off: {count} frames could be read, {shortage}"
+        if not (self.allow_truncated and count):
+            raise ValueError(
+                f"{message}; fetch the file again or {REMUX}, or restore the {count} frames with "
+                "allow_truncated=true"
+            )
+        log.warning(message)
+
+
+def _video_stream(container: Any, path: Path, name: str) -> Any:
+    """Return the first stream of moving pictures."""
+    cover = av.stream.Disposition.attached_pic
+    streams = [s for s in container.streams.video if not s.disposition & cover]
+    if not streams or container.format.name.endswith("_pipe"):
+        kind = "a single picture" if streams else "without a video track"
+        raise ValueError(
+            f"{name}: {path} is {kind}; give an mp4, mov, mkv or webm file, or a folder of frames"
+        )
+    return streams[0]
+
+
+def _tick(container: Any, stream: Any) -> Fraction | None:
+    """Return the exact time between frames, in seconds, where a file rounds times to 1 ms.
+
+    Matroska and WebM do, but keep the frame rate of the track beside them.
+    """
+    if "matroska" not in container.format.name or not stream.average_rate:
+        return None
+    tick = 1 / stream.average_rate
+    usable = tick >= 4 * stream.time_base and _common_unit(stream.time_base, tick) >= MIN_UNIT
+    return tick if usable else None
+
+
+def _common_unit(a: Fraction, b: Fraction) -> Fraction:
+    """Return the largest fraction of which both are multiples."""
+    denominator = math.lcm(a.denominator, b.denominator)
+    return Fraction(math.gcd(int(a * denominator), int(b * denominator)), denominator)
+
+
+def _promised_packets(container: Any, stream: Any) -> int | None:
+    """Return how many packets the index lists (mp4 and mov, which write it once), if known."""
+    return len(stream.index_entries) if "mp4" in container.format.name else None
+
+
+def _promised_end(stream: Any) -> Fraction:
+    """Return the track's end in seconds as Matroska tags tell it; 0 where they do not."""
+    match = re.fullmatch(r"(\d+):(\d\d):(\d\d(?:\.\d+)?)", stream.metadata.get("DURATION", ""))
+    if match is None:
+        return Fraction(0)
+    hours, minutes, seconds = match.groups()
+    return int(hours) * 3600 + int(minutes) * 60 + Fraction(seconds)
+
+
+def _orientation(frame: Any) -> tuple[bool, bool, bool]:
+    """Read the display matrix: whether to transpose, then to flip rows, then columns.
+
+    FFmpeg's matrix (a, b; c, d) moves a stored pixel (x, y) to (a·x + c·y, b·x + d·y); turns other
+    than quarter turns are not met in recordings and round to the nearest one.
+    """
+    data = frame.side_data.get(SideDataType.DISPLAYMATRIX)
+    if data is None:
+        return False, False, False
+    (a, b, _), (c, d, _), _ = np.frombuffer(bytes(data), np.int32).reshape(3, 3).tolist()
+    if abs(b) > abs(a):
+        return True, b < 0, c < 0
+    return False, d < 0, a < 0
+
+
+def _turn(image: Any, orientation: tuple[bool, bool, bool]) -> Any:
+    """Apply an orientation to ``[H, W, C]``."""
+    transpose, flip_rows, flip_columns = orientation
+    if transpose:
+        image = image.transpose(1, 0, 2)
+    return image[:: -1 if flip_rows else 1, :: -1 if flip_columns else 1]

@@ -1,0 +1,180 @@
+"""A comparison table as Markdown, LaTeX, CSV, or on the console.
+
+▲ and ▼ say that a value is higher or lower than the reference's (which way is good stands in the
+header); ≈ says that the interval of the difference covers 0: a tie.
+"""
+
+import csv
+import io
+from collections.abc import Sequence
+from typing import Literal
+
+from rich.console import Console
+from rich.table import Table as RichTable
+
+from diffmvr.checks import check_one_of
+from diffmvr.reporting.tables import Cell, Column, Table, TableRow
+
+Change = Literal["difference", "relative", "none"]
+CHANGES = ("difference", "relative", "none")
+UP, DOWN, TIE, NOTHING = "▲", "▼", "≈", "—"
+
+
+def to_markdown(table: Table, change: Change = "difference") -> str:
+    """Return the table in Markdown, with a caption that states N and the conditions.
+
+    Args:
+        table: the table.
+        change: what stands beside a mean: the ``"difference"`` to the reference with its
+            interval, the ``"relative"`` change in percent as in the paper, or ``"none"``.
+
+    Raises:
+        ValueError: on another ``change``.
+    """
+    lines = [_line(_headers(table)), _line(["---"] + ["---:"] * (len(table.columns) + 1))]
+    lines += [_line(cells) for cells in _body(table, change)]
+    return "\n".join([*lines, "", caption(table, change)]) + "\n"
+
+
+def to_latex(table: Table, change: Change = "difference") -> str:
+    """Return the table as a LaTeX ``tabular`` (package booktabs); see :func:`to_markdown`."""
+    body = [_headers(table), *_body(table, change)]
+    lines = [" & ".join(_escape(cell) for cell in cells) + r" \\" for cells in body]
+    return "\n".join(
+        [
+            r"\begin{tabular}{l" + "r" * (len(table.columns) + 1) + "}",
+            r"\toprule",
+            lines[0],
+            r"\midrule",
+            *lines[1:],
+            r"\bottomrule",
+            r"\end{tabular}",
+            f"% {caption(table, change)}",
+            "",
+        ]
+    )
+
+
+def to_csv(table: Table) -> str:
+    """Return the table as CSV, numbers in full: mean, difference, interval and verdict apart."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    parts = ("mean", "difference", "low", "high", "verdict", "relative_percent")
+    writer.writerow(
+        ["restorer", "n_clips", "n_subjects", "n_seeds", "note"]
+        + [f"{column.metric}_{part}" for column in table.columns for part in parts]
+    )
+    for row in table.rows:
+        cells = row.cells or (Cell(None),) * len(table.columns)
+        numbers = [value for cell in cells for value in _csv_values(cell)]
+        writer.writerow(
+            [row.restorer, row.n_clips, row.n_subjects, row.n_seeds, row.note, *numbers]
+        )
+    return out.getvalue()
+
+
+def print_table(
+    table: Table, console: Console | None = None, change: Change = "difference"
+) -> None:
+    """Show the table on the console; see :func:`to_markdown`."""
+    shown = RichTable(caption=caption(table, change), caption_justify="left")
+    for index, header in enumerate(_headers(table)):
+        shown.add_column(header, justify="left" if index == 0 else "right")
+    for row, cells in zip(table.rows, _body(table, change), strict=True):
+        shown.add_row(*cells, style="bold" if row.restorer == table.reference else None)
+    (console or Console()).print(shown)
+
+
+def caption(table: Table, change: Change = "difference") -> str:
+    """Return what holds for every number of the table, as one sentence."""
+    conditions = ", ".join(f"{name} {value}" for name, value in table.conditions.items())
+    text = f"Means over clips; {conditions}; scored on the composited frames."
+    if table.reference is None or change == "none":
+        return text
+    text += f" {UP}/{DOWN}: higher/lower than {table.reference}"
+    if change == "relative":
+        text += ", in percent"
+    if any(cell.comparison is not None for row in table.rows for cell in row.cells):
+        text += f"; {TIE}: a tie, the interval of the difference over subjects covers 0"
+    return text + "."
+
+
+def _headers(table: Table) -> list[str]:
+    arrows = {True: "↑", False: "↓"}
+    scores = [f"{column.header} {arrows[column.higher_is_better]}" for column in table.columns]
+    return ["Restorer", *scores, "Clips (subjects)"]
+
+
+def _body(table: Table, change: Change) -> list[list[str]]:
+    check_one_of("change", change, CHANGES)
+    return [_row_texts(row, table.columns, change) for row in table.rows]
+
+
+def _row_texts(row: TableRow, columns: Sequence[Column], change: Change) -> list[str]:
+    if not row.cells:
+        return [row.restorer, row.note, *[NOTHING] * len(columns)]
+    cells = [
+        _cell_text(cell, column, change) for cell, column in zip(row.cells, columns, strict=True)
+    ]
+    seeds = f" × {row.n_seeds} seeds" if row.n_seeds > 1 else ""
+    return [row.restorer, *cells, f"{row.n_clips} ({row.n_subjects}){seeds}"]
+
+
+def _cell_text(cell: Cell, column: Column, change: Change) -> str:
+    if cell.mean is None:
+        return NOTHING
+    mean = f"{cell.mean:.{column.digits}f}"
+    found = cell.comparison
+    if change == "none" or (found is None and cell.relative is None):
+        return mean
+    if change == "relative" or found is None:
+        if cell.relative is None:
+            return mean
+        return f"{mean} {_sign(cell, cell.relative)} {abs(cell.relative):.1f}%"
+    low, high, difference = (
+        f"{value:+.{column.digits}f}" for value in (found.low, found.high, found.mean_difference)
+    )
+    return f"{mean} {_sign(cell, found.mean_difference)} {difference} [{low}, {high}]"
+
+
+def _sign(cell: Cell, difference: float) -> str:
+    if cell.comparison is not None and cell.comparison.verdict == "tie":
+        return TIE
+    return UP if difference > 0 else DOWN
+
+
+def _csv_values(cell: Cell) -> list[float | str | None]:
+    found = cell.comparison
+    compared = (
+        [None] * 4
+        if found is None
+        else [found.mean_difference, found.low, found.high, found.verdict]
+    )
+    return [cell.mean, *compared, cell.relative]
+
+
+def _line(cells: Sequence[str]) -> str:
+    # A bar inside a cell would end it.
+    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+
+
+def _escape(text: str) -> str:
+    signs = {
+        "\\": r"\textbackslash{}",
+        "&": r"\&",
+        "%": r"\%",
+        "_": r"\_",
+        "#": r"\#",
+        "$": r"\$",
+        "|": r"$|$",
+        "~": r"\textasciitilde{}",
+        UP: r"$\blacktriangle$",
+        DOWN: r"$\blacktriangledown$",
+        TIE: r"$\approx$",
+        "↑": r"$\uparrow$",
+        "↓": r"$\downarrow$",
+        "−": r"$-$",
+        "×": r"$\times$",
+        NOTHING: "---",
+    }
+    return "".join(signs.get(character, character) for character in text)

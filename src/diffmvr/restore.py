@@ -1,0 +1,256 @@
+"""``python -m diffmvr.restore input=VIDEO mask=MASK output=DIR``: restore a recording."""
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import hydra
+import numpy as np
+import torch
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from diffmvr.checks import check_number, check_one_of
+from diffmvr.cli import run_cli
+from diffmvr.config import config_dir, weights_dir
+from diffmvr.models.components import resolve_folder
+from diffmvr.pipelines.diffmvr_pipeline import DiffMVRPipeline
+from diffmvr.pipelines.own_guides import OwnGuide
+from diffmvr.pipelines.restoration import FramePipeline, VideoRestorer
+from diffmvr.pipelines.restoration_output import FORMATS, RestorationOutput
+from diffmvr.pipelines.restoration_report import RestorationReport, hash_weights
+from diffmvr.pipelines.staging import staged_output
+from diffmvr.pipelines.survey import survey
+from diffmvr.preprocessing.landmarks import FaceLandmarker, find_landmarker_bundle
+from diffmvr.preprocessing.mask_io import open_masks
+from diffmvr.preprocessing.picture_folder import read_picture
+from diffmvr.preprocessing.video_io import open_frames
+from diffmvr.preprocessing.video_writer import CRF
+
+log = logging.getLogger(__name__)
+
+DEVICES = ("cpu", "cuda", "auto")
+DEFAULT_MODEL = "diffmvr-tiny"
+
+
+@dataclass(frozen=True)
+class RestoreSettings:
+    """What ``conf/restore.yaml`` holds; every key is explained there.
+
+    Raises:
+        ValueError: if a value is unknown or out of range.
+    """
+
+    input: str
+    output: str
+    mask: str | None = None
+    weights: str | None = None
+    format: str = "mp4"
+    concat: bool = False
+    crf: int = CRF
+    audio: bool = True
+    landmarker: str | None = None
+    face_box: list[float] | None = None
+    guides: dict[str, str | None] = field(default_factory=dict)
+    guide_scales: list[float] | None = None
+    clear_threshold: float = 0.005
+    align_past: str = "flow"
+    steps: int = 4
+    seed: int = 0
+    feather: float = 0.0
+    window: int = 16
+    fps: str = "25"
+    allow_truncated: bool = False
+    device: str = "auto"
+    threads: int | None = None
+
+    def __post_init__(self) -> None:
+        check_one_of("format", self.format, FORMATS)
+        check_one_of("device", self.device, DEVICES)
+        check_number("crf", self.crf, 0, 51)
+        if self.threads is not None:
+            check_number("threads", self.threads, 1, 1024)
+
+    @classmethod
+    def from_config(cls, config: DictConfig) -> "RestoreSettings":
+        """Check the types of a composed configuration and wrap it.
+
+        Raises:
+            ValueError: naming the key that is missing or whose value has the wrong type.
+        """
+        if config.input is None:
+            raise ValueError("input: expected a recording, got none; give input=VIDEO or a folder")
+        if config.output is None:
+            raise ValueError("output: expected a new folder, got none; give output=DIR")
+        try:
+            values: Any = OmegaConf.to_container(OmegaConf.merge(OmegaConf.structured(cls), config))
+        except OmegaConfBaseException as error:
+            raise ValueError(f"{error.full_key}: {str(error).splitlines()[0]}") from error
+        return cls(**values)
+
+
+def restore(settings: RestoreSettings, pipeline: FramePipeline | None = None) -> Path:
+    """Restore a recording and write the result, with ``report.json``, into a new folder.
+
+    Args:
+        settings: what to restore, and how.
+        pipeline: a model in memory instead of the one that ``settings.weights`` names.
+
+    Returns:
+        The output folder.
+
+    Raises:
+        FileNotFoundError: if an input or the model is missing.
+        ValueError: if an input or a setting cannot be used; nothing is left behind.
+    """
+    # 1. Open what is read.
+    threads = settings.threads or 0
+    if threads:
+        torch.set_num_threads(threads)
+    frames = open_frames(
+        Path(settings.input), "input", parse_rate(settings.fps), settings.allow_truncated, threads
+    )
+    mask_path = None if settings.mask is None else Path(settings.mask)
+    masks = open_masks(mask_path, frames, settings.allow_truncated)
+    bundle = find_landmarker_bundle(settings.landmarker)
+    landmarker = None if bundle is None else FaceLandmarker(bundle)
+
+    with staged_output(Path(settings.output)) as staging, _progress() as progress:
+        # 2. Load the model and the user's own guides.
+        model, hashes = "in memory", dict[str, str]()
+        if pipeline is None:
+            model = settings.weights or str(weights_dir() / DEFAULT_MODEL)
+            hashes = hash_weights(resolve_folder(model))
+            loaded: Any = DiffMVRPipeline.from_pretrained(model)
+            loaded.set_progress_bar_config(disable=True)
+            pipeline = loaded.to(choose_device(settings.device))
+        own_files = {kind: Path(path) for kind, path in settings.guides.items() if path}
+        own_guides = {
+            kind: OwnGuide.from_image(read_picture(path, f"guides.{kind}"), landmarker)
+            for kind, path in own_files.items()
+        }
+        restorer = VideoRestorer(
+            pipeline,
+            own_guides,
+            settings.clear_threshold,
+            settings.align_past,
+            settings.steps,
+            settings.guide_scales,
+            settings.seed,
+            settings.window,
+            settings.feather,
+        )
+
+        # 3. Find the face.
+        looking = progress.add_task("finding the face", total=frames.info.frame_count)
+        plan = survey(
+            frames,
+            masks,
+            pipeline.resolution,
+            landmarker,
+            None if settings.face_box is None else np.array(settings.face_box),
+            on_frame=lambda: progress.advance(looking),
+        )
+
+        # 4. Restore and write.
+        restoring = progress.add_task("restoring", total=len(plan))
+        with RestorationOutput(
+            staging,
+            frames,
+            plan.mask_share,
+            settings.format,
+            settings.concat,
+            settings.audio,
+            settings.crf,
+            threads,
+        ) as output:
+            for frame in restorer.restore(frames, masks, plan):
+                output.write(frame)
+                progress.advance(restoring)
+
+        # 5. Report.
+        notes = (*frames.info.notes, *plan.notes, *output.notes)
+        RestorationReport(
+            input=frames.info.name,
+            mask=masks.path.name,
+            output=output.names,
+            frame_rate=str(frames.info.frame_rate),
+            size=(frames.info.width, frames.info.height),
+            seed=settings.seed,
+            steps=settings.steps,
+            guide_kinds=restorer.kinds,
+            guide_scales=settings.guide_scales,
+            own_guides={kind: path.name for kind, path in own_files.items()},
+            model=model,
+            weights_sha256=hashes,
+            settings={k: v for k, v in asdict(settings).items() if k not in _PATHS},
+            notes=notes,
+            frames=tuple(output.records),
+        ).write(staging / "report.json")
+    for note in notes:
+        log.warning("note: %s", note)
+    count = sum(record.restored for record in output.records)
+    log.info("%d of %d frames restored: %s", count, len(plan), settings.output)
+    return Path(settings.output)
+
+
+_PATHS = ("input", "mask", "output", "weights", "landmarker", "guides")
+
+
+def parse_rate(text: str) -> Fraction:
+    """Read a frame rate such as 25, 29.97 or 30000/1001.
+
+    Raises:
+        ValueError: if it is not a positive number.
+    """
+    try:
+        rate = Fraction(text)
+    except (ValueError, ZeroDivisionError):
+        rate = Fraction(0)
+    if rate <= 0:
+        raise ValueError(f"fps: expected a positive number such as 25 or 30000/1001, got {text!r}")
+    return rate
+
+
+def choose_device(name: str) -> str:
+    """Return ``"cpu"`` or ``"cuda"``; ``"auto"`` takes a GPU where there is one.
+
+    Raises:
+        ValueError: if a GPU is asked for and there is none.
+    """
+    if name == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    if name == "cuda" and not torch.cuda.is_available():
+        raise ValueError("device: cuda was asked for but torch finds no GPU; use device=cpu")
+    return name
+
+
+@contextmanager
+def _progress() -> Iterator[Progress]:
+    """Show progress on a terminal's stderr; elsewhere keep quiet."""
+    console = Console(stderr=True)
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
+        yield progress
+
+
+@hydra.main(version_base="1.3", config_path=str(config_dir()), config_name="restore")
+@run_cli
+def main(config: DictConfig) -> None:
+    """Restore the recording that the composed configuration names."""
+    restore(RestoreSettings.from_config(config))
+
+
+if __name__ == "__main__":
+    main()

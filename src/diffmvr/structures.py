@@ -1,0 +1,253 @@
+"""The data contract: what one part of diffmvr hands to the next.
+
+Legend: B clips, T frames, G guides, H × W pixels.
+Images are uint8 RGB in NumPy and float in [-1, 1] in torch.  **mask = 1 means "hidden, restore
+this"**.  Pixel coordinates are (x, y) with integer values at pixel *centres*.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from diffmvr.checks import check_same_shape, check_shape
+
+UInt8Array = NDArray[np.uint8]
+FloatArray = NDArray[np.float64]
+
+GUIDE_KINDS = ("symmetric", "past", "present")
+
+
+@dataclass(frozen=True)
+class FaceTrack:
+    """Where the face is in each frame of a clip.
+
+    Attributes:
+        face_box: ``[T, 4]`` float, (x0, y0, x1, y1) in pixels.
+        midline: ``[T, 4]`` float, (x, y, cos, sin): a point on the facial midline and the unit
+            direction along it, pointing from forehead to chin.
+        similarity: ``[T, 2, 3]`` float, canonical face coordinates → pixels (rotation, one
+            scale, shift).  The past frame p is carried to frame t by
+            ``similarity[t] ∘ similarity[p]⁻¹``.
+        axis_source: T names of where the midline came from: ``"truth"``, ``"landmarks"``,
+            ``"carried"`` (the last good axis, moved with the face box) or ``"box"`` (the vertical
+            centre line of the face box).
+    """
+
+    face_box: FloatArray
+    midline: FloatArray
+    similarity: FloatArray
+    axis_source: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        frames = len(self.axis_source)
+        check_shape("face_box", self.face_box, (frames, 4))
+        check_shape("midline", self.midline, (frames, 4))
+        check_shape("similarity", self.similarity, (frames, 2, 3))
+
+    def __len__(self) -> int:
+        return len(self.axis_source)
+
+    def __getitem__(self, index: slice) -> "FaceTrack":
+        return FaceTrack(
+            self.face_box[index],
+            self.midline[index],
+            self.similarity[index],
+            self.axis_source[index],
+        )
+
+
+@dataclass(frozen=True)
+class Clip:
+    """Consecutive frames of one face, with what hides it.
+
+    Attributes:
+        clip_id: name of the clip, unique in its source.
+        subject_id: name of the person; splits and bootstraps go by it.
+        observed: ``[T, H, W, 3]`` uint8 RGB, what the camera saw, occluder included.
+        mask: ``[T, H, W]`` uint8 0/1, 1 where the occluder is.
+        track: where the face is.
+        frames: ``[T, H, W, 3]`` uint8 RGB without the occluder, or ``None`` where nobody knows it
+            (a really occluded recording).  Equals ``observed`` wherever ``mask`` is 0.
+        frame_index: ``[T]`` int64, the frames' numbers in the recording.
+    """
+
+    clip_id: str
+    subject_id: str
+    observed: UInt8Array
+    mask: UInt8Array
+    track: FaceTrack
+    frames: UInt8Array | None
+    frame_index: NDArray[np.int64]
+
+    def __post_init__(self) -> None:
+        check_shape("observed", self.observed, (None, None, None, 3))
+        length, height, width, _ = self.observed.shape
+        check_shape("mask", self.mask, (length, height, width))
+        check_shape("frame_index", self.frame_index, (length,))
+        if len(self.track) != length:
+            raise ValueError(f"track: expected {length} frames, got {len(self.track)}")
+        if self.frames is not None:
+            check_same_shape("frames", self.frames, "observed", self.observed)
+
+    def __len__(self) -> int:
+        return len(self.observed)
+
+    def with_mask(self, mask: UInt8Array) -> "Clip":
+        """Return the clip with another mask (e.g. its boxes), all else unchanged."""
+        return replace(self, mask=mask)
+
+
+@dataclass(frozen=True)
+class Guides:
+    """The guide images of each frame of a clip (paper 3.2).
+
+    Attributes:
+        images: ``[T, G, H, W, 3]`` uint8 RGB, geometrically aligned to the current frame; mid-grey
+            (128) where a guide knows nothing.
+        valid: ``[T, G]`` bool, False where a guide does not exist (no clear past frame yet).
+        past_index: ``[T]`` int64, index in the clip of the past unobstructed frame, -1 for none.
+    """
+
+    images: UInt8Array
+    valid: NDArray[np.bool_]
+    past_index: NDArray[np.int64]
+
+
+class GuideBuilder(Protocol):
+    """Finds the guide images of a clip by itself."""
+
+    kinds: tuple[str, ...]
+
+    def __call__(self, clip: Clip) -> Guides:
+        """Return the guides of every frame of ``clip``."""
+        ...
+
+
+class Restorer(Protocol):
+    """Anything that fills the hole: DiffMVR, its rivals and the floor."""
+
+    name: str
+
+    def restore(self, clip: Clip) -> UInt8Array:
+        """Return ``[T, H, W, 3]`` uint8; equal to ``clip.observed`` wherever the mask is 0."""
+        ...
+
+
+@dataclass(frozen=True)
+class ClipBatch:
+    """Whole clips of consecutive frames, as the restoration model takes them.
+
+    Attributes:
+        pixel_values: ``[B, T, 3, H, W]`` float in [-1, 1], the clean target where known, else what
+            the camera saw.  The model sees ``(1 - mask) * pixel_values`` only.
+        mask: ``[B, T, 1, H, W]`` float 0/1, 1 = restore.
+        guide_pixel_values: ``[B, T, G, 3, H, W]`` float in [-1, 1].
+        guide_valid: ``[B, T, G]`` bool.
+        frame_index: ``[B, T]`` int64.
+        clip_id: B names.
+        subject_id: B names.
+        observed_pixel_values: ``[B, T, 3, H, W]`` float in [-1, 1], the occluder included; for
+            pictures only.
+    """
+
+    pixel_values: Tensor
+    mask: Tensor
+    guide_pixel_values: Tensor
+    guide_valid: Tensor
+    frame_index: Tensor
+    clip_id: tuple[str, ...]
+    subject_id: tuple[str, ...]
+    observed_pixel_values: Tensor
+
+    def __post_init__(self) -> None:
+        check_shape("pixel_values", self.pixel_values, (None, None, 3, None, None))
+        b, t, _, h, w = self.pixel_values.shape
+        check_shape("mask", self.mask, (b, t, 1, h, w))
+        check_shape("guide_pixel_values", self.guide_pixel_values, (b, t, None, 3, h, w))
+        g = self.guide_pixel_values.shape[2]
+        check_shape("guide_valid", self.guide_valid, (b, t, g))
+        check_shape("frame_index", self.frame_index, (b, t))
+        check_shape("observed_pixel_values", self.observed_pixel_values, (b, t, 3, h, w))
+
+    @property
+    def masked_pixel_values(self) -> Tensor:
+        """``[B, T, 3, H, W]``: (1 - m) ⊙ v, the hole filled with 0 (mid-grey); decisions 1."""
+        return (1.0 - self.mask) * self.pixel_values
+
+    def to(self, device: torch.device | str) -> "ClipBatch":
+        """Return the batch with every tensor on ``device`` (Lightning calls this)."""
+        moved = {
+            f.name: getattr(self, f.name).to(device)
+            for f in fields(self)
+            if isinstance(getattr(self, f.name), Tensor)
+        }
+        return replace(self, **moved)
+
+    def pin_memory(self) -> "ClipBatch":
+        """Return the batch in pinned memory (the DataLoader calls this)."""
+        pinned = {
+            f.name: getattr(self, f.name).pin_memory()
+            for f in fields(self)
+            if isinstance(getattr(self, f.name), Tensor)
+        }
+        return replace(self, **pinned)
+
+
+def window_of(clip: Clip, guides: Guides, start: int, stop: int) -> tuple[Clip, Guides]:
+    """Cut frames start … stop-1 out of a clip and its guides.
+
+    ``past_index`` keeps counting from the start of the whole clip.
+    """
+    part = slice(start, stop)
+    window = Clip(
+        clip_id=clip.clip_id,
+        subject_id=clip.subject_id,
+        observed=clip.observed[part],
+        mask=clip.mask[part],
+        track=clip.track[part],
+        frames=None if clip.frames is None else clip.frames[part],
+        frame_index=clip.frame_index[part],
+    )
+    return window, Guides(guides.images[part], guides.valid[part], guides.past_index[part])
+
+
+def to_pixel_values(images: UInt8Array) -> Tensor:
+    """Convert uint8 ``[..., H, W, 3]`` to float ``[..., 3, H, W]`` in [-1, 1]."""
+    tensor = torch.from_numpy(np.ascontiguousarray(images)).movedim(-1, -3)
+    return tensor.float().div_(127.5).sub_(1.0)
+
+
+def to_uint8(pixel_values: Tensor) -> UInt8Array:
+    """Convert float ``[..., 3, H, W]`` in [-1, 1] to uint8 ``[..., H, W, 3]`` (clamped)."""
+    scaled = pixel_values.detach().float().clamp(-1, 1).add(1.0).mul(127.5).round()
+    return scaled.to(torch.uint8).movedim(-3, -1).cpu().numpy()
+
+
+def collate_clips(samples: Sequence[tuple[Clip, Guides]]) -> ClipBatch:
+    """Stack clips of equal length and size, and their guides, into a batch.
+
+    Raises:
+        ValueError: if the samples differ in length, size or number of guides.
+    """
+    shapes = {(clip.observed.shape, guides.images.shape) for clip, guides in samples}
+    if len(shapes) != 1:
+        raise ValueError(f"clips of one batch must have one shape, got {sorted(shapes)}")
+    clips = [clip for clip, _ in samples]
+    observed = np.stack([clip.observed for clip in clips])
+    clean = np.stack([clip.observed if clip.frames is None else clip.frames for clip in clips])
+    mask: Any = np.stack([clip.mask for clip in clips])[:, :, None]
+    return ClipBatch(
+        pixel_values=to_pixel_values(clean),
+        mask=torch.from_numpy(mask).float(),
+        guide_pixel_values=to_pixel_values(np.stack([guides.images for _, guides in samples])),
+        guide_valid=torch.from_numpy(np.stack([guides.valid for _, guides in samples])),
+        frame_index=torch.from_numpy(np.stack([clip.frame_index for clip in clips])),
+        clip_id=tuple(clip.clip_id for clip in clips),
+        subject_id=tuple(clip.subject_id for clip in clips),
+        observed_pixel_values=to_pixel_values(observed),
+    )

@@ -1,0 +1,1 @@
+"""LightningModules and callbacks: how every part is trained."""

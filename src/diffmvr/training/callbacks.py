@@ -1,0 +1,42 @@
+"""Small callbacks of the training run."""
+
+import time
+from typing import Any
+
+import lightning as L
+from lightning.pytorch.utilities.types import STEP_OUTPUT
+
+from diffmvr.structures import ClipBatch
+
+
+class FrameThroughput(L.Callback):
+    """Logs training frames per second, over all processes."""
+
+    def __init__(self) -> None:
+        self._since = time.monotonic()
+        self._frames = 0
+
+    def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Start the clock."""
+        self._since, self._frames = time.monotonic(), 0
+
+    def on_train_batch_end(
+        self,
+        trainer: L.Trainer,
+        pl_module: L.LightningModule,
+        outputs: STEP_OUTPUT,
+        batch: ClipBatch,
+        batch_idx: int,
+    ) -> None:
+        """Count frames, and log at the trainer's interval."""
+        self._frames += batch.mask.shape[0] * batch.mask.shape[1]
+        if trainer.global_step % trainer.log_every_n_steps:  # type: ignore[attr-defined]
+            return
+        elapsed = time.monotonic() - self._since
+        speed = self._frames * trainer.world_size / max(elapsed, 1e-9)
+        pl_module.log("train/frames_per_second", speed)
+        self._since, self._frames = time.monotonic(), 0
+
+    def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Leave validation time out."""
+        self._since, self._frames = time.monotonic(), 0

@@ -1,0 +1,76 @@
+"""Exponential moving average of the trainable weights, in checkpoints and out of the way."""
+
+from typing import Any
+
+import lightning as L
+from diffusers.training_utils import EMAModel
+from lightning.pytorch.utilities.types import STEP_OUTPUT
+
+from diffmvr.training.module import DiffMVRModule
+
+
+class EMACallback(L.Callback):
+    """Averages the U-Net and the projectors; validation and the final model use the average.
+
+    Frozen parts are not averaged.
+
+    Args:
+        decay: largest decay; it grows from 0 as (1 + step) / (10 + step).
+    """
+
+    def __init__(self, decay: float = 0.999) -> None:
+        self._decay = decay
+        self._average: EMAModel | None = None
+        self._saved: dict[str, Any] | None = None
+
+    def on_fit_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Start from the current weights, or from the checkpoint's average."""
+        module = _checked(pl_module)
+        self._average = EMAModel(module.trainable_parameters(), decay=self._decay)
+        if self._saved is not None:
+            self._average.load_state_dict(self._saved)
+        self._average.to(module.device)
+
+    def on_train_batch_end(
+        self,
+        trainer: L.Trainer,
+        pl_module: L.LightningModule,
+        outputs: STEP_OUTPUT,
+        batch: Any,
+        batch_idx: int,
+    ) -> None:
+        """Average after every optimizer step."""
+        if self._average is not None and trainer.global_step > self._average.optimization_step:
+            self._average.step(_checked(pl_module).trainable_parameters())
+
+    def on_validation_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Validate the average."""
+        if self._average is not None:
+            self._average.store(_checked(pl_module).trainable_parameters())
+            self._average.copy_to(_checked(pl_module).trainable_parameters())
+
+    def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Go back to the raw weights."""
+        if self._average is not None:
+            self._average.restore(_checked(pl_module).trainable_parameters())
+
+    def on_fit_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Leave the average in the module: it is the model that is scored and saved."""
+        if self._average is not None:
+            self._average.copy_to(_checked(pl_module).trainable_parameters())
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the average and its counters."""
+        return {} if self._average is None else self._average.state_dict()
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Remember the checkpoint's average for ``on_fit_start``."""
+        self._saved = state_dict or None
+        if self._average is not None and self._saved is not None:
+            self._average.load_state_dict(self._saved)
+
+
+def _checked(pl_module: L.LightningModule) -> DiffMVRModule:
+    if not isinstance(pl_module, DiffMVRModule):
+        raise TypeError(f"EMACallback works on a DiffMVRModule, got {type(pl_module).__name__}")
+    return pl_module

@@ -1,0 +1,47 @@
+"""Weights & Biases, offline unless the user asks, with nothing outside the run's folder."""
+
+import os
+from pathlib import Path
+
+from lightning.pytorch.loggers import WandbLogger
+
+
+def build_wandb_logger(
+    save_dir: str | Path,
+    project: str = "diffmvr",
+    group: str | None = None,
+    job_type: str = "train",
+    name: str | None = None,
+    online: bool = False,
+) -> WandbLogger:
+    """Build the logger.
+
+    Args:
+        save_dir: the run's folder; W&B's run, cache, data and config folders go below it.
+        project: W&B project.
+        group: runs of one ablation share it.
+        job_type: ``train`` or ``evaluate``.
+        name: name of the run.
+        online: upload while running.  False keeps everything on this machine; ``wandb sync`` can
+            upload it later.
+    """
+    folder = Path(save_dir)
+    for variable, part in (
+        ("WANDB_DIR", ""),
+        ("WANDB_CACHE_DIR", "wandb/.cache"),
+        ("WANDB_DATA_DIR", "wandb/.data"),
+        ("WANDB_CONFIG_DIR", "wandb/.config"),
+    ):
+        target = (folder / part).resolve()
+        target.mkdir(parents=True, exist_ok=True)
+        os.environ[variable] = str(target)
+    os.environ.setdefault("WANDB_SILENT", "true")
+    return WandbLogger(
+        save_dir=folder,
+        project=project,
+        group=group,
+        job_type=job_type,
+        name=name,
+        offline=not online,
+        log_model=False,
+    )

@@ -1,0 +1,68 @@
+"""Each metric of the package, ready to be fed some of five tiny videos."""
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torchmetrics import Metric
+
+from diffmvr.metrics import (
+    FramePSNR,
+    FrameSSIM,
+    FrechetDistance,
+    TemporalConsistency,
+    TrueMotion,
+    WarpError,
+)
+
+VIDEOS = 5
+
+
+def video(seed: int) -> torch.Tensor:
+    generator = torch.Generator().manual_seed(seed)
+    return torch.randint(0, 256, (3, 3, 14, 14), generator=generator, dtype=torch.uint8)
+
+
+def hole(seed: int) -> torch.Tensor:
+    mask = torch.zeros(3, 1, 14, 14)
+    mask[seed % 2 :, :, 2 : 6 + seed, 3:9] = 1
+    return mask
+
+
+def still() -> TrueMotion:
+    flow = torch.zeros(2, 2, 14, 14, dtype=torch.float64)
+    return TrueMotion(flow, torch.ones(2, 14, 14, dtype=torch.bool))
+
+
+def feed_images(metric: Metric, index: int) -> None:
+    metric.update(video(index), video(index + 100), hole(index))
+
+
+def feed_warp(metric: Metric, index: int) -> None:
+    metric.update(video(index), still(), hole(index))
+
+
+def feed_features(metric: Metric, index: int) -> None:
+    metric.update(video(index).flatten(1)[:, :4].double(), real=True)
+    metric.update(video(index + 100).flatten(1)[:, :4].double(), real=False)
+
+
+CASES: dict[str, tuple[Callable[[], Metric], Callable[[Metric, int], None]]] = {
+    "psnr": (lambda: FramePSNR(inside_hole=True), feed_images),
+    "ssim": (lambda: FrameSSIM(inside_hole=True), feed_images),
+    "tc": (lambda: TemporalConsistency(inside_hole=True), feed_images),
+    "warp_error": (lambda: WarpError(inside_hole=True), feed_warp),
+    "frechet": (lambda: FrechetDistance(4, extractor="pixels"), feed_features),
+}
+
+
+def fed(name: str, indices: range) -> Metric:
+    make, feed = CASES[name]
+    metric = make()
+    for index in indices:
+        feed(metric, index)
+    return metric
+
+
+def values(result: Any) -> list[float]:
+    return [float(v) for v in result.values()] if isinstance(result, dict) else [float(result)]

@@ -1,0 +1,96 @@
+import csv
+import io
+
+import pytest
+from rich.console import Console
+
+from diffmvr.metrics import PairedComparison
+from diffmvr.reporting import (
+    Cell,
+    Column,
+    Table,
+    TableRow,
+    print_table,
+    to_csv,
+    to_latex,
+    to_markdown,
+)
+
+
+@pytest.fixture
+def table() -> Table:
+    columns = (Column("psnr_hole", "PSNR hole", True), Column("tc_diff", "|TC|", False, 4))
+    return Table(
+        columns=columns,
+        rows=(
+            TableRow("ours", (Cell(24.0), Cell(0.001)), 40, 20, 3),
+            TableRow(
+                "copy_past",
+                (
+                    Cell(18.0, PairedComparison(-6.0, -7.0, -5.0, "worse", 20, 40), -25.0),
+                    Cell(0.0012, PairedComparison(0.0002, -0.0001, 0.0004, "tie", 20, 40), 20.0),
+                ),
+                40,
+                20,
+                1,
+            ),
+            TableRow("mirror", (Cell(25.0, None, 4.2), Cell(None)), 40, 20, 1),
+            TableRow("lama", (), note="weights not present: weights/lama.pt"),
+        ),
+        reference="ours",
+        conditions={"mask_type": "segmentation", "resolution": 64, "clip_length": 16},
+    )
+
+
+def test_markdown(table: Table) -> None:
+    lines = to_markdown(table).splitlines()
+    assert lines[0] == "| Restorer | PSNR hole ↑ | \\|TC\\| ↓ | Clips (subjects) |"
+    assert lines[2] == "| ours | 24.00 | 0.0010 | 40 (20) × 3 seeds |"
+    assert lines[3] == (
+        "| copy_past | 18.00 ▼ -6.00 [-7.00, -5.00] "
+        "| 0.0012 ≈ +0.0002 [-0.0001, +0.0004] | 40 (20) |"
+    )
+    assert lines[4] == "| mirror | 25.00 ▲ 4.2% | — | 40 (20) |"
+    assert lines[5] == "| lama | weights not present: weights/lama.pt | — | — |"
+    assert "mask_type segmentation, resolution 64, clip_length 16" in lines[-1]
+    assert "higher/lower than ours" in lines[-1] and "≈: a tie" in lines[-1]
+
+
+def test_relative_change_as_in_the_paper_and_none(table: Table) -> None:
+    assert "18.00 ▼ 25.0% | 0.0012 ≈ 20.0%" in to_markdown(table, change="relative")
+    plain = to_markdown(table, change="none")
+    assert "| copy_past | 18.00 | 0.0012 | 40 (20) |" in plain
+    assert not any(sign in plain for sign in "▲▼≈")
+    with pytest.raises(ValueError, match=r"change: expected one of .*got 'percent'"):
+        to_markdown(table, change="percent")
+
+
+def test_latex_escapes_what_latex_would_read(table: Table) -> None:
+    latex = to_latex(table)
+    assert latex.startswith("\\begin{tabular}{lrrr}\n\\toprule\nRestorer & PSNR hole $\\uparrow$")
+    assert "copy\\_past & 18.00 $\\blacktriangledown$ -6.00 [-7.00, -5.00]" in latex
+    assert "25.00 $\\blacktriangle$ 4.2\\%" in latex
+    assert all(sign not in latex.split("% Means")[0] for sign in "▲▼≈↑↓—×")
+
+
+def test_csv_keeps_every_number(table: Table) -> None:
+    rows = list(csv.DictReader(io.StringIO(to_csv(table))))
+    past = rows[1]
+    assert past["restorer"] == "copy_past" and past["n_subjects"] == "20"
+    assert float(past["psnr_hole_mean"]) == 18.0
+    assert [float(past[f"tc_diff_{k}"]) for k in ("difference", "low", "high")] == [
+        0.0002,
+        -0.0001,
+        0.0004,
+    ]
+    assert past["tc_diff_verdict"] == "tie" and past["psnr_hole_verdict"] == "worse"
+    assert rows[3]["note"] == "weights not present: weights/lama.pt"
+    assert rows[3]["psnr_hole_mean"] == ""
+
+
+def test_the_console_shows_every_row(table: Table) -> None:
+    console = Console(width=160, record=True, file=io.StringIO())
+    print_table(table, console)
+    shown = console.export_text()
+    for text in ("PSNR hole ↑", "18.00 ▼ -6.00 [-7.00, -5.00]", "weights not present"):
+        assert text in shown

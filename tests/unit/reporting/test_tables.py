@@ -1,0 +1,147 @@
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+
+from diffmvr.metrics import paired_bootstrap
+from diffmvr.reporting import Column, comparison_table, rows_frame
+
+COLUMNS = (Column("psnr_hole", "PSNR", True), Column("warp_error", "Warp", False, 4))
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What a comparison function returns; the interval is ± 1 around the mean difference."""
+
+    mean_difference: float
+    low: float
+    high: float
+    verdict: str
+
+
+def compare(a: Any, b: Any, subjects: list[str], *, higher_is_better: bool) -> Verdict:
+    assert len(a) == len(b) == len(subjects)
+    mean = float(np.mean(a - b))
+    good = "better" if (mean > 0) == higher_is_better else "worse"
+    return Verdict(mean, mean - 1, mean + 1, "tie" if abs(mean) < 1 else good)
+
+
+def row(restorer: str, clip: int, psnr: float, warp: float, **keys: Any) -> dict[str, Any]:
+    base = {
+        "restorer": restorer,
+        "clip_id": f"c{clip}",
+        "subject_id": f"s{clip // 2}",
+        "seed": 0,
+        "mask_type": "segmentation",
+        "resolution": 64,
+        "clip_length": 16,
+    }
+    return {**base, **keys, "psnr_hole": psnr, "warp_error": warp}
+
+
+@pytest.fixture
+def rows() -> pl.DataFrame:
+    generator = np.random.default_rng(0)
+    made = []
+    for clip in range(6):
+        made.append(row("telea", clip, *generator.random(2)))
+        for seed in (1, 2):
+            made.append(row("ours", clip, 5 + generator.random(), generator.random(), seed=seed))
+    return rows_frame(made)
+
+
+def values(rows: pl.DataFrame, restorer: str, metric: str) -> dict[str, float]:
+    """Clip → score, seeds averaged; in plain Python, apart from the code under test."""
+    found: dict[str, list[float]] = {}
+    for entry in rows.iter_rows(named=True):
+        if entry["restorer"] == restorer and entry[metric] is not None:
+            found.setdefault(entry["clip_id"], []).append(entry[metric])
+    return {clip: sum(scores) / len(scores) for clip, scores in found.items()}
+
+
+def test_numbers_are_those_of_the_rows(rows: pl.DataFrame) -> None:
+    table = comparison_table(rows, columns=COLUMNS, reference="ours", compare=compare)
+    telea, ours = table.rows
+    for cell, own, column in zip(telea.cells, ours.cells, COLUMNS, strict=True):
+        a, b = (values(rows, name, column.metric) for name in ("telea", "ours"))
+        difference = np.mean([a[clip] - b[clip] for clip in a])
+        assert cell.mean == pytest.approx(np.mean(list(a.values())))
+        assert own.mean == pytest.approx(np.mean(list(b.values())))
+        assert cell.comparison is not None and own.comparison is None
+        assert cell.comparison.mean_difference == pytest.approx(difference)
+        assert cell.relative == pytest.approx(100 * difference / np.mean(list(b.values())))
+    assert (telea.n_clips, telea.n_subjects, telea.n_seeds) == (6, 3, 1)
+    assert (ours.n_clips, ours.n_subjects, ours.n_seeds) == (6, 3, 2)
+    assert table.conditions == {"mask_type": "segmentation", "resolution": 64, "clip_length": 16}
+
+
+def test_clips_are_paired_by_name_whatever_their_order(rows: pl.DataFrame) -> None:
+    shuffled = rows.sample(fraction=1.0, shuffle=True, seed=3)
+    order = ["telea", "ours"]
+    first, second = (
+        comparison_table(r, columns=COLUMNS, reference="ours", compare=compare, order=order)
+        for r in (rows, shuffled)
+    )
+    for a, b in zip(first.rows[0].cells, second.rows[0].cells, strict=True):
+        assert a.mean == pytest.approx(b.mean)
+        assert a.comparison.mean_difference == pytest.approx(b.comparison.mean_difference)
+
+
+def test_the_projects_own_bootstrap_fits(rows: pl.DataFrame) -> None:
+    table = comparison_table(rows, columns=COLUMNS, reference="ours", compare=paired_bootstrap)
+    telea = table.rows[0]
+    assert telea.cells[0].comparison.verdict == "worse"
+    assert telea.cells[0].comparison.low < -4 < telea.cells[0].comparison.high + 1
+    assert telea.cells[1].comparison.n_subjects == 3
+
+
+def test_only_clips_both_scored_are_compared() -> None:
+    rows = rows_frame(
+        [
+            row("ours", 0, 10.0, 0.1),
+            row("ours", 2, 20.0, 0.1),
+            row("ours", 4, 90.0, float("nan")),
+            row("telea", 0, 11.0, 0.1),
+            row("telea", 2, 22.0, 0.1),
+            row("telea", 4, float("nan"), 0.1),
+        ]
+    )
+    _, telea = comparison_table(rows, columns=COLUMNS, reference="ours", compare=compare).rows
+    assert telea.cells[0].mean == 16.5
+    assert telea.cells[0].comparison.mean_difference == 1.5
+    assert telea.cells[0].relative == pytest.approx(10.0)
+
+
+def test_one_subject_gets_no_interval_and_no_score_no_number() -> None:
+    rows = rows_frame(
+        [row(name, clip, 1.0, float("nan")) for name in ("a", "b") for clip in (0, 1)]
+    )
+    _, b = comparison_table(rows, columns=COLUMNS, reference="a", compare=compare).rows
+    assert b.cells[0].comparison is None and b.cells[0].relative == 0.0
+    assert b.cells[1].mean is None
+
+
+def test_restorers_that_could_not_run_are_shown(rows: pl.DataFrame) -> None:
+    table = comparison_table(
+        rows, columns=COLUMNS, missing={"lama": "weights not present: weights/lama.pt"}
+    )
+    assert [r.restorer for r in table.rows] == ["telea", "ours", "lama"]
+    assert table.rows[-1].cells == ()
+    assert table.rows[-1].note == "weights not present: weights/lama.pt"
+
+
+def test_mixed_conditions_are_refused(rows: pl.DataFrame) -> None:
+    boxes = rows.with_columns(mask_type=pl.lit("bbox"))
+    with pytest.raises(ValueError, match=r"mask_type takes the values \['bbox', 'segmentation'\]"):
+        comparison_table(pl.concat([rows, boxes]), columns=COLUMNS)
+
+
+def test_unknown_names_are_refused(rows: pl.DataFrame) -> None:
+    with pytest.raises(ValueError, match=r"columns: \['fvd'\] are not in the rows"):
+        comparison_table(rows, columns=[Column("fvd", "FVD", False)])
+    with pytest.raises(ValueError, match=r"reference: expected one of .* got 'best'"):
+        comparison_table(rows, columns=COLUMNS, reference="best")
+    with pytest.raises(ValueError, match=r"order: \['lama'\] have neither rows nor a reason"):
+        comparison_table(rows, columns=COLUMNS, order=["lama", "ours"])
