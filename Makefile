@@ -23,7 +23,7 @@ lint: $(INSTALLED)
 	$(BIN)/lint-imports
 
 figures: $(INSTALLED)
-	$(BIN)/python -m experiments.figures
+	$(BIN)/python experiments/figures.py
 
 # Train everything that ships in src/diffmvr/weights anew (hours).
 weights: $(INSTALLED)

@@ -16,7 +16,7 @@ from omegaconf import DictConfig
 from diffmvr.baselines import RESTORERS, get_restorer
 from diffmvr.cli import run_cli
 from diffmvr.config import config_dir, register_resolvers, weights_dir
-from diffmvr.data.splits import split_indices
+from diffmvr.data.splits import first_clips, split_indices
 from diffmvr.pipelines.benchmark import (
     AutoencoderCeiling,
     benchmark_table,
@@ -54,7 +54,8 @@ def evaluate(cfg: DictConfig) -> Table:
         )
     restorers = _restorers(cfg)
     source = instantiate(cfg.data.source)
-    indices = split_indices(source.subject_ids, list(cfg.data.fractions))["test"][: cfg.limit]
+    test = split_indices(source.subject_ids, list(cfg.data.fractions))["test"]
+    indices = first_clips(test, source.subject_ids, cfg.clips_per_subject)[: cfg.limit]
     clips = (source[index] for index in indices)
     rows = score_restorers(restorers, clips, cfg.seed, cfg.mask.type, total=len(indices))
     reference = restorers[list(cfg.restorers).index(cfg.reference)].name

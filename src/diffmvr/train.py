@@ -22,6 +22,7 @@ from diffmvr.baselines import get_restorer
 from diffmvr.cli import run_cli
 from diffmvr.config import config_dir, register_resolvers
 from diffmvr.data.datamodule import ClipDataModule
+from diffmvr.data.splits import first_clips
 from diffmvr.pipelines.benchmark import (
     AutoencoderCeiling,
     benchmark_table,
@@ -131,7 +132,9 @@ def _score(
         name=cfg.name,
     )
     restorers = [ours, *map(get_restorer, cfg.evaluation.restorers), AutoencoderCeiling(pipeline)]
-    indices = datamodule.indices["test"][: cfg.evaluation.limit]
+    indices = first_clips(
+        datamodule.indices["test"], datamodule.source.subject_ids, cfg.evaluation.clips_per_subject
+    )[: cfg.evaluation.limit]
     clips = (datamodule.source[index] for index in indices)
     rows = score_restorers(restorers, clips, cfg.seed, cfg.mask.type, total=len(indices))
     table = benchmark_table(rows, reference=cfg.name)

@@ -100,17 +100,6 @@ class ClipDataModule(L.LightningDataModule):
         """Return whole validation clips, one at a time."""
         return self._whole_clips(self.indices["val"][: self.val_clips])
 
-    def test_clips(self, limit: int | None = None) -> ClipDataset:
-        """Return whole test clips with their guides.
-
-        Args:
-            limit: at most this many clips; None for all.
-        """
-        indices = self.indices["test"]
-        return ClipDataset(
-            self.source, indices[:limit], self.guide_builder, window=None, keep=False
-        )
-
     def _whole_clips(self, indices: list[int]) -> DataLoader[Any]:
         dataset = ClipDataset(self.source, indices, self.guide_builder, keep=self.keep)
         return DataLoader(dataset, batch_size=1, shuffle=False, collate_fn=collate_clips)

@@ -1,6 +1,7 @@
 """Train, validation and test by subject, so that nobody is on both sides (decisions 15)."""
 
 import hashlib
+from collections import Counter
 from collections.abc import Iterable, Sequence
 
 SPLITS = ("train", "val", "test")
@@ -47,6 +48,19 @@ def split_indices(
     for index, subject in enumerate(subject_ids):
         splits[split_of(subject, fractions)].append(index)
     return splits
+
+
+def first_clips(
+    indices: Sequence[int], subject_ids: Sequence[str], per_subject: int | None
+) -> list[int]:
+    """Keep at most ``per_subject`` clips of each subject, the first ones; None keeps all."""
+    taken: Counter[str] = Counter()
+    kept = []
+    for index in indices:
+        taken[subject_ids[index]] += 1
+        if per_subject is None or taken[subject_ids[index]] <= per_subject:
+            kept.append(index)
+    return kept
 
 
 def check_disjoint(subjects: dict[str, Iterable[str]]) -> None:

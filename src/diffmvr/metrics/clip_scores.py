@@ -30,7 +30,7 @@ def score_clip(restored: UInt8Array, clip: Clip) -> dict[str, float]:
         By name, NaN where there is nothing to score:
 
         - ``psnr``, ``psnr_hole``, ``psnr_hole_pooled`` in dB; ``ssim``, ``ssim_hole``
-        - ``tc``, ``tc_gt``, ``tc_diff`` = \\|tc − tc_gt\\|, and the same inside the hole:
+        - ``tc``, ``tc_gt`` and their distance ``tc_diff``, and the same inside the hole:
           ``tc_hole``, ``tc_hole_gt``, ``tc_hole_diff``
         - ``warp_error``, ``warp_error_hole``, and the ground truth's own, ``*_gt``
         - ``n_frames``, ``n_hole_frames``, ``hole_share`` (hidden pixels of all pixels)

@@ -68,6 +68,11 @@ def load_components(
     folder = resolve_folder(base)
     vae = load_vae(part_folder(folder, "vae"))
     unet = load_unet(folder / "unet", guide)
+    if unet.config.out_channels != vae.config.latent_channels:
+        raise ValueError(
+            f"{folder}: latent channels: the U-Net has {unet.config.out_channels}, the autoencoder "
+            f"has {vae.config.latent_channels}; take both from one model"
+        )
     guide = guide or GuideSettings(**unet.config.guide)
     encoders = _load_image_encoders(folder, image_encoder, len(guide.kinds))
     projector = _load_projector(folder / "projector", guide, encoders[0], unet, guide_dropout)

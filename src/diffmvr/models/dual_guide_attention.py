@@ -49,6 +49,8 @@ class DualGuideAttnProcessor(nn.Module):
         self.fusion = fusion
         self.scales = check_guide_scales(scales, self.kinds)
         self.user_scales: tuple[float, ...] | None = None
+        # α of the last call, averaged over samples and queries, for logging.
+        self.mean_weights: Tensor | None = None
         self.to_k = nn.ModuleDict(
             {kind: nn.Linear(cross_attention_dim, channels, bias=False) for kind in kinds}
         )
@@ -114,6 +116,7 @@ class DualGuideAttnProcessor(nn.Module):
 
         query = attn.to_q(hidden_states)  # [N, S, C]
         weights = self.guide_weights(query)
+        self.mean_weights = weights.detach().unflatten(-1, (1, -1)).flatten(0, -2).mean(dim=0)
         q = _split_heads(query, attn.heads)
         fused = torch.zeros_like(query)
         for index, (kind, tokens) in enumerate(zip(self.kinds, encoder_hidden_states, strict=True)):

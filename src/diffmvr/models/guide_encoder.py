@@ -80,6 +80,21 @@ class GuideEncoder(ModelMixin, ConfigMixin):
         Raises:
             ValueError: if OpenCLIP has no such architecture, or its tower is not a plain ViT.
         """
+        encoder = cls(**cls.open_clip_settings(name, pretrained))
+        if pretrained is not None:
+            source = open_clip.create_model(
+                name, pretrained=str(pretrained), weights_only=True, load_weights=True
+            )
+            encoder.visual.load_state_dict(source.visual.state_dict(), strict=True)
+        return encoder
+
+    @staticmethod
+    def open_clip_settings(name: str, pretrained: str | Path | None) -> dict[str, Any]:
+        """Return the arguments of this class for an OpenCLIP model; see ``from_open_clip``.
+
+        What the weights of a tag were trained with counts more than the architecture's default:
+        ``ViT-L-14`` is a GELU model, OpenAI's weights for it need QuickGELU.
+        """
         settings = open_clip.get_model_config(name)
         if settings is None:
             raise ValueError(
@@ -89,22 +104,19 @@ class GuideEncoder(ModelMixin, ConfigMixin):
         vision = settings["vision_cfg"]
         if not isinstance(vision["layers"], int) or vision.get("timm_model_name"):
             raise ValueError(f"image_encoder.name: the vision tower of {name!r} is not a plain ViT")
-        encoder = cls(
-            image_size=vision["image_size"],
-            patch_size=vision["patch_size"],
-            width=vision["width"],
-            layers=vision["layers"],
-            heads=vision["width"] // vision.get("head_width", 64),
-            mlp_ratio=vision.get("mlp_ratio", 4.0),
-            embed_dim=settings["embed_dim"],
-            quick_gelu=settings.get("quick_gelu", False),
-        )
-        if pretrained is not None:
-            source = open_clip.create_model(
-                name, pretrained=str(pretrained), weights_only=True, load_weights=True
-            )
-            encoder.visual.load_state_dict(source.visual.state_dict(), strict=True)
-        return encoder
+        tag = open_clip.get_pretrained_cfg(name, str(pretrained))  # empty for a file or None
+        return {
+            "image_size": vision["image_size"],
+            "patch_size": vision["patch_size"],
+            "width": vision["width"],
+            "layers": vision["layers"],
+            "heads": vision["width"] // vision.get("head_width", 64),
+            "mlp_ratio": vision.get("mlp_ratio", 4.0),
+            "embed_dim": settings["embed_dim"],
+            "image_mean": tag.get("mean", open_clip.OPENAI_DATASET_MEAN),
+            "image_std": tag.get("std", open_clip.OPENAI_DATASET_STD),
+            "quick_gelu": (tag or settings).get("quick_gelu", False),
+        }
 
     def token_width(self, tokens: str) -> int:
         """Return the width p of the tokens that ``forward`` gives in a token mode."""

@@ -1,5 +1,6 @@
 """How the guide images reach the U-Net: one value object, stored in the U-Net's config.json."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -82,7 +83,7 @@ def check_guide_scales(scales: Sequence[float], kinds: Sequence[str]) -> tuple[f
         ValueError: if there is not one finite number per guide.
     """
     values = tuple(float(scale) for scale in scales)
-    if len(values) != len(kinds) or any(value != value for value in values):
+    if len(values) != len(kinds) or not all(map(math.isfinite, values)):
         raise ValueError(
             f"guide_scales: expected one number per guide {tuple(kinds)}, got {values}"
         )

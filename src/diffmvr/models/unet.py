@@ -69,10 +69,11 @@ def load_unet(folder: Path, guide: GuideSettings | None = None) -> Any:
     latent_channels = config["out_channels"]
 
     unet = build_unet(config, guide, latent_channels)
-    state[_CONV_IN] = _fit_conv_in(state[_CONV_IN], unet, latent_channels, base_kinds, guide)
-    adapted = _fit_guides(state, unet, base_kinds, guide)
     try:
-        unet.load_state_dict(adapted, strict=True)
+        state[_CONV_IN] = _fit_conv_in(state[_CONV_IN], unet, latent_channels, base_kinds, guide)
+        unet.load_state_dict(_fit_guides(state, unet, base_kinds, guide), strict=True)
+    except KeyError as error:
+        raise ValueError(f"{folder}: weights of another architecture: no {error}") from error
     except RuntimeError as error:
         raise ValueError(f"{folder}: weights of another architecture: {error}") from error
     return unet

@@ -55,7 +55,7 @@ class FrameRecord:
     crop: tuple[float, float, float]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class RestoredFrame:
     """One frame before and after.
 

@@ -9,6 +9,7 @@ Maps: ``matrix`` takes a position in the past frame to its position in the curre
 frame has at x + u(x), hence what the past frame has at matrix⁻¹(x + u(x)).
 """
 
+from functools import lru_cache
 from typing import Any
 
 import cv2
@@ -179,9 +180,8 @@ def _flow_both_ways(
 def _returns(forward: FlowArray, backward: FlowArray) -> NDArray[np.bool_]:
     """Tell where following the flow forward and back ends within the tolerance of the start."""
     there = _look_up(backward, _grid(*forward.shape[:2]) + forward)
-    gap = np.linalg.norm(forward + there, axis=-1)
-    length = np.linalg.norm(forward, axis=-1) + np.linalg.norm(there, axis=-1)
-    return gap <= 0.01 * length + 0.5
+    length = _length(forward) + _length(there)
+    return _length(forward + there) <= 0.01 * length + 0.5
 
 
 def _warp_by_residual(
@@ -202,7 +202,15 @@ def _look_up(array: Any, position: FlowArray, border: int = cv2.BORDER_REPLICATE
     return cv2.remap(array, x, y, cv2.INTER_LINEAR, borderMode=border)
 
 
+def _length(field: FlowArray) -> FlowArray:
+    """Return ``[H, W]``, the lengths of the vectors of ``[H, W, 2]``."""
+    return np.hypot(field[..., 0], field[..., 1])
+
+
+@lru_cache(maxsize=4)
 def _grid(height: int, width: int) -> FlowArray:
-    """Return the ``[H, W, 2]`` (x, y) positions of the pixels."""
+    """Return the ``[H, W, 2]`` (x, y) positions of the pixels; shared, so read-only."""
     rows, columns = np.mgrid[:height, :width]
-    return np.stack([columns, rows], axis=-1).astype(np.float32)
+    grid = np.stack([columns, rows], axis=-1).astype(np.float32)
+    grid.setflags(write=False)
+    return grid

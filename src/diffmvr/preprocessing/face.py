@@ -8,7 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from diffmvr.checks import check_number, check_shape
-from diffmvr.preprocessing.landmarks import EYE_INDICES, MIDLINE_INDICES, RIGID_INDICES
+from diffmvr.preprocessing.landmarks import (
+    EYE_INDICES,
+    LANDMARKS,
+    MIDLINE_INDICES,
+    RIGID_INDICES,
+)
 from diffmvr.preprocessing.smoothing import smooth_over_time
 from diffmvr.preprocessing.symmetry import fit_midline, smooth_midlines
 from diffmvr.structures import FaceTrack, FloatArray, UInt8Array
@@ -72,7 +77,7 @@ def track_from_landmarks(
         check_shape("fallback_boxes", fallback_boxes, (len(points), 4))
         return track_from_boxes(fallback_boxes, sigma)
     shapes = np.stack([marks for marks in points if marks is not None])
-    check_shape("points", shapes, (None, None, 2))
+    check_shape("points", shapes, (None, LANDMARKS, 2))
     weights = np.ones(shapes.shape[:2])
     if masks is not None:
         weights = _visible_weights(shapes, masks[found])

@@ -16,7 +16,8 @@ BT709, UNSPECIFIED, BT601 = 1, 2, 6
 """Numbers of ITU-T H.273 for colour matrix, primaries and transfer curve, as FFmpeg has them."""
 
 
-@dataclass(frozen=True)
+# Compared by identity: two arrays do not compare to one truth value.
+@dataclass(frozen=True, eq=False)
 class Frame:
     """One frame of a recording.
 

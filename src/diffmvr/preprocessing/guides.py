@@ -3,11 +3,10 @@
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
 from diffmvr.checks import check_number, check_one_of
 from diffmvr.preprocessing.alignment import compose, invert, propagate_past
-from diffmvr.preprocessing.reference import occluded_share, past_clear_index
+from diffmvr.preprocessing.reference import occluded_share, past_clear_index, pixels_in_box
 from diffmvr.preprocessing.symmetry import GREY, mirror_visible_half
 from diffmvr.structures import GUIDE_KINDS, Clip, FloatArray, Guides, UInt8Array
 
@@ -89,13 +88,6 @@ def _symmetric(clip: Clip, t: int) -> tuple[UInt8Array, bool]:
     """Return the mirrored frame and whether it shows anything of the hidden face."""
     mask = clip.mask[t]
     image, known = mirror_visible_half(clip.observed[t], mask, clip.track.midline[t])
-    hole = (mask != 0) & _inside(clip.track.face_box[t], mask.shape)
-    return image, bool(known[hole].any() if hole.any() else known.any())
-
-
-def _inside(box: FloatArray, shape: tuple[int, ...]) -> NDArray[np.bool_]:
-    """Return ``[H, W]`` bool, True at the pixels whose centre lies in the box."""
-    x, y = np.arange(shape[1]), np.arange(shape[0])
-    columns = (x >= box[0]) & (x <= box[2])
-    rows = (y >= box[1]) & (y <= box[3])
-    return rows[:, None] & columns
+    face = pixels_in_box(clip.track.face_box[t])
+    hole = mask[face] != 0
+    return image, bool(known[face][hole].any() if hole.any() else known.any())

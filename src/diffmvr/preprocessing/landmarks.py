@@ -23,6 +23,7 @@ from diffmvr.structures import FloatArray, UInt8Array
 View = tuple[int, int, int, int]
 """A region of a frame: x0, y0 (included), x1, y1 (excluded)."""
 
+LANDMARKS = 478
 BUNDLE_NAME = "face_landmarker.task"
 BUNDLE_VARIABLE = "DIFFMVR_FACE_LANDMARKER"
 SHARED_VARIABLE = "DIFFMVR_SHARED"
@@ -39,12 +40,11 @@ EYE_INDICES = ((33, 133), (362, 263))
 (MediaPipe's ``FACEMESH_RIGHT_EYE`` and ``FACEMESH_LEFT_EYE``: the subject's right and left)."""
 
 RIGID_INDICES = (
-    *(6, 10, 33, 67, 117, 119, 121, 129, 133, 198, 205),
-    *(263, 297, 346, 348, 350, 358, 362, 420, 425),
+    *(4, 6, 10, 33, 54, 67, 117, 119, 121, 127, 129, 132, 133, 136, 143, 147, 198, 205, 263),
+    *(284, 297, 346, 348, 350, 356, 358, 361, 362, 365, 372, 376, 420, 425),
 )
-"""Landmarks that expression and a small yaw move least: the ``procrustes_landmark_basis`` of
-MediaPipe's ``geometry_pipeline_metadata_landmarks.pbtxt`` without the nose tip and the face
-outline, which a yaw moves against the rest."""
+"""Landmarks that expression moves least: the ``procrustes_landmark_basis`` of MediaPipe's
+``geometry_pipeline_metadata_landmarks.pbtxt``."""
 
 VIEW_SCALE = 2.5
 """Side of the region searched around the last face, in face sizes."""

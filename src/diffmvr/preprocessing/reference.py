@@ -23,13 +23,18 @@ def occluded_share(mask: UInt8Array, face_box: FloatArray) -> FloatArray:
     check_shape("mask", mask, (None, None, None))
     check_shape("face_box", face_box, (len(mask), 4))
     share = np.ones(len(mask))
-    first = np.maximum(np.ceil(face_box[:, :2]), 0).astype(int)
-    last = np.maximum(np.floor(face_box[:, 2:]), -1).astype(int)
-    for t, ((x0, y0), (x1, y1)) in enumerate(zip(first, last, strict=True)):
-        inside = mask[t, y0 : y1 + 1, x0 : x1 + 1]
+    for t, box in enumerate(face_box):
+        inside = mask[t][pixels_in_box(box)]
         if inside.size:
             share[t] = np.count_nonzero(inside) / inside.size
     return share
+
+
+def pixels_in_box(box: FloatArray) -> tuple[slice, slice]:
+    """Return the (rows, columns) of the pixels whose centre lies in a box (x0, y0, x1, y1)."""
+    x0, y0 = np.maximum(np.ceil(box[:2]), 0).astype(int)
+    x1, y1 = np.maximum(np.floor(box[2:]) + 1, 0).astype(int)
+    return slice(y0, y1), slice(x0, x1)
 
 
 def past_clear_index(share: FloatArray, clear_threshold: float = 0.005) -> NDArray[np.int64]:

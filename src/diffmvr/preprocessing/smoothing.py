@@ -15,7 +15,7 @@ def smooth_over_time(values: FloatArray, sigma: float) -> FloatArray:
 
     A value further from the running median (5 frames) than 4 robust standard deviations is
     replaced by that median (Hampel filter); then a symmetric Gaussian, which does not lag behind
-    a steady motion, is applied.
+    a steady motion, is applied.  The first and the last frame keep their place.
 
     Args:
         values: ``[T, K]`` float, T frames of K quantities (angles unwrapped).
@@ -36,11 +36,7 @@ def smooth_over_time(values: FloatArray, sigma: float) -> FloatArray:
     cleaned = np.where(deviation > OUTLIER_DEVIATIONS * spread, median, values)
     if sigma == 0.0:
         return cleaned
-    # Odd reflection about the end points (smooth a line and it stays that line).
-    pad = min(len(values) - 1, int(np.ceil(4 * sigma)))
-    if pad < 1:
-        return cleaned
-    head = 2 * cleaned[0] - cleaned[pad:0:-1]
-    tail = 2 * cleaned[-1] - cleaned[-2 : -pad - 2 : -1]
-    padded = np.concatenate([head, cleaned, tail])
-    return gaussian_filter1d(padded, sigma, axis=0, mode="nearest")[pad:-pad]
+    # Reflected through the end points, so that a line stays that line up to its ends.
+    pad = int(np.ceil(4 * sigma))
+    padded = np.pad(cleaned, ((pad, pad), (0, 0)), mode="reflect", reflect_type="odd")
+    return gaussian_filter1d(padded, sigma, axis=0)[pad:-pad]

@@ -38,9 +38,10 @@ def image_grid(
         raise ValueError("rows: expected at least one row of images, got none")
     if upscale < 1:
         raise ValueError(f"upscale: expected a whole number ≥ 1, got {upscale}")
-    _, height, width, _ = rows[0][1].shape if rows[0][1].ndim == 4 else (0, 0, 0, 0)
-    for label, images in rows:
-        check_shape(f"images of row {label!r}", images, (None, height or None, width or None, 3))
+    check_shape(f"images of row {rows[0][0]!r}", rows[0][1], (None, None, None, 3))
+    _, height, width, _ = rows[0][1].shape
+    for label, images in rows[1:]:
+        check_shape(f"images of row {label!r}", images, (None, height, width, 3))
     columns = max(len(images) for _, images in rows)
     if column_labels is not None and len(column_labels) < columns:
         raise ValueError(

@@ -1,7 +1,6 @@
 """Small callbacks of the training run."""
 
 import time
-from typing import Any
 
 import lightning as L
 from lightning.pytorch.utilities.types import STEP_OUTPUT

@@ -135,9 +135,8 @@ class DiffMVRModule(L.LightningModule):
         norms = [p.grad.norm() for p in self.trainable_parameters() if p.grad is not None]
         self.log("train/gradient_norm", torch.stack(norms).norm())
         for name, processor in guide_processors(self.unet):
-            if processor.fusion == "learned":
-                weights = processor.fusion_logits.detach().softmax(dim=-1)
-                for kind, alpha in zip(processor.kinds, weights, strict=True):
+            if processor.mean_weights is not None:
+                for kind, alpha in zip(processor.kinds, processor.mean_weights, strict=True):
                     self.log(f"alpha/{name}/{kind}", alpha)
 
     def configure_optimizers(self) -> Any:

@@ -63,22 +63,26 @@ class HeadPose:
 
 
 def sample_pose(rng: np.random.Generator, frames: int) -> HeadPose:
-    """Draw a smooth head motion: a resting pose per clip and a drift about it."""
-    path = smooth_path(rng, frames, 6.5, 6)
-    liveliness = rng.uniform(0.35, 1.0)
-    yaw = rng.normal(0.0, 0.14) + 0.2 * liveliness * path[:, 0]
-    pitch = rng.normal(0.0, 0.06) + 0.09 * liveliness * path[:, 1]
-    roll = rng.normal(0.0, 0.09) + 0.1 * liveliness * path[:, 2]
-    scale = rng.uniform(0.2, 0.232) * (1.0 + 0.04 * liveliness * path[:, 3])
+    """Draw a smooth head motion: a resting pose per clip and the turns about it.
+
+    The frames are a quarter of a second apart, so that a clip of 16 shows four seconds: time for an
+    infant to turn its head or to toss it.
+    """
+    path = smooth_path(rng, frames, 3.2, 6)
+    liveliness = rng.uniform(0.4, 1.1)
+    yaw = rng.normal(0.0, 0.14) + 0.5 * liveliness * path[:, 0]
+    pitch = rng.normal(0.0, 0.06) + 0.16 * liveliness * path[:, 1]
+    roll = rng.normal(0.0, 0.09) + 0.3 * liveliness * path[:, 2]
+    scale = rng.uniform(0.2, 0.232) * (1.0 + 0.08 * liveliness * path[:, 3])
     centre = (
-        np.array([0.5, 0.5]) + rng.uniform(-0.035, 0.035, 2) + 0.035 * liveliness * path[:, 4:6]
+        np.array([0.5, 0.5]) + rng.uniform(-0.035, 0.035, 2) + 0.085 * liveliness * path[:, 4:6]
     )
     # A turned face shifts towards where it looks; the head itself stays about the middle.
     centre = centre - 0.35 * scale[:, None] * np.stack([np.sin(yaw), np.sin(pitch)], axis=1)
     return HeadPose(
-        yaw=np.clip(yaw, -0.55, 0.55),
-        pitch=np.clip(pitch, -0.2, 0.2),
-        roll=np.clip(roll, -0.35, 0.35),
+        yaw=np.clip(yaw, -0.65, 0.65),
+        pitch=np.clip(pitch, -0.25, 0.25),
+        roll=np.clip(roll, -0.5, 0.5),
         scale=scale,
         centre=centre,
     )

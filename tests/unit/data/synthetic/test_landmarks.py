@@ -17,7 +17,8 @@ INNER = [i for i, name in enumerate(LANDMARK_NAMES) if not name.startswith(("jaw
 def test_landmarks_and_midline_lie_in_the_face_box(subject):
     clip = render_clip(0, subject, 0, occluded=False)
     box = clip.track.face_box[:, None]
-    margin = 2.0
+    # The box bounds the head's outline; a nod carries the forehead a little beyond it.
+    margin = 4.0
     inner = clip.landmarks[:, INNER]
     assert (inner >= box[..., :2] - margin).all()
     assert (inner <= box[..., 2:] + margin).all()

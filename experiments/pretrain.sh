@@ -1,0 +1,24 @@
+#!/usr/bin/env bash
+# Train everything that ships in src/diffmvr/weights anew, in order.  About three hours on one core.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+PYTHON=${PYTHON:-.venv/bin/python}
+OUT=${1:-outputs/weights}
+export OMP_NUM_THREADS=1
+
+# 1. The small autoencoder and the small OpenCLIP tower; independent of each other.
+$PYTHON -m diffmvr.pretrain stage=vae output="$OUT/tiny-base/vae" \
+    source.subjects=900 max_steps=1700 batch_size=32 &
+$PYTHON -m diffmvr.pretrain stage=image_encoder output="$OUT/tiny-base/image_encoder" \
+    source.subjects=900 max_steps=1100 batch_size=64 &
+wait
+
+# 2. The base: an image-guided inpainter from scratch.
+$PYTHON -m diffmvr.train --config-name pretrain_unet threads=1 paths.weights="$OUT" \
+    hydra.run.dir="$OUT/runs/pretrain_unet"
+$PYTHON experiments/ship.py "$OUT/runs/pretrain_unet/model" "$OUT/tiny-base"
+
+# 3. The model that `restore` uses: both guides, motion loss, both pathways.
+$PYTHON -m diffmvr.train --config-name ship_unet threads=1 paths.weights="$OUT" \
+    hydra.run.dir="$OUT/runs/diffmvr_tiny"
+$PYTHON experiments/ship.py "$OUT/runs/diffmvr_tiny/model" "$OUT/diffmvr-tiny" --base ../tiny-base

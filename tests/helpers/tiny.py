@@ -1,0 +1,144 @@
+"""A real DiffMVR at a very small size: random weights, a second to build, seeded.
+
+32 × 32 frames, 4 × 8 × 8 latents (f = 4), a tower with 4 patches.  ``sample_size=16`` makes the same
+parts work on 64 × 64 frames, the smallest the renderer draws.
+"""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from diffusers import AutoencoderDC, DDIMScheduler, UNet2DConditionModel
+from torch import nn
+
+from diffmvr.models.components import Components, build_components
+from diffmvr.models.guide_encoder import GuideEncoder
+from diffmvr.models.guide_settings import GuideSettings
+from diffmvr.structures import Clip, ClipBatch, Guides, collate_clips
+from tests.helpers.clips import moving_clip
+
+LATENT_CHANNELS = 4
+FACTOR = 4
+SIDE = 32
+CROSS_ATTENTION_DIM = 32
+
+UNET: dict[str, Any] = {
+    "sample_size": SIDE // FACTOR,
+    "block_out_channels": [32, 32],
+    "layers_per_block": 1,
+    "down_block_types": ["DownBlock2D", "CrossAttnDownBlock2D"],
+    "up_block_types": ["CrossAttnUpBlock2D", "UpBlock2D"],
+    "cross_attention_dim": CROSS_ATTENTION_DIM,
+    "attention_head_dim": 4,
+    "norm_num_groups": 8,
+}
+
+
+def tiny_scheduler(prediction_type: str = "v_prediction") -> DDIMScheduler:
+    """The noise schedule of the small model."""
+    return DDIMScheduler(
+        num_train_timesteps=1000,
+        beta_start=0.0008,
+        beta_end=0.0145,
+        beta_schedule="scaled_linear",
+        clip_sample=False,
+        timestep_spacing="trailing",
+        prediction_type=prediction_type,
+    )
+
+
+def save_frozen_parts(folder: Path) -> Path:
+    """Write ``vae/`` and ``image_encoder/`` with random weights."""
+    torch.manual_seed(1)
+    vae = AutoencoderDC(
+        latent_channels=LATENT_CHANNELS,
+        encoder_block_types="ResBlock",
+        decoder_block_types="ResBlock",
+        encoder_block_out_channels=(8, 16, 16),
+        decoder_block_out_channels=(8, 16, 16),
+        encoder_layers_per_block=(0, 1, 1),
+        decoder_layers_per_block=(0, 1, 1),
+        encoder_qkv_multiscales=((), (), ()),
+        decoder_qkv_multiscales=((), (), ()),
+        scaling_factor=0.8,
+    )
+    vae.save_pretrained(folder / "vae")
+    encoder = GuideEncoder(
+        image_size=32, patch_size=16, width=32, layers=2, heads=2, mlp_ratio=2.0, embed_dim=16
+    )
+    encoder.save_pretrained(folder / "image_encoder")
+    return folder
+
+
+def build_tiny(
+    frozen: Path,
+    guide: GuideSettings | None = None,
+    prediction_type: str = "v_prediction",
+    sample_size: int = SIDE // FACTOR,
+    seed: int = 2,
+) -> Components:
+    """Put a seeded random U-Net and projectors on the frozen parts in a folder."""
+    torch.manual_seed(seed)
+    components = build_components(
+        vae=frozen / "vae",
+        image_encoder=frozen / "image_encoder",
+        unet={**UNET, "sample_size": sample_size},
+        scheduler=tiny_scheduler(prediction_type),
+        guide=guide or GuideSettings(),
+    )
+    components.unet.eval()
+    components.projector.eval()
+    return components
+
+
+def plain_unet(in_channels: int, seed: int = 3) -> UNet2DConditionModel:
+    """A diffusers U-Net without guides: what Stable Diffusion's is, at the small size."""
+    torch.manual_seed(seed)
+    return UNet2DConditionModel(
+        in_channels=in_channels, out_channels=LATENT_CHANNELS, **UNET
+    ).eval()
+
+
+def tiny_clip(seed: int = 0, frames: int = 4, arrival: int = 1) -> Clip:
+    """A moving texture at the small model's size."""
+    return moving_clip(frames=frames, size=SIDE, shift=1, arrival=arrival, seed=seed)
+
+
+class TextureClips:
+    """A ``ClipSource`` of moving textures, one clip per subject."""
+
+    def __init__(self, clips: int = 24, frames: int = 4) -> None:
+        self.frames = frames
+        self.subject_ids = [f"subject-{index}" for index in range(clips)]
+
+    def __len__(self) -> int:
+        return len(self.subject_ids)
+
+    def __getitem__(self, index: int) -> Clip:
+        clip = tiny_clip(seed=index, frames=self.frames)
+        return replace(clip, subject_id=self.subject_ids[index])
+
+
+def random_guides(clip: Clip, kinds: int = 2, seed: int = 0) -> Guides:
+    """Random guide images; the last guide does not exist in the first frame."""
+    rng = np.random.default_rng(seed)
+    length, height, width, _ = clip.observed.shape
+    valid = np.ones((length, kinds), bool)
+    valid[0, -1] = False
+    images = rng.integers(0, 256, (length, kinds, height, width, 3), dtype=np.uint8)
+    return Guides(images, valid, np.where(valid[:, -1], 0, -1).astype(np.int64))
+
+
+def tiny_batch(clips: int = 2, frames: int = 4, kinds: int = 2, seed: int = 0) -> ClipBatch:
+    """Whole small clips with random guides."""
+    samples = [tiny_clip(seed=seed + index, frames=frames) for index in range(clips)]
+    return collate_clips(
+        [(clip, random_guides(clip, kinds, index)) for index, clip in enumerate(samples)]
+    )
+
+
+def fingerprint(module: nn.Module) -> dict[str, bytes]:
+    """The bytes of every parameter and buffer."""
+    return {name: value.numpy().tobytes() for name, value in module.state_dict().items()}

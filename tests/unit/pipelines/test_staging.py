@@ -1,0 +1,74 @@
+"""An output folder holds finished results or nothing."""
+
+from pathlib import Path
+
+import pytest
+
+from diffmvr.pipelines.staging import staged_output
+
+
+def names(folder: Path) -> list[str]:
+    """Return everything below a folder."""
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*"))
+
+
+def test_results_appear_at_the_end(tmp_path: Path) -> None:
+    output = tmp_path / "a" / "out"
+    with staged_output(output) as staging:
+        (staging / "frames").mkdir()
+        (staging / "frames" / "0.png").write_text("x")
+        (staging / "report.json").write_text("{}")
+        assert {path.name for path in output.iterdir()} == {staging.name}
+
+    assert names(output) == ["frames", "frames/0.png", "report.json"]
+
+
+def test_after_an_error_nothing_is_left(tmp_path: Path) -> None:
+    with pytest.raises(RuntimeError), staged_output(tmp_path / "a" / "b" / "out") as staging:
+        (staging / "video.mp4").write_text("half")
+        raise RuntimeError
+
+    assert names(tmp_path) == []
+
+
+def test_an_empty_folder_that_was_there_stays(tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    with pytest.raises(KeyboardInterrupt), staged_output(tmp_path / "out") as staging:
+        (staging / "video.mp4").write_text("half")
+        raise KeyboardInterrupt
+
+    assert names(tmp_path) == ["out"]
+
+
+def test_a_folder_with_content_is_refused_and_untouched(tmp_path: Path) -> None:
+    (tmp_path / ".partial").mkdir()
+    (tmp_path / ".partial" / "mine.txt").write_text("kept")
+
+    message = r"output: .* is not empty; give a new folder"
+    with pytest.raises(ValueError, match=message), staged_output(tmp_path):
+        pytest.fail("must not be entered")
+
+    assert names(tmp_path) == [".partial", ".partial/mine.txt"]
+
+
+def test_a_file_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "out").write_text("kept")
+
+    with (
+        pytest.raises(ValueError, match=r"output: .*out is a file"),
+        staged_output(tmp_path / "out"),
+    ):
+        pytest.fail("must not be entered")
+
+    assert (tmp_path / "out").read_text() == "kept"
+
+
+def test_a_folder_that_cannot_be_made_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+
+    output = tmp_path / "file" / "out"
+    message = r"output: cannot write to .*file/out"
+    with pytest.raises(ValueError, match=message), staged_output(output):
+        pytest.fail("must not be entered")
+
+    assert names(tmp_path) == ["file"]

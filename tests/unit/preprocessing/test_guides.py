@@ -1,0 +1,107 @@
+import pickle
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from tests.helpers.clips import moving_clip
+
+from diffmvr.preprocessing.guides import AutomaticGuides
+
+GREY = 128
+
+
+def test_order_shape_and_index():
+    clip = moving_clip()
+    guides = AutomaticGuides(("present", "past", "symmetric"), align_past="similarity")(clip)
+    assert guides.images.shape == (6, 3, 48, 48, 3)
+    assert guides.images.dtype == np.uint8
+    np.testing.assert_array_equal(guides.past_index, [-1, 0, 1, 1, 1, 1])
+    expected = np.ones((6, 3), bool)
+    expected[0, 1] = False
+    np.testing.assert_array_equal(guides.valid, expected)
+    assert (guides.images[0, 1] == GREY).all()
+
+
+def test_the_mirror_shows_the_hidden_half():
+    clip = moving_clip()
+    guides = AutomaticGuides(("symmetric",))(clip)
+    hole = clip.mask[3] == 1
+    np.testing.assert_array_equal(guides.images[3, 0][hole], clip.frames[3][hole])
+
+
+@pytest.mark.parametrize("align", ["similarity", "flow"])
+def test_the_past_frame_is_laid_over_the_current_one(align):
+    clip = moving_clip()
+    guides = AutomaticGuides(("past",), align_past=align)(clip)
+    hole = clip.mask[5] == 1
+    gap = np.abs(guides.images[5, 0].astype(int) - clip.frames[5])[hole]
+    assert gap.mean() < (0.01 if align == "similarity" else 1.5)
+
+
+def test_an_unaligned_past_frame_is_that_frame():
+    clip = moving_clip()
+    guides = AutomaticGuides(("past",), align_past="none")(clip)
+    np.testing.assert_array_equal(guides.images[5, 0], clip.observed[1])
+
+
+def test_the_present_guide_is_the_masked_frame():
+    clip = moving_clip()
+    image = AutomaticGuides(("present",))(clip).images[3, 0]
+    hole = clip.mask[3] == 1
+    assert (image[hole] == GREY).all()
+    np.testing.assert_array_equal(image[~hole], clip.observed[3][~hole])
+
+
+@pytest.mark.parametrize("align", ["flow", "similarity", "none"])
+def test_guides_do_not_look_at_the_truth_or_under_the_mask(align):
+    clip = moving_clip()
+    builder = AutomaticGuides(("symmetric", "past", "present"), align_past=align)
+    guides = builder(clip)
+    for other in (
+        replace(clip, frames=255 - clip.frames),
+        replace(clip, frames=None),
+        replace(clip, observed=np.where(clip.mask[..., None] == 1, np.uint8(0), clip.observed)),
+    ):
+        np.testing.assert_array_equal(builder(other).images, guides.images)
+        np.testing.assert_array_equal(builder(other).valid, guides.valid)
+
+
+def test_a_mirror_that_shows_nothing_of_the_hole_is_not_valid():
+    clip = moving_clip()
+    mask = np.zeros_like(clip.mask)
+    mask[3] = 1
+    mask[3, :6] = 0  # what is visible mirrors onto itself only
+    guides = AutomaticGuides(("symmetric",))(clip.with_mask(mask))
+    np.testing.assert_array_equal(guides.valid[:, 0], [True, True, True, False, True, True])
+
+
+def test_a_clip_that_is_occluded_from_the_start_has_no_past():
+    guides = AutomaticGuides(("past",))(moving_clip(arrival=0))
+    assert (guides.past_index == -1).all()
+    assert not guides.valid.any()
+    assert (guides.images == GREY).all()
+
+
+def test_the_clear_threshold_decides():
+    clip = moving_clip(arrival=0)
+    assert (AutomaticGuides(("past",), clear_threshold=1.0)(clip).past_index[1:] >= 0).all()
+
+
+def test_the_builder_travels_to_worker_processes():
+    builder = pickle.loads(pickle.dumps(AutomaticGuides(("past",), 0.01, "none")))
+    assert (builder.kinds, builder.clear_threshold, builder.align_past) == (("past",), 0.01, "none")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"kinds": ["future"]}, r"kinds: expected one of .*'past'.*, got 'future'"),
+        ({"kinds": []}, r"kinds: expected one or more different guides, got \[\]"),
+        ({"kinds": ["past", "past"]}, r"different guides, got \['past', 'past'\]"),
+        ({"align_past": "warp"}, r"align_past: expected one of .*'flow'.*, got 'warp'"),
+        ({"clear_threshold": 2.0}, r"clear_threshold: expected a number in \[0, 1\], got 2.0"),
+    ],
+)
+def test_wrong_settings_are_named(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        AutomaticGuides(**arguments)

@@ -1,0 +1,155 @@
+import os
+import pickle
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from diffmvr.preprocessing.face import track_from_landmarks
+from diffmvr.preprocessing.landmarks import (
+    EYE_INDICES,
+    FaceLandmarker,
+    LandmarkerUnavailableError,
+    find_landmarker_bundle,
+)
+
+SHARED = os.environ.get("DIFFMVR_SHARED")
+
+
+@pytest.fixture
+def no_environment(monkeypatch):
+    for name in ("DIFFMVR_FACE_LANDMARKER", "DIFFMVR_SHARED"):
+        monkeypatch.delenv(name, raising=False)
+    return monkeypatch
+
+
+@pytest.fixture
+def empty_bundle(tmp_path) -> Path:
+    path = tmp_path / "face_landmarker.task"
+    path.write_bytes(b"")
+    return path
+
+
+def test_an_explicit_path_wins(no_environment, empty_bundle, tmp_path):
+    no_environment.setenv("DIFFMVR_FACE_LANDMARKER", str(tmp_path / "absent.task"))
+    assert find_landmarker_bundle(str(empty_bundle)) == empty_bundle
+
+
+def test_then_the_environment_then_the_shared_folder(no_environment, tmp_path, empty_bundle):
+    assert find_landmarker_bundle(None) is None
+    no_environment.setenv("DIFFMVR_SHARED", str(tmp_path))
+    assert find_landmarker_bundle(None) is None
+    (tmp_path / "models").mkdir()
+    shared = tmp_path / "models" / "face_landmarker.task"
+    shared.write_bytes(b"")
+    assert find_landmarker_bundle(None) == shared
+    no_environment.setenv("DIFFMVR_FACE_LANDMARKER", str(empty_bundle))
+    assert find_landmarker_bundle(None) == empty_bundle
+
+
+def test_a_named_bundle_must_exist(no_environment, tmp_path):
+    absent = str(tmp_path / "absent.task")
+    with pytest.raises(FileNotFoundError, match=r"path: no Face Landmarker bundle at .*absent"):
+        find_landmarker_bundle(absent)
+    with pytest.raises(FileNotFoundError, match=r"bundle: no Face Landmarker bundle at .*absent"):
+        FaceLandmarker(Path(absent))
+    no_environment.setenv("DIFFMVR_FACE_LANDMARKER", absent)
+    with pytest.raises(FileNotFoundError, match=r"DIFFMVR_FACE_LANDMARKER: no Face .*absent"):
+        find_landmarker_bundle(None)
+
+
+def test_confidence_is_a_share(empty_bundle):
+    with pytest.raises(ValueError, match=r"confidence: expected a number in \[0, 1\], got 30"):
+        FaceLandmarker(empty_bundle, confidence=30)
+
+
+def test_without_mediapipe_the_remedy_is_named(monkeypatch, empty_bundle):
+    monkeypatch.setitem(sys.modules, "mediapipe", None)
+    monkeypatch.setitem(sys.modules, "mediapipe.tasks.python", None)
+    landmarker = FaceLandmarker(empty_bundle)
+    with pytest.raises(LandmarkerUnavailableError, match=r"pip install 'diffmvr\[landmarks\]'"):
+        landmarker.detect(np.zeros((8, 8, 3), np.uint8))
+
+
+def test_pickling_keeps_the_settings(empty_bundle):
+    copy = pickle.loads(pickle.dumps(FaceLandmarker(empty_bundle, confidence=0.2)))
+    assert (copy.bundle, copy.confidence) == (empty_bundle, 0.2)
+
+
+def test_wrong_images_are_named(empty_bundle):
+    landmarker = FaceLandmarker(empty_bundle)
+    with pytest.raises(ValueError, match=r"image: expected shape \(any, any, 3\), got \(8, 8\)"):
+        landmarker.detect(np.zeros((8, 8), np.uint8))
+    with pytest.raises(ValueError, match=r"mask: expected shape \(8, 8\), got \(4, 4\)"):
+        landmarker.detect(np.zeros((8, 8, 3), np.uint8), np.zeros((4, 4), np.uint8))
+
+
+def read_frames(name: str, count: int) -> list[np.ndarray]:
+    import av
+
+    assert SHARED is not None
+    with av.open(str(Path(SHARED) / "data" / "faces" / f"{name}.mp4")) as container:
+        frames = container.decode(video=0)
+        return [next(frames).to_ndarray(format="rgb24") for _ in range(count)]
+
+
+@pytest.fixture
+def landmarker():
+    pytest.importorskip("mediapipe", reason="the landmarks extra is not installed")
+    if SHARED is None:
+        pytest.skip("DIFFMVR_SHARED is not set: no landmarker bundle and no real faces")
+    bundle = find_landmarker_bundle(None)
+    if bundle is None:
+        pytest.skip(f"no landmarker bundle in DIFFMVR_SHARED={SHARED}")
+    made = FaceLandmarker(bundle)
+    yield made
+    made.close()
+
+
+def test_a_real_face_is_found_silently_and_in_the_same_place_when_half_hidden(landmarker, capfd):
+    frames = read_frames("d12", 3)
+    clear = [landmarker.detect(frame) for frame in frames]
+    assert capfd.readouterr().err == ""
+    assert all(points is not None and points.shape == (478, 2) for points in clear)
+    track = track_from_landmarks(clear, frames[0].shape[:2])
+    assert track.axis_source == ("landmarks",) * 3
+    assert (track.midline[:, 3] > 0.9).all()  # an upright head
+    box = track.face_box[2]
+    mask = np.zeros(frames[2].shape[:2], np.uint8)
+    mask[int(box[1]) : int(box[3]), int((box[0] + box[2]) / 2) : int(box[2])] = 1
+    hidden = landmarker.detect(frames[2], mask)
+    assert hidden is not None
+    left, right = (clear[2][list(eye)].mean(axis=0) for eye in EYE_INDICES)
+    eye_distance = np.linalg.norm(left - right)
+    assert np.linalg.norm(hidden - clear[2], axis=1).mean() < 0.15 * eye_distance
+
+
+@pytest.mark.parametrize("name", ["s18", "s29"])
+def test_a_face_in_a_wide_or_tall_frame_is_found(landmarker, name):
+    assert all(landmarker.detect(frame) is not None for frame in read_frames(name, 2))
+
+
+def test_a_small_face_in_a_large_frame_is_found_in_tiles_and_followed(landmarker):
+    side = 110
+    for step, frame in enumerate(read_frames("d12", 4)):
+        x, y = 900 + 4 * step, 400
+        canvas = np.full((720, 1280, 3), 90, np.uint8)
+        canvas[y : y + side, x : x + side] = cv2.resize(
+            frame, (side, side), interpolation=cv2.INTER_AREA
+        )
+        points = landmarker.detect(canvas)
+        assert points is not None
+        assert (points.min(axis=0) > [x, y]).all()
+        assert (points.max(axis=0) < [x + side, y + side]).all()
+    # Another size is another video: it starts afresh instead of failing.
+    assert landmarker.detect(np.full((90, 120, 3), 90, np.uint8)) is None
+
+
+def test_a_used_landmarker_refuses_to_work_in_a_fork(landmarker, monkeypatch):
+    landmarker.detect(np.full((90, 120, 3), 90, np.uint8))
+    here = os.getpid()
+    monkeypatch.setattr(os, "getpid", lambda: here + 1)
+    with pytest.raises(RuntimeError, match=f"used in process {here} before this one was forked"):
+        landmarker.detect(np.full((90, 120, 3), 90, np.uint8))
