@@ -36,12 +36,13 @@ from diffmvr.preprocessing.video_writer import CRF
 log = logging.getLogger(__name__)
 
 DEVICES = ("cpu", "cuda", "auto")
+MAX_RATE = 1000
 DEFAULT_MODEL = "diffmvr-tiny"
 
 
 @dataclass(frozen=True)
 class RestoreSettings:
-    """What ``conf/restore.yaml`` holds; every key is explained there.
+    """What ``conf/restore/restore.yaml`` holds; every key is explained there.
 
     Raises:
         ValueError: if a value is unknown or out of range.
@@ -114,14 +115,19 @@ def restore(settings: RestoreSettings, pipeline: FramePipeline | None = None) ->
     if threads:
         torch.set_num_threads(threads)
     frames = open_frames(
-        Path(settings.input), "input", parse_rate(settings.fps), settings.allow_truncated, threads
+        Path(settings.input).expanduser(),
+        "input",
+        parse_rate(settings.fps),
+        settings.allow_truncated,
+        threads,
     )
-    mask_path = None if settings.mask is None else Path(settings.mask)
+    mask_path = None if settings.mask is None else Path(settings.mask).expanduser()
     masks = open_masks(mask_path, frames, settings.allow_truncated)
     bundle = find_landmarker_bundle(settings.landmarker)
     landmarker = None if bundle is None else FaceLandmarker(bundle)
 
-    with staged_output(Path(settings.output)) as staging, _progress() as progress:
+    destination = Path(settings.output).expanduser()
+    with staged_output(destination) as staging, _progress() as progress:
         # 2. Load the model and the user's own guides.
         model, hashes = "in memory", dict[str, str]()
         if pipeline is None:
@@ -196,8 +202,8 @@ def restore(settings: RestoreSettings, pipeline: FramePipeline | None = None) ->
     for note in notes:
         log.warning("note: %s", note)
     count = sum(record.restored for record in output.records)
-    log.info("%d of %d frames restored: %s", count, len(plan), settings.output)
-    return Path(settings.output)
+    log.info("%d of %d frames restored: %s", count, len(plan), destination)
+    return destination
 
 
 _PATHS = ("input", "mask", "output", "weights", "landmarker", "guides")
@@ -207,14 +213,16 @@ def parse_rate(text: str) -> Fraction:
     """Read a frame rate such as 25, 29.97 or 30000/1001.
 
     Raises:
-        ValueError: if it is not a positive number.
+        ValueError: if it is not a positive number, or not a sensible one.
     """
     try:
         rate = Fraction(text)
     except (ValueError, ZeroDivisionError):
         rate = Fraction(0)
-    if rate <= 0:
-        raise ValueError(f"fps: expected a positive number such as 25 or 30000/1001, got {text!r}")
+    if not 0 < rate <= MAX_RATE:
+        raise ValueError(
+            f"fps: expected a number up to {MAX_RATE} such as 25 or 30000/1001, got {text!r}"
+        )
     return rate
 
 
@@ -245,7 +253,8 @@ def _progress() -> Iterator[Progress]:
         yield progress
 
 
-@hydra.main(version_base="1.3", config_path=str(config_dir()), config_name="restore")
+# In a folder of its own, because next to the others ``mask=`` would name the group ``conf/mask``.
+@hydra.main(version_base="1.3", config_path=str(config_dir() / "restore"), config_name="restore")
 @run_cli
 def main(config: DictConfig) -> None:
     """Restore the recording that the composed configuration names."""

@@ -36,6 +36,7 @@ from diffmvr.reporting import print_table, save_png, save_rows
 from diffmvr.training.checkpoints import find_checkpoint, save_model
 from diffmvr.training.module import DiffMVRModule
 from diffmvr.training.sampling_callback import comparison_grid
+from diffmvr.training.wandb_logger import finish_wandb
 
 log = logging.getLogger(__name__)
 
@@ -67,15 +68,23 @@ def train(cfg: DictConfig) -> TrainResult:
         ValueError: if settings contradict each other.
         FileNotFoundError: if the base or the checkpoint is missing.
     """
-    output = Path(cfg.paths.output)
     torch.set_num_threads(cfg.threads)
     L.seed_everything(cfg.seed, workers=True, verbose=False)
+    loggers = [instantiate(entry, _convert_="all") for entry in cfg.logger.values()]
+    try:
+        return _train(cfg, loggers)
+    finally:
+        # Else the next job of a sweep would write into this job's run.
+        finish_wandb(loggers)
+
+
+def _train(cfg: DictConfig, loggers: list[Any]) -> TrainResult:
+    output = Path(cfg.paths.output)
 
     # 1. Build.
     datamodule: ClipDataModule = instantiate(cfg.data, _convert_="all")
     module: DiffMVRModule = instantiate(cfg.model, _convert_="all")
     callbacks = [instantiate(entry) for entry in cfg.callbacks.values()]
-    loggers = [instantiate(entry, _convert_="all") for entry in cfg.logger.values()]
     settings: Any = OmegaConf.to_container(cfg, resolve=True)
     for logger in loggers:
         logger.log_hyperparams(settings)
@@ -108,8 +117,6 @@ def train(cfg: DictConfig) -> TrainResult:
     scores = {}
     if cfg.evaluation.restorers is not None:
         scores = _score(cfg, module, datamodule, output, loggers)
-    for logger in loggers:
-        logger.finalize("success")
     log.info("the run is in %s", output)
     return TrainResult(output, output / "model", scores)
 
@@ -149,6 +156,7 @@ def _score(
     means = dict(rows.group_by("restorer").agg(pl.col("psnr_hole").mean()).iter_rows())
     for logger in loggers:
         logger.log_metrics({f"test/psnr_hole/{name}": value for name, value in means.items()})
+        logger.save()
     return means
 
 

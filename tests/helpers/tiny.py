@@ -4,19 +4,28 @@
 parts work on 64 × 64 frames, the smallest the renderer draws.
 """
 
+import hashlib
+from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import lightning as L
 import numpy as np
 import torch
 from diffusers import AutoencoderDC, DDIMScheduler, UNet2DConditionModel
+from diffusers.optimization import get_constant_schedule_with_warmup
 from torch import nn
 
+from diffmvr.data.datamodule import ClipDataModule
+from diffmvr.losses import DenoisingLoss, MotionConsistencyLoss
 from diffmvr.models.components import Components, build_components
 from diffmvr.models.guide_encoder import GuideEncoder
 from diffmvr.models.guide_settings import GuideSettings
+from diffmvr.preprocessing.guides import AutomaticGuides
 from diffmvr.structures import Clip, ClipBatch, Guides, collate_clips
+from diffmvr.training.module import DiffMVRModule
 from tests.helpers.clips import moving_clip
 
 LATENT_CHANNELS = 4
@@ -139,6 +148,65 @@ def tiny_batch(clips: int = 2, frames: int = 4, kinds: int = 2, seed: int = 0) -
     )
 
 
-def fingerprint(module: nn.Module) -> dict[str, bytes]:
-    """The bytes of every parameter and buffer."""
-    return {name: value.numpy().tobytes() for name, value in module.state_dict().items()}
+def tiny_module(frozen: Path, guide: GuideSettings | None = None, **changes: Any) -> DiffMVRModule:
+    """A module ready to train, with every source of randomness of the real one switched on."""
+    components = build_tiny(frozen, guide or GuideSettings(pathway="both"))
+    components.projector.register_to_config(dropout=0.3)
+    components.projector.train()
+    components.unet.train()
+    arguments: dict[str, Any] = {
+        "denoising": DenoisingLoss(),
+        "motion": MotionConsistencyLoss(weight=0.1),
+        "optimizer": partial(torch.optim.Adam, lr=1e-3),
+        "lr_scheduler": partial(get_constant_schedule_with_warmup, num_warmup_steps=2),
+        "guide_latent_dropout": 0.3,
+    }
+    return DiffMVRModule(components, **{**arguments, **changes})
+
+
+def tiny_datamodule(clips: int = 12, **changes: Any) -> ClipDataModule:
+    """Moving textures in windows of two frames, eight frames a batch."""
+    arguments: dict[str, Any] = {
+        "source": TextureClips(clips),
+        "guide_builder": AutomaticGuides(align_past="similarity"),
+        "batch_frames": 8,
+        "window": 2,
+        "val_clips": 1,
+    }
+    return ClipDataModule(**{**arguments, **changes})
+
+
+def tiny_trainer(
+    folder: Path, max_steps: int, callbacks: Sequence[L.Callback] = (), **changes: Any
+) -> L.Trainer:
+    """The CPU trainer of ``conf/trainer``, without bars and loggers."""
+    arguments: dict[str, Any] = {
+        "accelerator": "cpu",
+        "devices": 1,
+        "max_steps": max_steps,
+        "max_epochs": -1,
+        "gradient_clip_val": 1.0,
+        "val_check_interval": 2,
+        "check_val_every_n_epoch": None,
+        "num_sanity_val_steps": 0,
+        "log_every_n_steps": 1,
+        "use_distributed_sampler": False,
+        "enable_model_summary": False,
+        "enable_progress_bar": False,
+        "enable_checkpointing": any(
+            isinstance(callback, L.pytorch.callbacks.Checkpoint) for callback in callbacks
+        ),
+        "logger": False,
+        "default_root_dir": folder,
+    }
+    return L.Trainer(callbacks=list(callbacks), **{**arguments, **changes})
+
+
+def digest(tensor: torch.Tensor) -> str:
+    """A short name of a tensor's bytes."""
+    return hashlib.sha256(tensor.detach().contiguous().numpy().tobytes()).hexdigest()[:12]
+
+
+def fingerprint(module: nn.Module) -> dict[str, str]:
+    """The digest of every parameter and buffer."""
+    return {name: digest(value) for name, value in module.state_dict().items()}

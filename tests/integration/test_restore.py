@@ -280,8 +280,9 @@ def test_side_by_side_and_contact_sheet(tmp_path: Path, pipeline: DiffMVRPipelin
     left = frames[-1].image[:, :96].astype(int)
     assert np.abs(left - moving_frames(COUNT)[-1]).mean() < 3
     with Image.open(output / "contact_sheet.png") as sheet:
-        # Six columns; original, hole and restored below each other.
-        assert sheet.size == (6 * (96 + 4), 3 * (72 + 4))
+        # Original, hole and restored below each other, 240 pixels high each.
+        assert sheet.height == 3 * (240 + 4)
+        assert sheet.width > 4 * 240
 
 
 def test_a_run_can_be_repeated_bit_for_bit(tmp_path: Path, pipeline: DiffMVRPipeline) -> None:
@@ -359,10 +360,10 @@ BAD = {
     "format": (lambda _: {"format": "gif"}, "format: expected one of ['mp4', 'png', 'ffv1']"),
     "steps": (lambda _: {"steps": "many"}, "steps: Value 'many' of type 'str' could not"),
     "no steps": (lambda _: {"steps": "0"}, "steps: expected a number in [1, 1000], got 0"),
-    "fps": (lambda _: {"fps": "nan"}, "fps: expected a positive number such as 25"),
+    "fps": (lambda _: {"fps": "nan"}, "fps: expected a number up to 1000 such as 25"),
     "box": (lambda _: {"face_box": "[9,9,1,1]"}, "face_box: expected [x0, y0, x1, y1]"),
     "scales": (lambda _: {"guide_scales": "[1]"}, "guide_scales: expected one number per guide"),
-    "guide": (lambda _: {"guides.past": "gone.png"}, "guides.past: gone.png is not a picture"),
+    "guide": (lambda _: {"guides.past": "gone.png"}, "guides.past: there is no file gone.png"),
     "weights": (lambda _: {"weights": "./gone"}, "no model folder at gone"),
     "landmarker": (lambda _: {"landmarker": "gone.task"}, "no Face Landmarker bundle at gone.task"),
     "device": (lambda _: {"device": "tpu"}, "device: expected one of ['cpu', 'cuda', 'auto']"),

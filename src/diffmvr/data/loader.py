@@ -40,11 +40,22 @@ class EpochSeededSampler(Sampler[int]):
         self.rank = rank
         self.world_size = world_size
         self.epoch = 0
-        self.skip_batches = 0
+        self._resumed = (0, 0)
 
     def set_epoch(self, epoch: int) -> None:
         """Choose the order of the next pass (Lightning calls this)."""
         self.epoch = epoch
+
+    def resume(self, epoch: int, batches: int) -> None:
+        """Leave out the first ``batches`` batches of ``epoch``, and of no other epoch."""
+        self.epoch = epoch
+        self._resumed = (epoch, batches)
+
+    @property
+    def first_batch(self) -> int:
+        """The batch at which the pass of this epoch starts."""
+        epoch, batches = self._resumed
+        return batches if self.epoch == epoch else 0
 
     @property
     def batches(self) -> int:
@@ -57,7 +68,7 @@ class EpochSeededSampler(Sampler[int]):
     def __iter__(self) -> Iterator[int]:
         generator = torch.Generator().manual_seed(self.seed * 1_000_003 + self.epoch)
         order = torch.randperm(self.length, generator=generator).tolist()
-        for batch in range(self.skip_batches, self.batches):
+        for batch in range(self.first_batch, self.batches):
             first = (batch * self.world_size + self.rank) * self.batch_size
             yield from order[first : first + self.batch_size]
 
@@ -93,12 +104,12 @@ class ClipLoader(DataLoader[ClipBatch]):
         self._taken = 0
 
     def __iter__(self) -> Iterator[ClipBatch]:  # type: ignore[override]
-        self._taken = self._order.skip_batches
+        # Lightning stops after the last batch without asking for one more, so nothing can be
+        # tidied up after the loop.
+        self._taken = self._order.first_batch
         for batch in super().__iter__():
             self._taken += 1
             yield batch
-        self._order.skip_batches = 0
-        self._taken = 0
 
     def state_dict(self) -> dict[str, int]:
         """Return how far this epoch is."""
@@ -106,5 +117,4 @@ class ClipLoader(DataLoader[ClipBatch]):
 
     def load_state_dict(self, state: dict[str, int]) -> None:
         """Continue after ``batches`` batches of ``epoch``."""
-        self._order.set_epoch(state["epoch"])
-        self._order.skip_batches = state["batches"]
+        self._order.resume(state["epoch"], state["batches"])

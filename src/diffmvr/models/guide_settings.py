@@ -85,6 +85,6 @@ def check_guide_scales(scales: Sequence[float], kinds: Sequence[str]) -> tuple[f
     values = tuple(float(scale) for scale in scales)
     if len(values) != len(kinds) or not all(map(math.isfinite, values)):
         raise ValueError(
-            f"guide_scales: expected one number per guide {tuple(kinds)}, got {values}"
+            f"guide_scales: expected one finite number per guide {tuple(kinds)}, got {values}"
         )
     return values

@@ -7,12 +7,14 @@ from diffmvr.pipelines.restoration import RestoredFrame
 from diffmvr.structures import FloatArray, UInt8Array
 
 COLUMNS = 6
-THUMBNAIL_HEIGHT = 200
+HEIGHT = 240
 GAP = 4
 
 
 class ContactSheet:
     """Collects a few frames on the way and lays them out: original, hole in red, restored.
+
+    Each is cut to the square that went through the model.
 
     Args:
         mask_share: ``[T]``, hidden share of each frame; the frames shown are spread evenly over
@@ -29,13 +31,17 @@ class ContactSheet:
 
     def add(self, frame: RestoredFrame) -> None:
         """Take a frame if it is one of those to show."""
-        if frame.record.index in self._wanted:
-            before, after = frame.observed.image, frame.restored.image
-            tinted = before.copy()
-            hidden = frame.mask != 0
-            tinted[hidden] = before[hidden] // 2 + np.array([127, 0, 0], np.uint8)
-            column = np.concatenate([_thumbnail(image) for image in (before, tinted, after)])
-            self._columns.append(column)
+        if frame.record.index not in self._wanted:
+            return
+        before, after = frame.observed.image, frame.restored.image
+        tinted = before.copy()
+        hidden = frame.mask != 0
+        tinted[hidden] = before[hidden] // 2 + np.array([127, 0, 0], np.uint8)
+        x0, y0, side = frame.record.crop
+        rows = slice(max(round(y0), 0), max(round(y0 + side), 1))
+        columns = slice(max(round(x0), 0), max(round(x0 + side), 1))
+        shown = [_thumbnail(image[rows, columns]) for image in (before, tinted, after)]
+        self._columns.append(np.concatenate(shown))
 
     def image(self) -> UInt8Array:
         """Return the sheet, ``[H, W, 3]`` uint8."""
@@ -48,9 +54,9 @@ def side_by_side(before: UInt8Array, after: UInt8Array) -> UInt8Array:
 
 
 def _thumbnail(image: UInt8Array) -> UInt8Array:
-    """Return the picture at a height of 200 pixels or less, in a white frame."""
+    """Return the picture at a height of 240 pixels, in a white frame."""
     height, width = image.shape[:2]
-    if height > THUMBNAIL_HEIGHT:
-        size = (max(1, round(width * THUMBNAIL_HEIGHT / height)), THUMBNAIL_HEIGHT)
-        image = np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8)
-    return np.pad(image, ((GAP, 0), (GAP, 0), (0, 0)), constant_values=255)
+    size = (max(1, round(width * HEIGHT / height)), HEIGHT)
+    method = cv2.INTER_AREA if height > HEIGHT else cv2.INTER_CUBIC
+    resized = np.asarray(cv2.resize(image, size, interpolation=method), np.uint8)
+    return np.pad(resized, ((GAP, 0), (GAP, 0), (0, 0)), constant_values=255)

@@ -87,12 +87,12 @@ def survey(
         if landmarker is not None:
             try:
                 points.append(landmarker.detect(frame.image, mask))
+                thumbnails.append(_thumbnail(mask))
             except LandmarkerUnavailableError as error:
-                notes.append(f"no landmarks: {error}")
+                notes.append(f"the face is not looked for: {error}")
                 landmarker = None
         holes.append(hole_box(mask))
         shares.append(np.count_nonzero(mask) / mask.size)
-        thumbnails.append(_thumbnail(mask))
         if on_frame is not None:
             on_frame()
     if not holes:
@@ -102,12 +102,12 @@ def survey(
             f"mask: {masks.path} hides every pixel of all {len(shares)} frames, so that nothing "
             "is left to restore from; mark only what hides the face (is the mask inverted?)"
         )
-    track, region_source = _locate(
-        points, np.stack(holes), np.stack(thumbnails), face_box, info, notes
-    )
+    track, region_source = _locate(points, np.stack(holes), thumbnails, face_box, info, notes)
     crops = square_crops(track, (info.height, info.width), size, CROP_SCALE)
     crops = cover_holes(crops, np.stack(holes))
     notes += _mask_notes(np.array(shares))
+    if info.frame_count not in (None, len(holes)):
+        notes.append(f"the container promises {info.frame_count} frames and shows {len(holes)}")
     return Survey(np.array(shares), crop_track(track, crops), crops, region_source, tuple(notes))
 
 
@@ -129,7 +129,7 @@ def check_face_box(box: FloatArray, info: VideoInfo) -> None:
 def _locate(
     points: list[FloatArray | None],
     holes: FloatArray,
-    thumbnails: UInt8Array,
+    thumbnails: list[UInt8Array],
     face_box: FloatArray | None,
     info: VideoInfo,
     notes: list[str],
@@ -139,9 +139,7 @@ def _locate(
     if face_box is not None:
         return track_from_boxes(np.tile(face_box, (length, 1))), ("given",) * length
     if any(marks is not None for marks in points):
-        # Frames read before the landmarker failed keep their landmarks.
-        points = points + [None] * (length - len(points))
-        track = _track_by_thumbnails(points, thumbnails, info)
+        track = _track_by_thumbnails(points, np.stack(thumbnails), info)
         return track, track.axis_source
     boxes = boxes_around_holes(holes, CROP_SCALE)
     if np.isnan(boxes).all():

@@ -111,7 +111,7 @@ def refine_by_flow(
     residual = np.zeros_like(grid)
     # The second pass sees the hole filled by the first, so that its flow near the rim is not
     # drawn to the zero motion of a hole filled by the carried frame as it was.
-    for preset in (cv2.DISOPTICAL_FLOW_PRESET_FAST, cv2.DISOPTICAL_FLOW_PRESET_MEDIUM):
+    for preset in (cv2.DISOPTICAL_FLOW_PRESET_ULTRAFAST, cv2.DISOPTICAL_FLOW_PRESET_MEDIUM):
         filling = _look_up(carried, grid + residual)
         target = np.where(visible[..., None], current_image, filling)
         forward, backward = _flow_both_ways(target, carried, preset)

@@ -147,6 +147,7 @@ class FaceLandmarker:
 
         Raises:
             LandmarkerUnavailableError: if MediaPipe or a library it needs is missing.
+            ValueError: if the bundle is not one, or image and mask do not fit.
             RuntimeError: if the instance was used before this process was forked.
         """
         check_shape("image", image, (None, None, 3))
@@ -255,14 +256,19 @@ class FaceLandmarker:
                 min_tracking_confidence=self.confidence,
             )
             return vision.FaceLandmarker.create_from_options(options)
-        except ImportError as error:
+        except ModuleNotFoundError as error:
             raise LandmarkerUnavailableError(
                 f"cannot import mediapipe ({error}); pip install 'diffmvr[landmarks]'"
             ) from error
-        except OSError as error:
+        except (ImportError, OSError) as error:
             raise LandmarkerUnavailableError(
                 f"mediapipe cannot load a system library ({error}); install libEGL, libGLES and "
                 "libGL (Debian: apt-get install libegl1 libgles2 libgl1)"
+            ) from error
+        except RuntimeError as error:
+            raise ValueError(
+                f"bundle: {self.bundle} is not a Face Landmarker bundle ({error}); "
+                f"give the path of {BUNDLE_NAME}"
             ) from error
 
 

@@ -187,4 +187,8 @@ def check_mask_size(mask: np.ndarray, what: str, info: VideoInfo) -> None:
 
 def _threshold(image: UInt8Array) -> UInt8Array:
     """Return ``[H, W]`` 0/1 of ``[H, W, C]``."""
-    return (image.max(axis=2) > LOSSY_THRESHOLD).astype(np.uint8)
+    # Channel by channel: NumPy is slow along an axis as short as this.
+    bright = np.zeros(image.shape[:2], bool)
+    for channel in range(image.shape[2]):
+        bright |= image[..., channel] > LOSSY_THRESHOLD
+    return bright.astype(np.uint8)

@@ -85,8 +85,11 @@ def open_picture(file: Path, name: str) -> Image.Image:
     """Open one picture and decode it, as stored.
 
     Raises:
+        FileNotFoundError: if there is no such file.
         ValueError: if it cannot be read.
     """
+    if not file.is_file():
+        raise FileNotFoundError(f"{name}: there is no file {file}; check the path")
     try:
         with Image.open(file) as picture:
             picture.load()

@@ -47,6 +47,7 @@ class VideoFile:
         self.name = name
         self.allow_truncated = allow_truncated
         self.threads = threads
+        self._told = False
         with self._open() as container:
             stream = _video_stream(container, path, name)
             first = self._first_frame(container, stream)
@@ -80,7 +81,7 @@ class VideoFile:
                         end = (time + duration) * self.info.time_base
                         yield Frame(count, time, duration, self._to_rgb(frame))
                         count += 1
-            except av.error.InvalidDataError as error:
+            except av.FFmpegError as error:
                 shortage = f"the next cannot be decoded ({error.strerror})"
         if promised is not None and packets < promised:
             shortage = f"the container promises {promised}"
@@ -186,7 +187,9 @@ class VideoFile:
                 f"{message}; fetch the file again or {REMUX}, or restore the {count} frames with "
                 "allow_truncated=true"
             )
-        log.warning(message)
+        if not self._told:
+            log.warning(message)
+            self._told = True
 
 
 def _video_stream(container: Any, path: Path, name: str) -> Any:

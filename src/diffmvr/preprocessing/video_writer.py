@@ -109,13 +109,23 @@ class VideoWriter:
         return self
 
     def write(self, frame: Frame) -> None:
-        """Encode one frame, and copy the audio up to its time."""
+        """Encode one frame, and copy the audio up to its time.
+
+        Raises:
+            ValueError: if the frame has another size, or the encoder does not take it.
+        """
         check_shape("image", frame.image, (self.height, self.width, 3))
         picture = self._convert(av.VideoFrame.from_ndarray(frame.image, "rgb24"))
         picture.pts = frame.pts
         picture.duration = frame.duration
         picture.time_base = self.info.time_base
-        self._container.mux(self._stream.encode(picture))
+        try:
+            self._container.mux(self._stream.encode(picture))
+        except av.FFmpegError as error:
+            raise ValueError(
+                f"output: frames of {self.width}x{self.height} cannot be written as {self.codec} "
+                f"({error.strerror}); pictures (format=png) may still work"
+            ) from error
         if self._audio is not None:
             self._audio.copy_until(frame.pts * self.info.time_base)
 

@@ -1,7 +1,9 @@
 """Weights & Biases, offline unless the user asks, with nothing outside the run's folder."""
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from lightning.pytorch.loggers import WandbLogger
 
@@ -36,6 +38,8 @@ def build_wandb_logger(
         target.mkdir(parents=True, exist_ok=True)
         os.environ[variable] = str(target)
     os.environ.setdefault("WANDB_SILENT", "true")
+    # No copy of the user's code in the run.
+    os.environ.setdefault("WANDB_DISABLE_CODE", "true")
     return WandbLogger(
         save_dir=folder,
         project=project,
@@ -45,3 +49,11 @@ def build_wandb_logger(
         offline=not online,
         log_model=False,
     )
+
+
+def finish_wandb(loggers: Sequence[Any]) -> None:
+    """Close the W&B run of this process, if one of the loggers opened one."""
+    if any(isinstance(logger, WandbLogger) for logger in loggers):
+        import wandb
+
+        wandb.finish(quiet=True)

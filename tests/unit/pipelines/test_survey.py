@@ -1,7 +1,10 @@
 """The first pass: where the face is said to be, and what is refused before anything is done."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
+from tests.helpers.landmarks import FaceAt
 from tests.helpers.recordings import FramesInMemory, MasksInMemory, box_masks, moving_frames
 
 from diffmvr.pipelines.regions import crop_box
@@ -16,25 +19,6 @@ MASKS = box_masks(COUNT, WIDTH, HEIGHT)
 def look(masks: np.ndarray = MASKS, **options: object):
     """Survey the moving frames."""
     return survey(FramesInMemory(FRAMES), MasksInMemory(masks), 32, **options)
-
-
-class FaceAt:
-    """Landmarks of an upright, symmetric face with known eyes, in the frames asked for."""
-
-    def __init__(self, seen: set[int]) -> None:
-        self.seen = seen
-        self.frame = -1
-
-    def detect(self, image: np.ndarray, mask: np.ndarray | None = None) -> np.ndarray | None:
-        """Return 478 points of a face of 36 × 36 pixels in the middle of the frame."""
-        self.frame += 1
-        if self.frame not in self.seen:
-            return None
-        points = np.random.default_rng(0).uniform(-18, 18, (478, 2))
-        points[:2] = [[-18, -18], [18, 18]]
-        for side, corners in ((-1, (33, 133)), (1, (362, 263))):
-            points[list(corners)] = [[side * 8 - 2, -5], [side * 8 + 2, -5]]
-        return points + np.array([48, 36])
 
 
 class Unavailable:
@@ -87,7 +71,16 @@ def test_a_landmarker_that_cannot_run_is_reported_and_done_without() -> None:
     plan = look(landmarker=Unavailable())
 
     assert plan.region_source == ("mask",) * COUNT
-    assert any("no landmarks: cannot import mediapipe" in note for note in plan.notes)
+    assert any("not looked for: cannot import mediapipe" in note for note in plan.notes)
+
+
+def test_a_container_that_promises_more_is_reported() -> None:
+    source = FramesInMemory(FRAMES)
+    source.info = replace(source.info, frame_count=20)
+
+    notes = survey(source, MasksInMemory(MASKS), 32).notes
+
+    assert "the container promises 20 frames and shows 12" in notes
 
 
 def test_a_mask_that_is_empty_throughout_is_reported() -> None:

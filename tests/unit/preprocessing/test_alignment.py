@@ -98,6 +98,17 @@ def test_flow_finds_what_the_similarity_leaves(size):
     assert error(refined, current, inside) < 0.5 * error(plain, current, inside)
 
 
+def test_frames_need_not_be_square():
+    past = texture(120)[:50]
+    current = np.roll(past, 2, axis=1)
+    hole = np.zeros((50, 120), np.uint8)
+    hole[18:32, 50:70] = 1
+    carried, known = propagate_past(past, 0 * hole, current, hole, np.eye(2, 3))
+    inside = hole == 1
+    assert known[inside].all()
+    assert error(carried, current, inside) < 0.5 * error(past, current, inside)
+
+
 def test_the_occluder_does_not_steer_the_flow():
     past, hole = texture(64), disc(64, 14)
     unmasked = np.zeros_like(hole)

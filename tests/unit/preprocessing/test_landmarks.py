@@ -1,6 +1,7 @@
 import os
 import pickle
 import sys
+import types
 from pathlib import Path
 
 import cv2
@@ -71,6 +72,26 @@ def test_without_mediapipe_the_remedy_is_named(monkeypatch, empty_bundle):
     landmarker = FaceLandmarker(empty_bundle)
     with pytest.raises(LandmarkerUnavailableError, match=r"pip install 'diffmvr\[landmarks\]'"):
         landmarker.detect(np.zeros((8, 8, 3), np.uint8))
+
+
+def test_without_a_system_library_the_remedy_is_named(monkeypatch, empty_bundle):
+    def fail(name: str) -> None:
+        raise OSError("libEGL.so.1: cannot open shared object file")
+
+    broken = types.ModuleType("mediapipe.tasks.python")
+    monkeypatch.setattr(broken, "__getattr__", fail, raising=False)
+    for name in ("mediapipe", "mediapipe.tasks"):
+        monkeypatch.setitem(sys.modules, name, types.ModuleType(name))
+    monkeypatch.setitem(sys.modules, "mediapipe.tasks.python", broken)
+    with pytest.raises(LandmarkerUnavailableError, match=r"libEGL.so.1.*apt-get install libegl1"):
+        FaceLandmarker(empty_bundle).detect(np.zeros((8, 8, 3), np.uint8))
+
+
+def test_a_file_that_is_no_bundle_is_named(empty_bundle):
+    pytest.importorskip("mediapipe", reason="the landmarks extra is not installed")
+    empty_bundle.write_bytes(b"not a bundle")
+    with pytest.raises(ValueError, match=r"bundle: .*face_landmarker.task is not a Face Landmark"):
+        FaceLandmarker(empty_bundle).detect(np.zeros((8, 8, 3), np.uint8))
 
 
 def test_pickling_keeps_the_settings(empty_bundle):

@@ -65,6 +65,13 @@ def test_the_threshold_of_a_video_is_127(tmp_path: Path) -> None:
     np.testing.assert_array_equal(mask, ramp[0, ..., 0] > 127)
 
 
+def test_a_jpeg_hides_where_it_is_bright(tmp_path: Path) -> None:
+    Image.fromarray(255 * MASKS[4]).save(tmp_path / "mask.jpg", quality=60)
+
+    assert (np.asarray(Image.open(tmp_path / "mask.jpg")) > 0).mean() > MASKS[4].mean()
+    np.testing.assert_array_equal(read_mask(tmp_path / "mask.jpg"), MASKS[4])
+
+
 @pytest.mark.parametrize("mode", ["1", "L", "P", "RGB", "I;16"])
 def test_every_value_but_zero_hides_in_a_png(tmp_path: Path, mode: str) -> None:
     labels = np.zeros((8, 10), np.uint8)
