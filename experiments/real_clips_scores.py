@@ -19,7 +19,7 @@ from diffmvr.structures import Clip, FloatArray, UInt8Array
 SIDE = 256
 """Side of the squares in which every system is scored, in pixels."""
 
-FLOOR = ("telea", "navier_stokes", "copy_past", "copy_past_aligned", "mirror", "flow")
+FLOOR = ("telea", "navier_stokes", "copy_past", "mirror", "flow")
 SHOWN = ("diffmvr", "flow")
 SHOWN_FRAMES = 3
 

@@ -33,7 +33,7 @@ from diffmvr.pipelines.clip_video import side_by_side, write_clip
 from diffmvr.pipelines.diffmvr_pipeline import DiffMVRPipeline
 from diffmvr.pipelines.restorer import DiffMVRRestorer
 from diffmvr.reporting import print_table, save_png, save_rows
-from diffmvr.training.checkpoints import find_checkpoint, save_model
+from diffmvr.training.checkpoints import check_checkpoint, find_checkpoint, save_model
 from diffmvr.training.module import DiffMVRModule
 from diffmvr.training.sampling_callback import comparison_grid
 from diffmvr.training.wandb_logger import finish_wandb
@@ -83,6 +83,11 @@ def _train(cfg: DictConfig, loggers: list[Any]) -> TrainResult:
 
     # 1. Build.
     datamodule: ClipDataModule = instantiate(cfg.data, _convert_="all")
+    if cfg.evaluation.restorers is not None and not datamodule.indices["test"]:
+        raise ValueError(
+            f"data.fractions: nobody is left to score with {list(cfg.data.fractions)}; give the "
+            "test split a share, or set evaluation.restorers=null"
+        )
     module: DiffMVRModule = instantiate(cfg.model, _convert_="all")
     callbacks = [instantiate(entry) for entry in cfg.callbacks.values()]
     settings: Any = OmegaConf.to_container(cfg, resolve=True)
@@ -93,6 +98,8 @@ def _train(cfg: DictConfig, loggers: list[Any]) -> TrainResult:
     # 2. Train.
     start = time.monotonic()
     checkpoint = find_checkpoint(cfg.ckpt_path, output / "checkpoints")
+    if checkpoint is not None:
+        check_checkpoint(checkpoint, module)
     trainer.fit(module, datamodule=datamodule, ckpt_path=checkpoint, weights_only=True)
     minutes = (time.monotonic() - start) / 60
     if trainer.interrupted:
@@ -116,7 +123,8 @@ def _train(cfg: DictConfig, loggers: list[Any]) -> TrainResult:
     # 4. Score and show.
     scores = {}
     if cfg.evaluation.restorers is not None:
-        scores = _score(cfg, module, datamodule, output, loggers)
+        device = trainer.strategy.root_device
+        scores = _score(cfg, module, datamodule, output, loggers, device)
     log.info("the run is in %s", output)
     return TrainResult(output, output / "model", scores)
 
@@ -127,10 +135,12 @@ def _score(
     datamodule: ClipDataModule,
     output: Path,
     loggers: list[Any],
+    device: torch.device,
 ) -> dict[str, float]:
     """Score the test split, print the table, and write table, rows and pictures."""
-    pipeline = DiffMVRPipeline.from_components(module.components)
-    module.to("cpu").eval()
+    module.eval()
+    # Lightning has moved the trained parts off the accelerator, and not the frozen ones.
+    pipeline = DiffMVRPipeline.from_components(module.components).to(device)
     ours = DiffMVRRestorer(
         pipeline,
         datamodule.guide_builder,

@@ -1,7 +1,7 @@
 """A real DiffMVR at a very small size: random weights, a second to build, seeded.
 
-32 × 32 frames, 4 × 8 × 8 latents (f = 4), a tower with 4 patches.  ``sample_size=16`` makes the same
-parts work on 64 × 64 frames, the smallest the renderer draws.
+32 × 32 frames, 4 × 8 × 8 latents (f = 4), a tower with 4 patches.  With ``sample_size=16`` the same
+parts are for 64 × 64 frames, the smallest the renderer draws.
 """
 
 import hashlib
@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from diffusers import AutoencoderDC, DDIMScheduler, UNet2DConditionModel
 from diffusers.optimization import get_constant_schedule_with_warmup
+from tests.helpers.clips import moving_clip, smooth_texture
 from torch import nn
 
 from diffmvr.data.datamodule import ClipDataModule
@@ -24,9 +25,8 @@ from diffmvr.models.components import Components, build_components
 from diffmvr.models.guide_encoder import GuideEncoder
 from diffmvr.models.guide_settings import GuideSettings
 from diffmvr.preprocessing.guides import AutomaticGuides
-from diffmvr.structures import Clip, ClipBatch, Guides, collate_clips
+from diffmvr.structures import Clip, ClipBatch, Guides, collate_clips, to_pixel_values
 from diffmvr.training.module import DiffMVRModule
-from tests.helpers.clips import moving_clip
 
 LATENT_CHANNELS = 4
 FACTOR = 4
@@ -113,6 +113,12 @@ def plain_unet(in_channels: int, seed: int = 3) -> UNet2DConditionModel:
 def tiny_clip(seed: int = 0, frames: int = 4, arrival: int = 1) -> Clip:
     """A moving texture at the small model's size."""
     return moving_clip(frames=frames, size=SIDE, shift=1, arrival=arrival, seed=seed)
+
+
+def smooth_images(count: int, seed: int = 0) -> torch.Tensor:
+    """Blurred random textures, ``[N, 3, SIDE, SIDE]`` in [-1, 1]."""
+    images = [smooth_texture(SIDE, SIDE, seed + index) for index in range(count)]
+    return to_pixel_values(np.stack(images))
 
 
 class TextureClips:

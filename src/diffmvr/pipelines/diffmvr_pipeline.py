@@ -3,6 +3,7 @@
 N frames, G guides, p × p pixels, c × h × w latents.
 """
 
+import inspect
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +14,7 @@ from diffusers import DiffusionPipeline
 from diffusers.utils import BaseOutput
 from torch import Tensor
 
-from diffmvr.checks import check_number, check_shape
+from diffmvr.checks import check_number, check_range, check_shape
 from diffmvr.models.components import Components, load_components
 from diffmvr.models.conditioning import Conditions, encode_conditions, unet_input
 from diffmvr.models.dual_guide_attention import set_guide_scales
@@ -141,7 +142,8 @@ class DiffMVRPipeline(DiffusionPipeline):
             num_inference_steps: denoising steps.
             guide_scales: α₁, α₂, … for this call instead of the model's own.
             generator: source of the noise.  One noise image serves all frames, so that the result
-                for a frame depends neither on the others nor on how a clip was cut into calls.
+                for a frame depends neither on the others nor on how a clip was cut into calls
+                (with a sampler that adds no noise of its own).
             latents: ``[1, c, h, w]`` initial noise, instead of drawing it.
             composite: put the observed pixels back outside the mask.
             callback_on_step_end: as in diffusers: ``(pipeline, step, timestep, {"latents": …})``,
@@ -156,6 +158,8 @@ class DiffMVRPipeline(DiffusionPipeline):
         """
         # 1. Check inputs.
         check_shape("pixel_values", pixel_values, (None, 3, None, None))
+        check_shape("mask", mask, (len(pixel_values), 1, *pixel_values.shape[2:]))
+        check_range("mask", mask, 0.0, 1.0)
         check_number("num_inference_steps", num_inference_steps, 1, 1000)
         if guide_scales is not None:
             guide_scales = check_guide_scales(guide_scales, self.guide_kinds)
@@ -205,12 +209,15 @@ class DiffMVRPipeline(DiffusionPipeline):
         current = latents.to(device) * self.scheduler.init_noise_sigma
         current = current.expand(len(conditions), -1, -1, -1)
         tokens = self.projector(conditions.image_embeds, conditions.guide_valid)
+        # Samplers that add noise at every step draw it from the same generator.
+        takes_generator = "generator" in inspect.signature(self.scheduler.step).parameters
+        extra = {"generator": generator} if takes_generator else {}
 
         with self.progress_bar(total=steps) as progress:
             for index, timestep in enumerate(self.scheduler.timesteps):
                 scaled = self.scheduler.scale_model_input(current, timestep)
                 output = self.unet(unet_input(scaled, conditions), timestep, tokens).sample
-                current = self.scheduler.step(output, timestep, current).prev_sample
+                current = self.scheduler.step(output, timestep, current, **extra).prev_sample
                 if callback is not None:
                     changed = callback(self, index, int(timestep), {"latents": current})
                     current = changed.pop("latents", current)

@@ -37,6 +37,8 @@ class DiffMVRModule(L.LightningModule):
         optimizer: builds the optimizer from the trainable parameters.
         lr_scheduler: builds the learning-rate schedule, stepped once a training step.
         seed: seed of noise and timesteps.
+        first_step_share: share of clips that train at the noisiest timestep, from which sampling
+            starts; the rest draw theirs uniformly.  Few-step sampling rests on that step.
         guide_latent_dropout: share of clips whose guide latents are zeroed in training, so that one
             base serves both pathways.
         cache_encodings: keep the frozen parts' outputs in memory after the first epoch; right only
@@ -51,6 +53,7 @@ class DiffMVRModule(L.LightningModule):
         optimizer: Callable[[Iterable[nn.Parameter]], Optimizer],
         lr_scheduler: Callable[[Optimizer], torch.optim.lr_scheduler.LRScheduler],
         seed: int = 0,
+        first_step_share: float = 0.0,
         guide_latent_dropout: float = 0.0,
         cache_encodings: bool = True,
     ) -> None:
@@ -63,6 +66,7 @@ class DiffMVRModule(L.LightningModule):
         self.encoder = ClipEncoder(components, cache=cache_encodings)
         self.denoising = denoising
         self.motion = motion
+        self.first_step_share = first_step_share
         self.guide_latent_dropout = guide_latent_dropout
         self._optimizer = optimizer
         self._lr_scheduler = lr_scheduler
@@ -110,18 +114,23 @@ class DiffMVRModule(L.LightningModule):
         """Return ``denoising`` (Eq. 1) and ``motion`` (Eq. 3, without λ)."""
         clips, frames = batch.mask.shape[:2]
         latents, conditions = self.encoder(batch)
+        latents = latents.float()
         if self.training and self.guide_latent_dropout > 0:
             conditions = self._drop_guide_latents(conditions, clips, generator)
 
         # One timestep per clip, so that the motion loss compares frames at one noise level.
         steps = self.scheduler.config.num_train_timesteps
         timesteps = torch.randint(0, steps, (clips,), generator=generator)
+        if self.training and self.first_step_share > 0:
+            first = torch.rand(clips, generator=generator) < self.first_step_share
+            timesteps = torch.where(first, steps - 1, timesteps)
         timesteps = timesteps.repeat_interleave(frames).to(latents.device)
         noise = torch.randn(latents.shape, generator=generator).to(latents)
         noisy = self.scheduler.add_noise(latents, noise, timesteps)
 
         tokens = self.projector(conditions.image_embeds, conditions.guide_valid, generator)
-        output = self.unet(unet_input(noisy, conditions), timesteps, tokens).sample
+        # Under mixed precision the network runs in half, the losses in float32.
+        output = self.unet(unet_input(noisy, conditions), timesteps, tokens).sample.float()
         target = training_target(self.scheduler, latents, noise, timesteps)
         return {
             "denoising": self.denoising(output, target, conditions.mask, self.scheduler, timesteps),
@@ -129,8 +138,8 @@ class DiffMVRModule(L.LightningModule):
         }
 
     def on_before_optimizer_step(self, optimizer: Optimizer) -> None:
-        """Log the gradient norm and α per layer, now and then."""
-        if self.global_step % self._log_interval:
+        """Log the gradient norm and α per layer, at the steps that the loggers write."""
+        if (self.global_step + 1) % self._log_interval:
             return
         norms = [p.grad.norm() for p in self.trainable_parameters() if p.grad is not None]
         self.log("train/gradient_norm", torch.stack(norms).norm())

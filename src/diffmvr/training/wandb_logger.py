@@ -56,4 +56,4 @@ def finish_wandb(loggers: Sequence[Any]) -> None:
     if any(isinstance(logger, WandbLogger) for logger in loggers):
         import wandb
 
-        wandb.finish(quiet=True)
+        wandb.finish()

@@ -52,7 +52,10 @@ def test_with_the_target_as_reference_the_truth_costs_nothing() -> None:
     assert motion_consistency_loss(truth, reference=truth).item() == 0.0
     # Nor does an error that stays the same over time.
     torch.testing.assert_close(
-        motion_consistency_loss(truth + 0.75, reference=truth), torch.tensor(0.0), atol=1e-10, rtol=0
+        motion_consistency_loss(truth + 0.75, reference=truth),
+        torch.tensor(0.0),
+        atol=1e-10,
+        rtol=0,
     )
     assert motion_consistency_loss(truth).item() > 0.5
 

@@ -108,7 +108,7 @@ def test_a_fine_tuned_model_may_leave_the_frozen_parts_to_its_base(dual: Path) -
     shutil.copytree(dual, child)
     for part in ("vae", "image_encoder", "scheduler"):
         shutil.rmtree(child / part)
-    with pytest.raises(FileNotFoundError, match="no autoencoder in .*child"):
+    with pytest.raises(FileNotFoundError, match=r"no autoencoder in .*child"):
         load_components(child)
     (child / "base.json").write_text(json.dumps({"base": "../dual"}))
     assert part_folder(child, "vae") == dual / "vae"

@@ -18,7 +18,9 @@ WEIGHTS = "diffusion_pytorch_model.safetensors"
 
 
 def settings(kinds: tuple[str, ...] = DUAL, pathway: str = "attention", **more) -> GuideSettings:
-    return GuideSettings(kinds=kinds, scales=(1 / len(kinds),) * len(kinds), pathway=pathway, **more)
+    return GuideSettings(
+        kinds=kinds, scales=(1 / len(kinds),) * len(kinds), pathway=pathway, **more
+    )
 
 
 def random(*shape: int, seed: int = 0) -> Tensor:
@@ -106,7 +108,9 @@ def test_a_new_guide_starts_from_the_bases_first(guided: Path) -> None:
     for name, processor in guide_processors(unet):
         expected = state[f"{name}.processor.to_k.symmetric.weight"]
         assert torch.equal(processor.to_k["present"].weight, expected)
-    assert not load_unet(guided, settings(("present",), "both")).conv_in.weight[:, 2 * C + 1 :].any()
+    assert (
+        not load_unet(guided, settings(("present",), "both")).conv_in.weight[:, 2 * C + 1 :].any()
+    )
 
 
 @pytest.mark.parametrize("fusion", ["learned", "gated"])
@@ -170,7 +174,9 @@ def test_weights_of_another_architecture_are_an_error(tmp_path: Path, broken: st
     else:
         state["extra.weight"] = torch.zeros(1)
     save_file(state, tmp_path / WEIGHTS)
-    with pytest.raises(ValueError, match=r"weights of another architecture: [\s\S]*(conv|attn2|extra)"):
+    with pytest.raises(
+        ValueError, match=r"weights of another architecture: [\s\S]*(conv|attn2|extra)"
+    ):
         load_unet(tmp_path, settings())
 
 

@@ -1,0 +1,243 @@
+"""Every experiment, from the configuration to what a run leaves behind."""
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import av
+import cv2
+import polars as pl
+import pytest
+from hydra import compose, initialize_config_dir
+from omegaconf import DictConfig
+from tests.helpers.tiny import build_tiny, fingerprint
+
+from diffmvr.config import config_dir
+from diffmvr.models.guide_settings import GuideSettings
+from diffmvr.pipelines.diffmvr_pipeline import DiffMVRPipeline
+from diffmvr.train import main, train
+
+EXPERIMENTS = sorted(path.stem for path in (config_dir() / "experiment").glob("*.yaml"))
+FRAMES = 8
+# Every part is real; there is just less of it.
+LESS = [
+    "debug=fast",
+    "threads=1",
+    "trainer.max_steps=2",
+    f"data.source.num_frames={FRAMES}",
+    "data.window=4",
+    "data.batch_frames=8",
+    "preprocessing.align_past=similarity",
+    "evaluation.restorers=[telea]",
+    "evaluation.num_inference_steps=1",
+]
+CSV_ONLY = "logger=csv"
+
+
+@pytest.fixture(scope="module")
+def weights(frozen_parts: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A stand-in for the shipped weights, in the same layout and much smaller."""
+    folder = tmp_path_factory.mktemp("weights")
+    base = build_tiny(frozen_parts, GuideSettings(pathway="both"), sample_size=16)
+    DiffMVRPipeline.from_components(base).save_pretrained(folder / "tiny-base")
+    return folder
+
+
+def composed(
+    weights: Path, output: Path, *overrides: str, config_name: str = "train"
+) -> DictConfig:
+    fixed = [f"paths.weights={weights}", f"paths.output={output}", CSV_ONLY]
+    with initialize_config_dir(str(config_dir()), version_base="1.3"):
+        return compose(config_name, [*fixed, *overrides])
+
+
+def command_line(weights: Path, run: Path, *overrides: str) -> list[str]:
+    return [*LESS, f"paths.weights={weights}", f"hydra.run.dir={run}", *overrides]
+
+
+def check_artefacts(run: Path, name: str, kinds: list[str]) -> None:
+    """What every run leaves behind, whatever the experiment."""
+    pipeline = DiffMVRPipeline.from_pretrained(run / "model")
+    assert list(pipeline.guide_kinds) == kinds and pipeline.resolution == 64
+    assert f"**experiment**: {name}" in (run / "model" / "README.md").read_text()
+
+    rows = pl.read_parquet(run / "scores.parquet")
+    restorers = {name, "telea", "autoencoder (bound)"}
+    assert set(rows["restorer"]) == restorers and rows.height == 2 * len(restorers)
+    assert rows["psnr_hole"].is_finite().all()
+    table = (run / "table.md").read_text()
+    assert all(restorer in table for restorer in restorers)
+
+    picture = cv2.imread(str(run / "restored.png"))
+    assert picture is not None and picture.std() > 1
+    with av.open(run / "restored.mp4") as container:
+        assert sum(1 for _ in container.decode(video=0)) == FRAMES
+    assert (run / "samples" / "step000002.png").is_file()
+    assert (run / "checkpoints" / "last.ckpt").is_file()
+
+    metrics = pl.read_csv(run / "metrics.csv", infer_schema_length=None)
+    for column in (
+        "train/loss",
+        "train/loss_denoising",
+        "train/loss_motion",
+        "train/motion_share",
+        "train/gradient_norm",
+        "train/frames_per_second",
+        "val/loss_denoising",
+        "val/loss_motion",
+        "lr-Adam",
+    ):
+        assert metrics[column].drop_nulls().len() > 0, column
+    assert metrics[f"test/psnr_hole/{name}"].drop_nulls().len() == 1
+
+
+@pytest.mark.parametrize("experiment", EXPERIMENTS)
+def test_every_experiment_runs(weights: Path, tmp_path: Path, experiment: str) -> None:
+    cfg = composed(weights, tmp_path, *LESS, f"experiment={experiment}")
+    result = train(cfg)
+    assert result.output == tmp_path and result.model == tmp_path / "model"
+    assert result.scores.keys() == {experiment, "telea", "autoencoder (bound)"}
+    check_artefacts(tmp_path, experiment, list(cfg.guide.kinds))
+    motion = pl.read_csv(tmp_path / "metrics.csv", infer_schema_length=None)["train/motion_share"]
+    assert (motion.drop_nulls() > 0).all() == ("motion" in experiment)
+
+
+def test_the_base_itself_is_trained_from_scratch(weights: Path, tmp_path: Path) -> None:
+    fewer = ["data.source.subjects=10", "data.source.num_frames=4", "data.fractions=[0.7,0.3,0]"]
+    steps = ["trainer.max_steps=1", "trainer.val_check_interval=1", "callbacks.samples=null"]
+    cfg = composed(weights, tmp_path, *fewer, *steps[:2], "threads=1", config_name="pretrain_unet")
+    result = train(cfg)
+    assert result.scores == {} and not (tmp_path / "table.md").exists()
+    pipeline = DiffMVRPipeline.from_pretrained(result.model)
+    assert pipeline.guide.pathway == "both" and pipeline.unet.config.in_channels == 17
+
+
+def test_a_stopped_run_goes_on_to_the_same_model(weights: Path, tmp_path: Path) -> None:
+    schedule = ["model.lr_scheduler.num_training_steps=4", "evaluation.restorers=null"]
+    common = [*LESS, *schedule]
+
+    def run(folder: str, *overrides: str) -> dict[str, str]:
+        result = train(composed(weights, tmp_path / folder, *common, *overrides))
+        return fingerprint(DiffMVRPipeline.from_pretrained(result.model).unet)
+
+    whole = run("whole", "trainer.max_steps=4")
+    half = run("stopped", "trainer.max_steps=2")
+    assert half != whole
+    assert run("stopped", "trainer.max_steps=4", "ckpt_path=last") == whole
+    # A run that is over stays what it is.
+    assert run("stopped", "trainer.max_steps=4", "ckpt_path=last") == whole
+
+
+def test_the_command_line(weights: Path, tmp_path: Path) -> None:
+    elsewhere, run = tmp_path / "elsewhere", tmp_path / "run"
+    elsewhere.mkdir()
+    arguments = command_line(weights, run, "experiment=dual_motion", "name=mine")
+    done = subprocess.run(
+        [sys.executable, "-m", "diffmvr.train", *arguments],
+        cwd=elsewhere,
+        capture_output=True,
+        text=True,
+        timeout=600,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "mine" in done.stdout and "telea" in done.stdout, "the table is shown"
+    check_artefacts(run, "mine", ["symmetric", "past"])
+    assert not any(elsewhere.iterdir()), "everything is in the run's folder"
+
+    (record,) = (run / "wandb").glob("offline-run-*/run-*.wandb")
+    started = next(item.run for item in wandb_records(record) if item.HasField("run"))
+    assert (started.run_group, started.job_type) == ("mine", "train")
+    config = {item.key or ".".join(item.nested_key) for item in started.config.update}
+    config |= {
+        item.key
+        for entry in wandb_records(record)
+        if entry.HasField("config")
+        for item in entry.config.update
+    }
+    assert any(key.startswith("guide") for key in config), "the resolved configuration is kept"
+    assert any((record.parent / "files" / "media").rglob("*.png")), "with pictures"
+
+
+def wandb_records(path: Path) -> list:
+    """The records of an offline run, readable without a server."""
+    from wandb.proto import wandb_internal_pb2
+    from wandb.sdk.internal.datastore import DataStore
+
+    store, records = DataStore(), []
+    store.open_for_scan(str(path))
+    while (data := store.scan_data()) is not None:
+        record = wandb_internal_pb2.Record()
+        record.ParseFromString(data)
+        records.append(record)
+    return records
+
+
+def fails(
+    arguments: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> tuple[int, str]:
+    """Run the entry point in this process; return its exit code and what it said."""
+    quiet = ["hydra/job_logging=none", "hydra/hydra_logging=none", CSV_ONLY]
+    monkeypatch.setattr(sys, "argv", ["train", *arguments, *quiet])
+    with pytest.raises(SystemExit) as stop:
+        main()
+    return stop.value.code, capsys.readouterr().err
+
+
+def test_an_unknown_experiment(
+    weights: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    run = tmp_path / "run"
+    code, said = fails(command_line(weights, run, "experiment=triple"), monkeypatch, capsys)
+    assert code != 0 and "Could not find 'experiment/triple'" in said
+    assert all(name in said for name in EXPERIMENTS), "the choices are named"
+    assert not run.exists()
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("ckpt_path=nowhere.ckpt", "error: ckpt_path=nowhere.ckpt: no checkpoint at nowhere.ckpt"),
+        ("ckpt_path=last", "error: ckpt_path=last: no checkpoint at"),
+        ("paths.weights=nowhere", "no model folder at nowhere/tiny-base"),
+        ("guide.scales=[1.0]", "guide.scales: expected one number per guide"),
+        ("data.window=3", "a batch is whole windows, so 8 must be a multiple of window=3"),
+        ("data.fractions=[0.8,0.2,0]", "data.fractions: nobody is left to score"),
+    ],
+)
+def test_settings_that_cannot_be(
+    weights: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    override: str,
+    message: str,
+) -> None:
+    arguments = command_line(weights, tmp_path / "run")
+    if override.startswith("paths.weights"):
+        arguments = [item for item in arguments if not item.startswith("paths.weights")]
+    code, said = fails([*arguments, override], monkeypatch, capsys)
+    lines = [line for line in said.splitlines() if line.startswith("error: ")]
+    assert code == 2 and len(lines) == 1 and message in lines[0], said
+    assert "Traceback" not in said
+    assert not (tmp_path / "run" / "model").exists()
+
+
+def test_a_checkpoint_of_another_architecture(
+    weights: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    brief = ["evaluation.restorers=null", "trainer.max_steps=1", "trainer.val_check_interval=1"]
+    train(composed(weights, tmp_path / "past", *LESS, *brief, "experiment=baseline"))
+    checkpoint = tmp_path / "past" / "checkpoints" / "last.ckpt"
+    arguments = command_line(weights, tmp_path / "run", f"ckpt_path={checkpoint}")
+    code, said = fails(arguments, monkeypatch, capsys)
+    assert code == 2 and "holds another architecture" in said and str(checkpoint) in said
+    assert "in the checkpoint" in said and "in the model" in said and "Traceback" not in said
+    assert not (tmp_path / "run" / "model").exists()
+    shutil.rmtree(tmp_path / "past")

@@ -1,0 +1,75 @@
+"""DiffMVR as one restorer among others."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tests.helpers.clips import moving_clip
+from tests.helpers.tiny import build_tiny, tiny_clip
+
+from diffmvr.models.guide_settings import GuideSettings
+from diffmvr.pipelines.diffmvr_pipeline import DiffMVRPipeline
+from diffmvr.pipelines.restorer import DiffMVRRestorer
+from diffmvr.preprocessing.guides import AutomaticGuides
+
+GUIDES = AutomaticGuides(align_past="similarity")
+
+
+@pytest.fixture(scope="module")
+def pipeline(frozen_parts: Path) -> DiffMVRPipeline:
+    return DiffMVRPipeline.from_components(build_tiny(frozen_parts, GuideSettings(pathway="both")))
+
+
+def restorer(pipeline: DiffMVRPipeline, **changes: object) -> DiffMVRRestorer:
+    return DiffMVRRestorer(pipeline, GUIDES, **{"num_inference_steps": 2, **changes})
+
+
+def test_only_hidden_pixels_change(pipeline: DiffMVRPipeline) -> None:
+    clip = tiny_clip(frames=5, arrival=2)
+    before = clip.observed.copy()
+    restored = restorer(pipeline).restore(clip)
+    assert restored.dtype == np.uint8 and restored.shape == clip.observed.shape
+    visible = clip.mask == 0
+    np.testing.assert_array_equal(restored[visible], clip.observed[visible])
+    assert (restored[~visible] != clip.observed[~visible]).mean() > 0.5
+    np.testing.assert_array_equal(clip.observed, before)
+
+
+def test_neither_the_truth_nor_the_occluder_is_seen(pipeline: DiffMVRPipeline) -> None:
+    clip = tiny_clip()
+    expected = restorer(pipeline).restore(clip)
+    blind = replace(clip, frames=None)
+    np.testing.assert_array_equal(expected, restorer(pipeline).restore(blind))
+    noise = np.random.default_rng(0).integers(0, 256, clip.observed.shape, dtype=np.uint8)
+    other = replace(clip, observed=np.where(clip.mask[..., None] > 0, noise, clip.observed))
+    np.testing.assert_array_equal(expected, restorer(pipeline).restore(other))
+
+
+def test_how_frames_are_batched_does_not_matter(pipeline: DiffMVRPipeline) -> None:
+    clip = tiny_clip(frames=6)
+    whole, small = (restorer(pipeline, batch_size=size).restore(clip) for size in (16, 2))
+    # Sums in another order may round a grey level differently.
+    assert np.abs(whole.astype(int) - small).max() <= 1
+
+
+def test_the_seed_decides(pipeline: DiffMVRPipeline) -> None:
+    clip = tiny_clip()
+    first, again, other = (restorer(pipeline, seed=s).restore(clip) for s in (0, 0, 1))
+    np.testing.assert_array_equal(first, again)
+    assert not np.array_equal(first, other)
+
+
+def test_a_clip_with_nothing_hidden_comes_back(pipeline: DiffMVRPipeline) -> None:
+    clip = tiny_clip()
+    clear = replace(clip, mask=np.zeros_like(clip.mask))
+    np.testing.assert_array_equal(restorer(pipeline).restore(clear), clear.observed)
+
+
+def test_what_does_not_fit_is_named(pipeline: DiffMVRPipeline) -> None:
+    with pytest.raises(
+        ValueError, match=r"guide_builder: .*\('symmetric', 'past'\), got \('past',\)"
+    ):
+        DiffMVRRestorer(pipeline, AutomaticGuides(("past",)))
+    with pytest.raises(ValueError, match=r"clip moving-0: .*32 × 32 frames, got 48 × 48"):
+        restorer(pipeline).restore(moving_clip(size=48))

@@ -1,0 +1,78 @@
+"""What others may rely on, and what importing the package costs."""
+
+import ast
+import subprocess
+import sys
+
+import pytest
+
+import diffmvr
+from diffmvr.config import PACKAGE
+
+PUBLIC = [
+    "ClipDataModule",
+    "DiffMVRModule",
+    "DiffMVRPipeline",
+    "DualGuideAttnProcessor",
+    "FrechetVideoDistance",
+    "GuideEncoder",
+    "GuideProjector",
+    "MotionConsistencyLoss",
+    "TemporalConsistency",
+]
+HEAVY = ["torch", "lightning", "diffusers", "wandb", "mediapipe", "ultralytics", "gradio"]
+
+
+def loaded_after(code: str, names: list[str]) -> list[str]:
+    """Which of ``names`` a fresh interpreter has imported after running ``code``."""
+    probe = f"import sys\n{code}\nprint(*[n for n in {names!r} if n in sys.modules])"
+    run = subprocess.run(
+        [sys.executable, "-c", probe], capture_output=True, text=True, timeout=300, check=True
+    )
+    return run.stdout.split()
+
+
+def test_the_list_is_frozen() -> None:
+    assert sorted(diffmvr.__all__) == PUBLIC
+    assert set(PUBLIC) <= set(dir(diffmvr))
+
+
+@pytest.mark.parametrize("name", PUBLIC)
+def test_every_name_is_there(name: str) -> None:
+    assert getattr(diffmvr, name).__name__ == name
+
+
+def test_other_names_are_not() -> None:
+    with pytest.raises(AttributeError, match="module 'diffmvr' has no attribute 'Unknown'"):
+        _ = diffmvr.Unknown
+
+
+def test_there_is_a_version() -> None:
+    assert diffmvr.__version__.split(".")[0].isdigit()
+
+
+def test_importing_the_package_imports_nothing_heavy() -> None:
+    assert loaded_after("import diffmvr; diffmvr.__version__; dir(diffmvr)", HEAVY) == []
+
+
+def imported_at_once(source: str) -> set[str]:
+    """Packages that a module imports when it is imported itself, not within a function."""
+    found: set[str] = set()
+    waiting = list(ast.parse(source).body)
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, ast.Import):
+            found |= {alias.name.split(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found.add(node.module.split(".")[0])
+        elif not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            waiting += ast.iter_child_nodes(node)
+    return found
+
+
+def test_what_is_optional_is_imported_by_the_function_that_uses_it() -> None:
+    modules = sorted(PACKAGE.rglob("*.py"))
+    assert len(modules) > 50
+    for path in modules:
+        optional = {"mediapipe", "ultralytics", "wandb", "gradio"}
+        assert not imported_at_once(path.read_text()) & optional, path
