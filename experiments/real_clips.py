@@ -35,6 +35,7 @@ from diffmvr.preprocessing.audio import AudioCopy
 from diffmvr.preprocessing.face import track_from_landmarks
 from diffmvr.preprocessing.frame_source import Frame
 from diffmvr.preprocessing.landmarks import (
+    SHARED_VARIABLE,
     FaceLandmarker,
     LandmarkerUnavailableError,
     find_landmarker_bundle,
@@ -48,7 +49,6 @@ from diffmvr.structures import Clip, FaceTrack, UInt8Array
 
 log = logging.getLogger("real_clips")
 
-SHARED_VARIABLE = "DIFFMVR_SHARED"
 SEED = 0
 COVER = 0.35
 """Hidden share of the face box while the hand is in place."""

@@ -143,7 +143,10 @@ def load_vae(folder: Path) -> Any:
         ValueError: if the named class is not an image autoencoder of diffusers.
     """
     if not (folder / "config.json").is_file():
-        raise FileNotFoundError(f"no autoencoder in {folder}: config.json is missing")
+        raise FileNotFoundError(
+            f"no autoencoder in {folder}: config.json is missing; give a model folder with "
+            "unet/, vae/ and scheduler/"
+        )
     name = diffusers.AutoencoderKL.load_config(folder).get("_class_name", "AutoencoderKL")
     vae_class = getattr(diffusers, name, None) if name.startswith("Autoencoder") else None
     if vae_class is None:
@@ -160,7 +163,10 @@ def load_scheduler(folder: Path) -> SchedulerMixin:
     ``clip_sample`` is set False: clipping is right for pixels and corrupts latents.
     """
     if not (folder / "scheduler_config.json").is_file():
-        raise FileNotFoundError(f"no scheduler in {folder}: scheduler_config.json is missing")
+        raise FileNotFoundError(
+            f"no scheduler in {folder}: scheduler_config.json is missing; give a model folder "
+            "with unet/, vae/ and scheduler/"
+        )
     config = dict(DDIMScheduler.load_config(folder))
     config["clip_sample"] = False
     return DDIMScheduler.from_config(config)

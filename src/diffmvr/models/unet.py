@@ -57,7 +57,10 @@ def load_unet(folder: Path, guide: GuideSettings | None = None) -> Any:
             folder holds an unguided U-Net.
     """
     if not (folder / "config.json").is_file():
-        raise FileNotFoundError(f"no U-Net in {folder}: config.json is missing")
+        raise FileNotFoundError(
+            f"no U-Net in {folder}: config.json is missing; give a model folder with unet/, vae/ "
+            "and scheduler/"
+        )
     config = UNet2DConditionModel.load_config(folder)
     saved = config.get("guide")
     if guide is None:

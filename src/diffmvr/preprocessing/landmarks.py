@@ -76,7 +76,7 @@ def find_landmarker_bundle(path: str | None) -> Path | None:
     Raises:
         FileNotFoundError: if an explicitly named file does not exist.
     """
-    named = {"path": path, BUNDLE_VARIABLE: os.environ.get(BUNDLE_VARIABLE)}
+    named = {"landmarker": path, BUNDLE_VARIABLE: os.environ.get(BUNDLE_VARIABLE)}
     for source, value in named.items():
         if value:
             if not Path(value).is_file():

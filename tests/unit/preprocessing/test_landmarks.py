@@ -52,7 +52,9 @@ def test_then_the_environment_then_the_shared_folder(no_environment, tmp_path, e
 
 def test_a_named_bundle_must_exist(no_environment, tmp_path):
     absent = str(tmp_path / "absent.task")
-    with pytest.raises(FileNotFoundError, match=r"path: no Face Landmarker bundle at .*absent"):
+    with pytest.raises(
+        FileNotFoundError, match=r"landmarker: no Face Landmarker bundle at .*absent"
+    ):
         find_landmarker_bundle(absent)
     with pytest.raises(FileNotFoundError, match=r"bundle: no Face Landmarker bundle at .*absent"):
         FaceLandmarker(Path(absent))
