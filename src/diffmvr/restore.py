@@ -62,7 +62,7 @@ class RestoreSettings:
     guide_scales: list[float] | None = None
     clear_threshold: float = 0.005
     align_past: str = "flow"
-    steps: int = 4
+    steps: int = 1
     seed: int = 0
     feather: float = 0.0
     window: int = 16
@@ -85,9 +85,10 @@ class RestoreSettings:
         Raises:
             ValueError: naming the key that is missing or whose value has the wrong type.
         """
-        if config.input is None:
+        # An empty path, such as an unset shell variable leaves, would be the current folder.
+        if not config.input:
             raise ValueError("input: expected a recording, got none; give input=VIDEO or a folder")
-        if config.output is None:
+        if not config.output:
             raise ValueError("output: expected a new folder, got none; give output=DIR")
         try:
             values: Any = OmegaConf.to_container(OmegaConf.merge(OmegaConf.structured(cls), config))
@@ -121,7 +122,7 @@ def restore(settings: RestoreSettings, pipeline: FramePipeline | None = None) ->
         settings.allow_truncated,
         threads,
     )
-    mask_path = None if settings.mask is None else Path(settings.mask).expanduser()
+    mask_path = Path(settings.mask).expanduser() if settings.mask else None
     masks = open_masks(mask_path, frames, settings.allow_truncated)
     bundle = find_landmarker_bundle(settings.landmarker)
     landmarker = None if bundle is None else FaceLandmarker(bundle)

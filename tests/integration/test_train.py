@@ -146,31 +146,10 @@ def test_the_command_line(weights: Path, tmp_path: Path) -> None:
     assert not any(elsewhere.iterdir()), "everything is in the run's folder"
 
     (record,) = (run / "wandb").glob("offline-run-*/run-*.wandb")
-    started = next(item.run for item in wandb_records(record) if item.HasField("run"))
-    assert (started.run_group, started.job_type) == ("mine", "train")
-    config = {item.key or ".".join(item.nested_key) for item in started.config.update}
-    config |= {
-        item.key
-        for entry in wandb_records(record)
-        if entry.HasField("config")
-        for item in entry.config.update
-    }
-    assert any(key.startswith("guide") for key in config), "the resolved configuration is kept"
+    logged = record.read_bytes()
+    for word in (b"diffmvr", b"mine-s0", b"first_step_share", b"train/loss_denoising"):
+        assert word in logged, word
     assert any((record.parent / "files" / "media").rglob("*.png")), "with pictures"
-
-
-def wandb_records(path: Path) -> list:
-    """The records of an offline run, readable without a server."""
-    from wandb.proto import wandb_internal_pb2
-    from wandb.sdk.internal.datastore import DataStore
-
-    store, records = DataStore(), []
-    store.open_for_scan(str(path))
-    while (data := store.scan_data()) is not None:
-        record = wandb_internal_pb2.Record()
-        record.ParseFromString(data)
-        records.append(record)
-    return records
 
 
 def fails(
@@ -202,7 +181,7 @@ def test_an_unknown_experiment(
     [
         ("ckpt_path=nowhere.ckpt", "error: ckpt_path=nowhere.ckpt: no checkpoint at nowhere.ckpt"),
         ("ckpt_path=last", "error: ckpt_path=last: no checkpoint at"),
-        ("paths.weights=nowhere", "no model folder at nowhere/tiny-base"),
+        ("paths.weights=./nowhere", "no model folder at nowhere/tiny-base"),
         ("guide.scales=[1.0]", "guide.scales: expected one number per guide"),
         ("data.window=3", "a batch is whole windows, so 8 must be a multiple of window=3"),
         ("data.fractions=[0.8,0.2,0]", "data.fractions: nobody is left to score"),

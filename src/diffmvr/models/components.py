@@ -132,7 +132,13 @@ def resolve_folder(base: str | Path) -> Path:
     from huggingface_hub import snapshot_download
 
     patterns = ["*.json", "unet/*.safetensors", "vae/*.safetensors"]
-    return Path(snapshot_download(str(base), allow_patterns=patterns))
+    try:
+        return Path(snapshot_download(str(base), allow_patterns=patterns))
+    except (OSError, ValueError) as error:
+        raise FileNotFoundError(
+            f"no model folder at {path}, and the hub gives no {str(base)!r}; give a folder with "
+            "unet/, vae/ and scheduler/, or check the id and the network"
+        ) from error
 
 
 def load_vae(folder: Path) -> Any:

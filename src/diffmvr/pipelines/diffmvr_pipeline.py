@@ -124,7 +124,7 @@ class DiffMVRPipeline(DiffusionPipeline):
         mask: Tensor,
         guide_pixel_values: Tensor,
         guide_valid: Tensor,
-        num_inference_steps: int = 4,
+        num_inference_steps: int = 1,
         guide_scales: Sequence[float] | None = None,
         generator: torch.Generator | None = None,
         latents: Tensor | None = None,

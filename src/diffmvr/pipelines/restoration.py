@@ -125,7 +125,7 @@ class VideoRestorer:
         own_guides: Mapping[str, OwnGuide] | None = None,
         clear_threshold: float = 0.005,
         align_past: str = "flow",
-        num_inference_steps: int = 4,
+        num_inference_steps: int = 1,
         guide_scales: Sequence[float] | None = None,
         seed: int = 0,
         window: int = 16,

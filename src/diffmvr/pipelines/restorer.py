@@ -23,7 +23,7 @@ class DiffMVRRestorer:
         self,
         pipeline: DiffMVRPipeline,
         guide_builder: GuideBuilder,
-        num_inference_steps: int = 4,
+        num_inference_steps: int = 1,
         seed: int = 0,
         batch_size: int = 16,
         name: str = "diffmvr",

@@ -28,7 +28,7 @@ class LogRestoredClip(L.Callback):
         fps: frame rate of the clip.
     """
 
-    def __init__(self, folder: str | Path, num_inference_steps: int = 4, fps: int = 8) -> None:
+    def __init__(self, folder: str | Path, num_inference_steps: int = 1, fps: int = 8) -> None:
         self._folder = Path(folder)
         self._steps = num_inference_steps
         self._fps = fps

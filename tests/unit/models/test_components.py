@@ -127,9 +127,14 @@ def test_any_sampler_in_the_folder_becomes_ddim_without_clipping(tmp_path: Path)
     assert scheduler.config.beta_schedule == "scaled_linear"
 
 
-def test_missing_parts_are_named(base: Path, tmp_path: Path) -> None:
+def test_missing_parts_are_named(
+    base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with pytest.raises(FileNotFoundError, match=r"no model folder at .*nowhere; give a folder"):
         resolve_folder(tmp_path / "nowhere")
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    with pytest.raises(FileNotFoundError, match=r"the hub gives no 'nobody/nothing'; give"):
+        resolve_folder("nobody/nothing")
     with pytest.raises(FileNotFoundError, match="no autoencoder in"):
         load_vae(tmp_path / "vae")
     shutil.rmtree(base / "scheduler")
