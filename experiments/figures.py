@@ -29,7 +29,7 @@ def insert_tables() -> None:
         text = page.read_text()
         for name in re.findall(r"<!-- table:(\w+) -->", text):
             table = HERE / "results" / name / "table.md"
-            body = table.read_text().strip() if table.is_file() else f"*not measured: {table.name}*"
+            body = table.read_text().strip() if table.is_file() else f"*not measured yet: {name}*"
             text = re.sub(
                 rf"(<!-- table:{name} -->\n).*?(<!-- /table:{name} -->)",
                 lambda match, body=body: f"{match[1]}\n{body}\n\n{match[2]}",
