@@ -36,18 +36,23 @@ class FaceTrack:
         axis_source: T names of where the midline came from: ``"truth"``, ``"landmarks"``,
             ``"carried"`` (the last good axis, moved with the face box) or ``"box"`` (the vertical
             centre line of the face box).
+        crop: ``[T, 2, 3]`` float, pixels of the recording → pixels of this clip, or ``None`` where
+            the clip is the recording.  What stands still moves by ``crop[t] ∘ crop[p]⁻¹``.
     """
 
     face_box: FloatArray
     midline: FloatArray
     similarity: FloatArray
     axis_source: tuple[str, ...]
+    crop: FloatArray | None = None
 
     def __post_init__(self) -> None:
         frames = len(self.axis_source)
         check_shape("face_box", self.face_box, (frames, 4))
         check_shape("midline", self.midline, (frames, 4))
         check_shape("similarity", self.similarity, (frames, 2, 3))
+        if self.crop is not None:
+            check_shape("crop", self.crop, (frames, 2, 3))
 
     def __len__(self) -> int:
         return len(self.axis_source)
@@ -58,6 +63,7 @@ class FaceTrack:
             self.midline[index],
             self.similarity[index],
             self.axis_source[index],
+            None if self.crop is None else self.crop[index],
         )
 
 

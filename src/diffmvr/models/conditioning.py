@@ -10,6 +10,7 @@ from torch import Tensor
 
 from diffmvr.checks import check_same_shape, check_shape
 from diffmvr.models.components import Components
+from diffmvr.models.guide_settings import GuideSettings
 from diffmvr.models.vae import compression, encode_latents, latent_mask
 
 
@@ -25,6 +26,8 @@ class Conditions:
         image_embeds: ``[G, N, L, p]`` tokens of the guides; zero without the ``attention``
             pathway.
         guide_valid: ``[N, G]`` bool.
+        reference_latents: ``[N, c, h, w]``, latents of v with its hole filled by the past guide,
+            which predictions are relative to; zero without ``guide.residual``.
     """
 
     mask: Tensor
@@ -32,6 +35,7 @@ class Conditions:
     guide_latents: Tensor
     image_embeds: Tensor
     guide_valid: Tensor
+    reference_latents: Tensor
 
     def __len__(self) -> int:
         return len(self.mask)
@@ -43,6 +47,7 @@ class Conditions:
             self.guide_latents[frames],
             self.image_embeds[:, frames],
             self.guide_valid[frames],
+            self.reference_latents[frames],
         )
 
     @staticmethod
@@ -50,7 +55,7 @@ class Conditions:
         """Join conditions along the frames."""
         joined = {
             f.name: torch.cat([getattr(part, f.name) for part in parts], dim=dim)
-            for f, dim in zip(fields(Conditions), (0, 0, 0, 1, 0), strict=True)
+            for f, dim in zip(fields(Conditions), (0, 0, 0, 1, 0, 0), strict=True)
         }
         return Conditions(**joined)
 
@@ -103,10 +108,34 @@ def encode_conditions(
             for g, encoder in enumerate(components.image_encoders)
         ]
     )
+    reference_latents = torch.zeros_like(masked_latents)
+    if guide.uses_residual:
+        filled = fill_with_past(guide, masked_pixel_values, mask, guide_pixel_values, guide_valid)
+        reference_latents = encode_latents(components.vae, filled)
     attended = guide_valid if guide.uses_attention else torch.zeros_like(guide_valid)
     return Conditions(
-        latent_mask(mask, factor), masked_latents, guide_latents, image_embeds, attended
+        latent_mask(mask, factor),
+        masked_latents,
+        guide_latents,
+        image_embeds,
+        attended,
+        reference_latents,
     )
+
+
+def fill_with_past(
+    guide: GuideSettings,
+    masked_pixel_values: Tensor,
+    mask: Tensor,
+    guide_pixel_values: Tensor,
+    guide_valid: Tensor,
+) -> Tensor:
+    """Fill the holes with the past guide: ``[N, 3, H, W]``, still 0 where there is none."""
+    if "past" not in guide.kinds:
+        return masked_pixel_values
+    index = guide.kinds.index("past")
+    hole = (mask > 0.5) & guide_valid[:, index, None, None, None]
+    return torch.where(hole, guide_pixel_values[:, index], masked_pixel_values)
 
 
 def unet_input(noisy_latents: Tensor, conditions: Conditions) -> Tensor:

@@ -29,6 +29,8 @@ class GuideSettings:
         num_tokens: tokens a pooled vector is expanded to; only for ``pooled``.
         pathway: ``attention`` (tokens through cross-attention: the paper), ``latents`` (the guides'
             VAE latents join the U-Net's input) or ``both``.
+        residual: predict only what differs from the frame filled by the past guide, see
+            ``diffmvr.models.denoiser``; has an effect only where latents are a pathway.
     """
 
     kinds: tuple[str, ...] = ("symmetric", "past")
@@ -37,6 +39,7 @@ class GuideSettings:
     tokens: str = "patch"
     num_tokens: int = 4
     pathway: str = "attention"
+    residual: bool = False
 
     def __post_init__(self) -> None:
         # Hydra and JSON hand over lists.
@@ -65,6 +68,11 @@ class GuideSettings:
     def uses_latents(self) -> bool:
         """Whether the guides' latents join the U-Net's input channels."""
         return self.pathway != "attention"
+
+    @property
+    def uses_residual(self) -> bool:
+        """Whether predictions are relative to reference latents."""
+        return self.residual and self.uses_latents
 
     def in_channels(self, latent_channels: int) -> int:
         """Return the U-Net's input channels: noisy (c), mask (1), masked (c), guides (G·c)."""

@@ -68,6 +68,12 @@ def load_unet(folder: Path, guide: GuideSettings | None = None) -> Any:
             raise ValueError(f"{folder} holds a U-Net without guides; give the guide settings")
         guide = GuideSettings(**saved)
     base_kinds = GuideSettings(**saved).kinds if saved else ()
+    if guide.uses_residual and not (saved and GuideSettings(**saved).residual):
+        log.warning(
+            "guide.residual: %s was trained to predict whole frames and has to learn anew to "
+            "predict differences; set guide.residual=false to start from what it knows",
+            folder,
+        )
     state = load_file(find_weights(folder))
     latent_channels = config["out_channels"]
 

@@ -16,7 +16,8 @@ from torch import Tensor
 
 from diffmvr.checks import check_number, check_range, check_shape
 from diffmvr.models.components import Components, load_components
-from diffmvr.models.conditioning import Conditions, encode_conditions, unet_input
+from diffmvr.models.conditioning import Conditions, encode_conditions, fill_with_past
+from diffmvr.models.denoiser import predict
 from diffmvr.models.dual_guide_attention import set_guide_scales
 from diffmvr.models.guide_encoder import GuideEncoder
 from diffmvr.models.guide_settings import GuideSettings, check_guide_scales
@@ -167,14 +168,9 @@ class DiffMVRPipeline(DiffusionPipeline):
         pixel_values, mask = pixel_values.to(device), mask.to(device)
 
         # 2. Encode the masked frames and the guides.
+        guides, valid = guide_pixel_values.to(device), guide_valid.to(device)
         masked = torch.where(mask > 0.5, 0.0, pixel_values)
-        conditions = encode_conditions(
-            self._components,
-            masked,
-            mask,
-            guide_pixel_values.to(device),
-            guide_valid.to(device),
-        )
+        conditions = encode_conditions(self._components, masked, mask, guides, valid)
 
         # 3. Denoise.
         set_guide_scales(self.unet, guide_scales)
@@ -186,7 +182,14 @@ class DiffMVRPipeline(DiffusionPipeline):
             set_guide_scales(self.unet, None)
 
         # 4. Decode, and keep what was never hidden.
-        restored = decode_latents(self.vae, denoised).clamp(-1, 1)
+        restored = decode_latents(self.vae, denoised)
+        if self.guide.uses_residual and "past" in self.guide_kinds:
+            # Of what the past guide shows, only the correction has to pass the autoencoder.
+            filled = fill_with_past(self.guide, masked, mask, guides, valid)
+            correction = restored - decode_latents(self.vae, conditions.reference_latents)
+            shown = valid[:, self.guide_kinds.index("past"), None, None, None]
+            restored = torch.where(shown, filled + correction, restored)
+        restored = restored.clamp(-1, 1)
         if composite:
             restored = torch.where(mask > 0.5, restored, pixel_values)
         return DiffMVRPipelineOutput(pixel_values=restored)
@@ -216,7 +219,7 @@ class DiffMVRPipeline(DiffusionPipeline):
         with self.progress_bar(total=steps) as progress:
             for index, timestep in enumerate(self.scheduler.timesteps):
                 scaled = self.scheduler.scale_model_input(current, timestep)
-                output = self.unet(unet_input(scaled, conditions), timestep, tokens).sample
+                output = predict(self.unet, self.scheduler, scaled, timestep, conditions, tokens)
                 current = self.scheduler.step(output, timestep, current, **extra).prev_sample
                 if callback is not None:
                     changed = callback(self, index, int(timestep), {"latents": current})

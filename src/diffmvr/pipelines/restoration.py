@@ -14,6 +14,7 @@ from torch import Tensor
 
 from diffmvr.checks import check_number
 from diffmvr.models.guide_settings import check_guide_scales
+from diffmvr.pipelines.detail import FrameInPlace, add_past_detail
 from diffmvr.pipelines.own_guides import OwnGuide
 from diffmvr.pipelines.paste_back import paste_back
 from diffmvr.pipelines.regions import crop_box
@@ -22,7 +23,6 @@ from diffmvr.pipelines.windows import FrameAndMask, paired, windows
 from diffmvr.preprocessing.frame_source import Frame, FrameSource
 from diffmvr.preprocessing.guides import AutomaticGuides
 from diffmvr.preprocessing.mask_io import MaskSource
-from diffmvr.preprocessing.reference import occluded_share
 from diffmvr.structures import Clip, FaceTrack, Guides, UInt8Array, to_pixel_values, to_uint8
 
 
@@ -98,7 +98,7 @@ class FramePipeline(Protocol):
 
 
 class VideoRestorer:
-    """Restores a recording of any length, holding one window of frames and one past crop.
+    """Restores a recording of any length, holding one window of frames and one past frame.
 
     A frame's result depends on the frame, its past clear frame and the survey only, not on where
     windows begin: every frame starts from the same noise, and the past clear frame is carried
@@ -114,6 +114,8 @@ class VideoRestorer:
         seed: noise seed.
         window: frames restored at a time.
         feather: width of the seam inside the hole, in pixels; see ``composite``.
+        past_detail: whether the past clear frame lends detail finer than the model's pixels; see
+            ``diffmvr.pipelines.detail``.
 
     Raises:
         ValueError: if an argument does not fit the model or is out of range.
@@ -124,12 +126,13 @@ class VideoRestorer:
         pipeline: FramePipeline,
         own_guides: Mapping[str, OwnGuide] | None = None,
         clear_threshold: float = 0.005,
-        align_past: str = "flow",
+        align_past: str = "layers",
         num_inference_steps: int = 1,
         guide_scales: Sequence[float] | None = None,
         seed: int = 0,
         window: int = 16,
         feather: float = 0.0,
+        past_detail: bool = True,
     ) -> None:
         self.kinds = tuple(pipeline.guide_kinds)
         self.own_guides = dict(own_guides or {})
@@ -152,6 +155,8 @@ class VideoRestorer:
         self._seed = seed
         self._window = window
         self._feather = feather
+        # A past guide of the user's own is no frame of the recording.
+        self._past_detail = past_detail and "past" in self.kinds and "past" not in self.own_guides
 
     def restore(
         self, frames: FrameSource, masks: MaskSource, survey: Survey
@@ -170,21 +175,33 @@ class VideoRestorer:
             ValueError: if a frame is hidden entirely and no guide knows anything of it.
         """
         carried: Clip | None = None
+        carried_frame: list[FrameAndMask] = []
         for window in windows(paired(frames, masks), self._window):
             clip = _cut(window, survey, carried)
             guides = self._guides(clip)
             restored = self._restore_crops(clip, guides)
-            first = len(clip) - len(window)
-            for k, (frame, mask) in enumerate(window, start=first):
+            originals = [*carried_frame, *window]
+            places = [
+                FrameInPlace(frame.image, mask, survey.crops[frame.index], similarity)
+                for (frame, mask), similarity in zip(originals, clip.track.similarity, strict=True)
+            ]
+            for k in range(len(carried_frame), len(clip)):
+                frame, mask = originals[k]
                 result = frame
                 if clip.mask[k].any():
-                    crop = survey.crops[frame.index]
-                    image = paste_back(restored[k], frame.image, mask, crop, self._feather)
+                    picture, crop = restored[k], places[k].crop
+                    past = int(guides.past_index[k])
+                    if self._past_detail and past >= 0:
+                        picture, crop = add_past_detail(picture, places[k], places[past])
+                    image = paste_back(picture, frame.image, mask, crop, self._feather)
                     result = replace(frame, image=image)
                 time = float(frame.pts * frames.info.time_base)
                 record = self._record(clip, guides, k, survey, time)
                 yield RestoredFrame(frame, result, mask, record)
-            carried = self._last_clear(clip)
+            carried = self._guide_builder.last_clear_frame(clip)
+            carried_frame = []
+            if carried is not None:
+                carried_frame = [originals[_position(clip, carried)]]
 
     def _guides(self, clip: Clip) -> Guides:
         """Find the guides of a window, and put the user's own pictures in their place."""
@@ -229,12 +246,6 @@ class VideoRestorer:
                     "face is clear, hide less, or give a picture with guides.past=IMAGE"
                 )
 
-    def _last_clear(self, clip: Clip) -> Clip | None:
-        """Return the most recent unobstructed frame, to be a guide of the next window."""
-        share = occluded_share(clip.mask, clip.track.face_box)
-        clear = np.flatnonzero(share <= self._guide_builder.clear_threshold)
-        return _frame_of(clip, int(clear[-1])) if len(clear) else None
-
     def _record(
         self, clip: Clip, guides: Guides, k: int, survey: Survey, time: float
     ) -> FrameRecord:
@@ -278,17 +289,9 @@ def _cut(window: list[FrameAndMask], survey: Survey, carried: Clip | None) -> Cl
     return clip if carried is None else _join(carried, clip)
 
 
-def _frame_of(clip: Clip, k: int) -> Clip:
-    """Return frame ``k`` as a clip of its own."""
-    one = slice(k, k + 1)
-    # Copied, so that it does not keep the rest of the clip alive.
-    return replace(
-        clip,
-        observed=clip.observed[one].copy(),
-        mask=clip.mask[one].copy(),
-        track=clip.track[one],
-        frame_index=clip.frame_index[one],
-    )
+def _position(clip: Clip, frame: Clip) -> int:
+    """Return where a frame of the clip, a clip of its own, is in it."""
+    return int(np.flatnonzero(clip.frame_index == frame.frame_index[0])[0])
 
 
 def _join(a: Clip, b: Clip) -> Clip:
@@ -302,6 +305,8 @@ def _join(a: Clip, b: Clip) -> Clip:
             np.concatenate([a.track.midline, b.track.midline]),
             np.concatenate([a.track.similarity, b.track.similarity]),
             a.track.axis_source + b.track.axis_source,
+            # Every window is cropped from the recording.
+            np.concatenate([a.track.crop, b.track.crop]),
         ),
         frame_index=np.concatenate([a.frame_index, b.frame_index]),
     )

@@ -148,6 +148,7 @@ def crop_track(track: FaceTrack, crops: tuple[CropTransform, ...]) -> FaceTrack:
             [compose(crop.matrix, m) for crop, m in zip(crops, track.similarity, strict=True)]
         ),
         axis_source=track.axis_source,
+        crop=np.stack([crop.matrix for crop in crops]),
     )
 
 

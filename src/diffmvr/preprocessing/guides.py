@@ -1,16 +1,26 @@
 """The guide images of a clip, found in the clip itself (paper 3.2)."""
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from diffmvr.checks import check_number, check_one_of
 from diffmvr.preprocessing.alignment import compose, invert, propagate_past
+from diffmvr.preprocessing.layers import Motions, propagate_in_layers
 from diffmvr.preprocessing.reference import occluded_share, past_clear_index, pixels_in_box
 from diffmvr.preprocessing.symmetry import GREY, mirror_visible_half
 from diffmvr.structures import GUIDE_KINDS, Clip, FloatArray, Guides, UInt8Array
 
-ALIGNMENTS = ("flow", "similarity", "none")
+ALIGNMENTS = ("layers", "flow", "similarity", "none")
+
+
+class PastFrame(NamedTuple):
+    """A frame to take pixels from: ``[H, W, 3]`` uint8 and its mask ``[H, W]``, 1 = unknown."""
+
+    image: UInt8Array
+    mask: UInt8Array
 
 
 class AutomaticGuides:
@@ -37,7 +47,7 @@ class AutomaticGuides:
         self,
         kinds: Sequence[str] = ("symmetric", "past"),
         clear_threshold: float = 0.005,
-        align_past: str = "flow",
+        align_past: str = "layers",
     ) -> None:
         for kind in kinds:
             check_one_of("kinds", kind, GUIDE_KINDS)
@@ -53,35 +63,84 @@ class AutomaticGuides:
         """Return the guides of every frame of ``clip``; ``clip.frames`` is not looked at."""
         share = occluded_share(clip.mask, clip.track.face_box)
         past_index = past_clear_index(share, self.clear_threshold)
+        clear = self._clear_frames(clip) if "past" in self.kinds else {}
         length, height, width, _ = clip.observed.shape
         images = np.full((length, len(self.kinds), height, width, 3), GREY, np.uint8)
         valid = np.zeros((length, len(self.kinds)), bool)
         for t in range(length):
             for g, kind in enumerate(self.kinds):
+                past = int(past_index[t])
                 if kind == "symmetric":
                     images[t, g], valid[t, g] = _symmetric(clip, t)
                 elif kind == "present":
                     hidden = clip.mask[t, ..., None] != 0
                     images[t, g], valid[t, g] = np.where(hidden, GREY, clip.observed[t]), True
-                elif past_index[t] >= 0:
-                    images[t, g], valid[t, g] = self._past(clip, int(past_index[t]), t), True
+                elif past >= 0:
+                    images[t, g] = self._carry_past(clip, clear[past], past, t)[0]
+                    valid[t, g] = True
         return Guides(images, valid, past_index)
 
-    def _past(self, clip: Clip, past: int, current: int) -> UInt8Array:
-        """Return frame ``past`` as it would appear in frame ``current``, ``[H, W, 3]``."""
-        similarity = clip.track.similarity
-        matrix: FloatArray = np.eye(2, 3)
-        if self.align_past != "none":
-            matrix = compose(similarity[current], invert(similarity[past]))
-        image, _ = propagate_past(
-            clip.observed[past],
-            clip.mask[past],
-            clip.observed[current],
-            clip.mask[current],
-            matrix,
-            refine=self.align_past == "flow" and bool(clip.mask[current].any()),
+    def last_clear_frame(self, clip: Clip) -> Clip | None:
+        """Return the last unobstructed frame, as a clip to put before the frames that follow.
+
+        Its guides are then what they would be, had the whole recording been one clip.
+        """
+        clear = self._clear_frames(clip)
+        if not clear:
+            return None
+        index = max(clear)
+        one = slice(index, index + 1)
+        return Clip(
+            clip.clip_id,
+            clip.subject_id,
+            observed=clear[index].image[None].copy(),
+            mask=clear[index].mask[None].copy(),
+            track=clip.track[one],
+            frames=None,
+            frame_index=clip.frame_index[one],
         )
-        return image
+
+    def _clear_frames(self, clip: Clip) -> dict[int, PastFrame]:
+        """Return every unobstructed frame by its index.
+
+        An unobstructed face can have an occluder beside it.  With ``"layers"``, what that hides is
+        filled from the unobstructed frame before, itself so filled.
+        """
+        share = occluded_share(clip.mask, clip.track.face_box)
+        frames: dict[int, PastFrame] = {}
+        before: int | None = None
+        for t in np.flatnonzero(share <= self.clear_threshold).tolist():
+            frame = PastFrame(clip.observed[t], clip.mask[t])
+            hidden = frame.mask != 0
+            if self.align_past == "layers" and before is not None and hidden.any():
+                carried, known = self._carry_past(clip, frames[before], before, t)
+                frame = PastFrame(
+                    np.where(hidden[..., None], carried, frame.image),
+                    (hidden & ~known).astype(np.uint8),
+                )
+            frames[t], before = frame, t
+        return frames
+
+    def _carry_past(
+        self, clip: Clip, frame: PastFrame, past: int, current: int
+    ) -> tuple[UInt8Array, NDArray[np.bool_]]:
+        """Return frame ``past`` as it would appear in frame ``current``, and where it is known."""
+        track, identity = clip.track, np.eye(2, 3)
+        images = frame.image, frame.mask, clip.observed[current], clip.mask[current]
+        head = identity
+        if self.align_past != "none":
+            head = _carry(track.similarity, past, current)
+        occluded = bool(clip.mask[current].any())
+        if self.align_past == "layers" and occluded:
+            still = identity if track.crop is None else _carry(track.crop, past, current)
+            motions = Motions(head, still, track.similarity[current])
+            return propagate_in_layers(*images, motions)
+        return propagate_past(*images, head, refine=self.align_past == "flow" and occluded)
+
+
+def _carry(matrices: FloatArray, past: int, current: int) -> FloatArray:
+    """Return the map from the past frame to the current one, ``matrices`` leading to each."""
+    return compose(matrices[current], invert(matrices[past]))
 
 
 def _symmetric(clip: Clip, t: int) -> tuple[UInt8Array, bool]:

@@ -16,7 +16,8 @@ from diffmvr.losses.denoising import DenoisingLoss
 from diffmvr.losses.estimates import training_target
 from diffmvr.losses.motion import MotionConsistencyLoss
 from diffmvr.models.components import Components
-from diffmvr.models.conditioning import Conditions, unet_input
+from diffmvr.models.conditioning import Conditions
+from diffmvr.models.denoiser import predict
 from diffmvr.models.dual_guide_attention import guide_processors
 from diffmvr.structures import ClipBatch
 from diffmvr.training.encoding import ClipEncoder
@@ -39,8 +40,8 @@ class DiffMVRModule(L.LightningModule):
         seed: seed of noise and timesteps.
         first_step_share: share of clips that train at the noisiest timestep, from which sampling
             starts; the rest draw theirs uniformly.  Few-step sampling rests on that step.
-        guide_latent_dropout: share of clips whose guide latents are zeroed in training, so that one
-            base serves both pathways.
+        guide_latent_dropout: share of clips whose guide latents (and the reference made of them)
+            are zeroed in training, so that one base serves both pathways.
         cache_encodings: keep the frozen parts' outputs in memory after the first epoch; right only
             while the data of a window never changes (it does not here).
     """
@@ -130,7 +131,7 @@ class DiffMVRModule(L.LightningModule):
 
         tokens = self.projector(conditions.image_embeds, conditions.guide_valid, generator)
         # Under mixed precision the network runs in half, the losses in float32.
-        output = self.unet(unet_input(noisy, conditions), timesteps, tokens).sample.float()
+        output = predict(self.unet, self.scheduler, noisy, timesteps, conditions, tokens).float()
         target = training_target(self.scheduler, latents, noise, timesteps)
         return {
             "denoising": self.denoising(output, target, conditions.mask, self.scheduler, timesteps),
@@ -161,8 +162,11 @@ class DiffMVRModule(L.LightningModule):
     ) -> Conditions:
         keep = torch.rand(clips, generator=generator) >= self.guide_latent_dropout
         keep = keep.repeat_interleave(len(conditions) // clips).to(conditions.mask.device)
-        kept = conditions.guide_latents * keep[:, None, None, None, None]
-        return replace(conditions, guide_latents=kept)
+        return replace(
+            conditions,
+            guide_latents=conditions.guide_latents * keep[:, None, None, None, None],
+            reference_latents=conditions.reference_latents * keep[:, None, None, None],
+        )
 
     def _generator(self, step: int, rank: int) -> torch.Generator:
         mixed = (self._seed * 1_000_003 + step) * 1_009 + rank

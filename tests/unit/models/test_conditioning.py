@@ -65,6 +65,24 @@ def test_the_latents_pathway_attends_to_null_embeddings_only(frozen_parts: Path)
     assert not conditions.guide_valid.any() and not conditions.image_embeds.any()
 
 
+def test_the_reference_is_the_frame_filled_by_the_past_guide(frozen_parts: Path) -> None:
+    masked, mask, guides, valid = frames()
+    parts = build_tiny(frozen_parts, GuideSettings(pathway="both", residual=True))
+    reference = encode_conditions(parts, masked, mask, guides, valid).reference_latents
+    filled = masked * (1 - mask) + guides[:, 1] * mask
+    assert not valid[0, 1], "no past frame, no filling"
+    filled[0] = masked[0]
+    torch.testing.assert_close(reference, encode_latents(parts.vae, filled))
+
+
+@pytest.mark.parametrize(("pathway", "residual"), [("attention", True), ("both", False)])
+def test_no_reference_without_residual_latents(
+    frozen_parts: Path, pathway: str, residual: bool
+) -> None:
+    parts = build_tiny(frozen_parts, GuideSettings(pathway=pathway, residual=residual))
+    assert not encode_conditions(parts, *frames()).reference_latents.any()
+
+
 def test_cut_and_join(frozen_parts: Path) -> None:
     parts = components_for(frozen_parts, "both")
     whole = encode_conditions(parts, *frames())

@@ -11,6 +11,7 @@ import torch
 from tests.helpers.tiny import SIDE, build_tiny, fingerprint, tiny_batch
 from torch import Tensor
 
+from diffmvr.models.conditioning import encode_conditions
 from diffmvr.models.dual_guide_attention import guide_processors
 from diffmvr.models.guide_settings import GuideSettings
 from diffmvr.pipelines.diffmvr_pipeline import DiffMVRPipeline
@@ -29,6 +30,12 @@ def built(frozen_parts: Path) -> DiffMVRPipeline:
     for _, processor in guide_processors(components.unet):
         for parameter in processor.parameters():
             torch.nn.init.normal_(parameter, std=0.2)
+    return quiet(DiffMVRPipeline.from_components(components))
+
+
+def residual_pipeline(frozen_parts: Path) -> DiffMVRPipeline:
+    """A random model that predicts the difference from the past guide."""
+    components = build_tiny(frozen_parts, GuideSettings(pathway="both", residual=True))
     return quiet(DiffMVRPipeline.from_components(components))
 
 
@@ -159,7 +166,12 @@ def test_any_scheduler_can_be_swapped_in(pipeline: DiffMVRPipeline, name: str) -
     assert torch.isfinite(first).all() and not torch.equal(first, ddim)
 
 
-def test_many_ddim_and_euler_steps_agree(pipeline: DiffMVRPipeline) -> None:
+@pytest.mark.parametrize("residual", [False, True])
+def test_many_ddim_and_euler_steps_agree(
+    pipeline: DiffMVRPipeline, frozen_parts: Path, residual: bool
+) -> None:
+    # The reference is carried through whatever scale a sampler gives its latents.
+    pipeline = residual_pipeline(frozen_parts) if residual else pipeline
     # Both integrate one ODE: with many steps they meet, which they do not if a model input, a
     # noise scale or a timestep is wrong in one of them.
     one = {name: value[1:2] for name, value in frames().items()}
@@ -169,6 +181,21 @@ def test_many_ddim_and_euler_steps_agree(pipeline: DiffMVRPipeline) -> None:
     euler = restore(pipeline, **given)
     other = restore(pipeline, seed=5, **given)
     assert (euler - ddim).square().mean() < 0.05 * (euler - other).square().mean()
+
+
+def test_without_a_correction_the_past_guide_is_shown(frozen_parts: Path) -> None:
+    pipeline = residual_pipeline(frozen_parts)
+    given = frames()
+    masked = given["pixel_values"] * (1 - given["mask"])
+    arguments = [given[name] for name in ("mask", "guide_pixel_values", "guide_valid")]
+    conditions = encode_conditions(pipeline._components, masked, *arguments)
+    reference = conditions.reference_latents
+    restored = restore(
+        pipeline, callback_on_step_end=lambda *_: {"latents": reference}, num_inference_steps=1
+    )
+    shown = (given["mask"] * given["guide_valid"][:, 1, None, None, None] > 0).expand_as(restored)
+    assert shown.any()
+    torch.testing.assert_close(restored[shown], given["guide_pixel_values"][:, 1][shown])
 
 
 def test_user_scales_count_for_one_call(pipeline: DiffMVRPipeline) -> None:

@@ -1,0 +1,92 @@
+"""A head that moves over a background that does not, and a hole over both."""
+
+import cv2
+import numpy as np
+import pytest
+from tests.unit.preprocessing.test_alignment import error, texture
+
+from diffmvr.preprocessing.alignment import propagate_past
+from diffmvr.preprocessing.layers import Motions, head_region, propagate_in_layers
+
+SIZE, EYES, SHIFT = 96, 16.0, (9.0, -5.0)
+"""Frame, distance between the eyes and the head's motion, in pixels."""
+
+
+def face_at(x: float, y: float) -> np.ndarray:
+    return np.array([[EYES, 0, x], [0, EYES, y]])
+
+
+PAST_FACE = face_at(44, 42)
+FACE = face_at(44 + SHIFT[0], 42 + SHIFT[1])
+MOTIONS = Motions(
+    head=np.array([[1, 0, SHIFT[0]], [0, 1, SHIFT[1]]]), surroundings=np.eye(2, 3), face=FACE
+)
+
+
+def scene(face: np.ndarray, head: np.ndarray, background: np.ndarray) -> np.ndarray:
+    """Lay the head's picture over the background where ``face`` puts it."""
+    shift = face[:, 2] - PAST_FACE[:, 2]
+    moved = cv2.warpAffine(head, np.array([[1, 0, shift[0]], [0, 1, shift[1]]]), (SIZE, SIZE))
+    on_head = head_region(face, (SIZE, SIZE))[..., None] > 0.5
+    return np.where(on_head, moved, background)
+
+
+@pytest.fixture(scope="module")
+def frames() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    head, background = texture(SIZE, 1), texture(SIZE, 2)
+    hole = np.zeros((SIZE, SIZE), np.uint8)
+    hole[28:60, 44:88] = 1
+    return scene(PAST_FACE, head, background), scene(FACE, head, background), hole
+
+
+def test_the_head_is_an_ellipse_around_the_eyes():
+    region = head_region(FACE, (SIZE, SIZE))
+    x, y = FACE[:, 2].astype(int)
+    assert region[y, x] > 0.99 and region[0, 0] < 0.01 and region[-1, 0] < 0.01
+    across, down = (region > 0.5).any(axis=0).sum(), (region > 0.5).any(axis=1).sum()
+    assert across == pytest.approx(2 * 1.2 * EYES, abs=2)
+    assert down == pytest.approx(2 * 1.6 * EYES, abs=2)
+
+
+def test_head_and_background_are_both_carried(frames):
+    past, truth, hole = frames
+    clear = np.zeros_like(hole)
+    observed = np.where(hole[..., None] == 1, np.uint8(255), truth)
+    image, known = propagate_in_layers(past, clear, observed, hole, MOTIONS)
+    # What the head uncovers no frame has shown.
+    was_head = head_region(PAST_FACE, (SIZE, SIZE)) > 0.4
+    is_head = head_region(FACE, (SIZE, SIZE))
+    on_head, beside = (hole == 1) & (is_head > 0.9), (hole == 1) & (is_head < 0.1) & ~was_head
+    assert known[on_head].all() and known[beside].all()
+    one_motion, _ = propagate_past(past, clear, observed, hole, MOTIONS.head)
+    contrast = float(truth.std())
+    assert error(image, truth, on_head) < 0.4 * contrast
+    assert error(image, truth, beside) < 0.4 * contrast
+    assert error(one_motion, truth, beside) > 0.6 * contrast
+
+
+def test_a_camera_that_moves_is_told_from_one_that_stands(frames):
+    past, truth, hole = frames
+    clear = np.zeros_like(hole)
+    moved = np.roll(past, (6, 6), axis=(0, 1))
+    by_six = np.array([[1.0, 0, 6], [0, 1, 6]])
+    wrong = Motions(head=by_six, surroundings=np.eye(2, 3), face=face_at(50, 48))
+    image, _ = propagate_in_layers(past, clear, moved, hole, wrong)
+    assert error(image, moved, hole == 1) < 0.3 * moved.std(), "the dense flow finds it"
+
+
+def test_hidden_pixels_are_not_looked_at(frames):
+    past, truth, hole = frames
+    past_mask = np.zeros_like(hole)
+    past_mask[:20, :20] = 1
+    first = propagate_in_layers(past, past_mask, truth, hole, MOTIONS)
+    past[past_mask == 1], truth = 7, np.where(hole[..., None] == 1, np.uint8(9), truth)
+    again = propagate_in_layers(past, past_mask, truth, hole, MOTIONS)
+    np.testing.assert_array_equal(first[0], again[0])
+    np.testing.assert_array_equal(first[1], again[1])
+
+
+def test_nothing_known_is_grey(frames):
+    past, truth, hole = frames
+    image, known = propagate_in_layers(past, np.ones_like(hole), truth, hole, MOTIONS)
+    assert not known.any() and (image == 128).all()
