@@ -3,7 +3,7 @@
 They need no weights and are the honest floor: whatever DiffMVR is worth, it must beat them.
 """
 
-from diffmvr.baselines.past import PastFrame
+from diffmvr.baselines.past import PastFrame, PastGuide
 from diffmvr.baselines.registry import RESTORERS, get_restorer
 from diffmvr.baselines.spatial import Mirror, NavierStokes, Occluded, Telea
 
@@ -13,6 +13,7 @@ __all__ = [
     "NavierStokes",
     "Occluded",
     "PastFrame",
+    "PastGuide",
     "Telea",
     "get_restorer",
 ]

@@ -5,7 +5,9 @@ import numpy as np
 from diffmvr.baselines.filling import fill_from, fill_holes, inpaint
 from diffmvr.checks import check_one_of
 from diffmvr.preprocessing.alignment import compose, invert, propagate_past
+from diffmvr.preprocessing.guides import AutomaticGuides
 from diffmvr.preprocessing.reference import occluded_share, past_clear_index
+from diffmvr.preprocessing.symmetry import GREY
 from diffmvr.structures import Clip, FloatArray, UInt8Array
 
 NAMES = {"none": "copy_past", "similarity": "copy_past_aligned", "flow": "flow"}
@@ -58,3 +60,30 @@ class PastFrame:
             refine=self.alignment == "flow",
         )
         return fill_from(carried, known, frame, mask != 0)
+
+
+class PastGuide:
+    """The past guide itself, pasted: what DiffMVR is led by, without the network.
+
+    Where it does not show the hole, Telea fills it.  Not a floor of the paper's: it tells what of
+    DiffMVR's score the guide has earned, and what the network has.
+
+    Args:
+        clear_threshold: largest occluded share of the face box of an unobstructed frame.
+    """
+
+    name = "past_guide"
+
+    def __init__(self, clear_threshold: float = 0.005) -> None:
+        self._guides = AutomaticGuides(("past",), clear_threshold)
+
+    def restore(self, clip: Clip) -> UInt8Array:
+        """Return the clip with its holes filled, ``[T, H, W, 3]`` uint8."""
+        guides = self._guides(clip)
+
+        def fill(t: int) -> UInt8Array:
+            # The guide is grey where it knows nothing.
+            known = (guides.images[t, 0] != GREY).any(axis=-1) & guides.valid[t, 0]
+            return fill_from(guides.images[t, 0], known, clip.observed[t], clip.mask[t] != 0)
+
+        return fill_holes(clip, fill)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from diffmvr.baselines.past import PastFrame
+from diffmvr.baselines.past import PastFrame, PastGuide
 from diffmvr.baselines.spatial import Mirror, NavierStokes, Occluded, Telea
 from diffmvr.checks import check_one_of
 from diffmvr.structures import Restorer
@@ -15,6 +15,7 @@ RESTORERS: dict[str, Callable[[], Restorer]] = {
     "copy_past": lambda: PastFrame("none"),
     "copy_past_aligned": lambda: PastFrame("similarity"),
     "flow": lambda: PastFrame("flow"),
+    "past_guide": PastGuide,
 }
 
 
