@@ -6,8 +6,29 @@ import pytest
 from tests.helpers.clips import moving_clip
 
 from diffmvr.preprocessing.guides import AutomaticGuides
+from diffmvr.structures import Clip, FaceTrack
 
 GREY = 128
+
+
+def window(clip: Clip, frames: slice) -> Clip:
+    return replace(
+        clip,
+        observed=clip.observed[frames],
+        mask=clip.mask[frames],
+        frames=None,
+        track=clip.track[frames],
+        frame_index=clip.frame_index[frames],
+    )
+
+
+def join(a: FaceTrack, b: FaceTrack) -> FaceTrack:
+    return FaceTrack(
+        np.concatenate([a.face_box, b.face_box]),
+        np.concatenate([a.midline, b.midline]),
+        np.concatenate([a.similarity, b.similarity]),
+        a.axis_source + b.axis_source,
+    )
 
 
 def test_order_shape_and_index():
@@ -29,13 +50,58 @@ def test_the_mirror_shows_the_hidden_half():
     np.testing.assert_array_equal(guides.images[3, 0][hole], clip.frames[3][hole])
 
 
-@pytest.mark.parametrize("align", ["similarity", "flow"])
+@pytest.mark.parametrize("align", ["similarity", "flow", "layers"])
 def test_the_past_frame_is_laid_over_the_current_one(align):
     clip = moving_clip()
     guides = AutomaticGuides(("past",), align_past=align)(clip)
     hole = clip.mask[5] == 1
     gap = np.abs(guides.images[5, 0].astype(int) - clip.frames[5])[hole]
     assert gap.mean() < (0.01 if align == "similarity" else 1.5)
+
+
+def corner_hidden_clip() -> Clip:
+    """A moving clip with a small face; frame 1, its last clear one, has a corner covered."""
+    clip = moving_clip()
+    mask = clip.mask.copy()
+    mask[1, :8, :8] = 1
+    face_box = np.tile([12.0, 12.0, 36.0, 36.0], (len(clip), 1))
+    observed = np.where(mask[..., None] == 1, np.uint8(0), clip.frames)
+    return replace(
+        clip, mask=mask, observed=observed, track=replace(clip.track, face_box=face_box)
+    )
+
+
+def test_what_the_past_frame_hides_beside_the_face_comes_from_the_clear_one_before():
+    clip = corner_hidden_clip()
+    layered = AutomaticGuides(("past",))(clip)
+    plain = AutomaticGuides(("past",), align_past="flow")(clip)
+    assert layered.past_index[5] == plain.past_index[5] == 1
+    corner = np.s_[5, 0, :6, 10:14]  # the covered corner has moved on by then
+    assert (plain.images[corner] == GREY).all()
+    assert (layered.images[corner] != GREY).any(axis=-1).all()
+
+
+def test_the_last_clear_frame_stands_for_all_before_it():
+    clip = corner_hidden_clip()
+    builder = AutomaticGuides(("symmetric", "past"))
+    whole = builder(clip)
+    carried = builder.last_clear_frame(window(clip, slice(0, 3)))
+    assert carried is not None and carried.frame_index[0] == 1
+    rest = window(clip, slice(3, 6))
+    joined = replace(
+        rest,
+        observed=np.concatenate([carried.observed, rest.observed]),
+        mask=np.concatenate([carried.mask, rest.mask]),
+        frames=None,
+        track=join(carried.track, rest.track),
+        frame_index=np.concatenate([carried.frame_index, rest.frame_index]),
+    )
+    np.testing.assert_array_equal(builder(joined).images[1:], whole.images[3:])
+
+
+def test_there_may_be_no_clear_frame():
+    clip = moving_clip()
+    assert AutomaticGuides().last_clear_frame(replace(clip, mask=np.ones_like(clip.mask))) is None
 
 
 def test_an_unaligned_past_frame_is_that_frame():
@@ -52,7 +118,7 @@ def test_the_present_guide_is_the_masked_frame():
     np.testing.assert_array_equal(image[~hole], clip.observed[3][~hole])
 
 
-@pytest.mark.parametrize("align", ["flow", "similarity", "none"])
+@pytest.mark.parametrize("align", ["layers", "flow", "similarity", "none"])
 def test_guides_do_not_look_at_the_truth_or_under_the_mask(align):
     clip = moving_clip()
     builder = AutomaticGuides(("symmetric", "past", "present"), align_past=align)
