@@ -5,6 +5,7 @@ B clips, T frames, N = B·T frames folded at the door of the U-Net and unfolded 
 
 from collections.abc import Callable, Iterable
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import lightning as L
@@ -12,13 +13,15 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from diffmvr.losses.decoded import DecodedLoss
 from diffmvr.losses.denoising import DenoisingLoss
-from diffmvr.losses.estimates import training_target
+from diffmvr.losses.estimates import predict_clean, training_target
 from diffmvr.losses.motion import MotionConsistencyLoss
 from diffmvr.models.components import Components
 from diffmvr.models.conditioning import Conditions
 from diffmvr.models.denoiser import predict
 from diffmvr.models.dual_guide_attention import guide_processors
+from diffmvr.models.vae import decode_latents
 from diffmvr.structures import ClipBatch
 from diffmvr.training.encoding import ClipEncoder
 
@@ -37,6 +40,7 @@ class DiffMVRModule(L.LightningModule):
         motion: Eq. 3 with its λ.
         optimizer: builds the optimizer from the trainable parameters.
         lr_scheduler: builds the learning-rate schedule, stepped once a training step.
+        decoded: our loss on the decoded estimate; ``None`` leaves it out, as the paper does.
         seed: seed of noise and timesteps.
         first_step_share: share of clips that train at the noisiest timestep, from which sampling
             starts; the rest draw theirs uniformly.  Few-step sampling rests on that step.
@@ -53,6 +57,7 @@ class DiffMVRModule(L.LightningModule):
         motion: MotionConsistencyLoss,
         optimizer: Callable[[Iterable[nn.Parameter]], Optimizer],
         lr_scheduler: Callable[[Optimizer], torch.optim.lr_scheduler.LRScheduler],
+        decoded: DecodedLoss | None = None,
         seed: int = 0,
         first_step_share: float = 0.0,
         guide_latent_dropout: float = 0.0,
@@ -67,6 +72,7 @@ class DiffMVRModule(L.LightningModule):
         self.encoder = ClipEncoder(components, cache=cache_encodings)
         self.denoising = denoising
         self.motion = motion
+        self.decoded = decoded or DecodedLoss()
         self.first_step_share = first_step_share
         self.guide_latent_dropout = guide_latent_dropout
         self._optimizer = optimizer
@@ -92,10 +98,13 @@ class DiffMVRModule(L.LightningModule):
         self.encoder.to(self.device)
 
     def training_step(self, batch: ClipBatch, batch_idx: int) -> Tensor:
-        """Return L = L_diff + λ · L_motion (Eq. 2)."""
+        """Return L = L_diff + λ · L_motion (Eq. 2), and our decoded loss if it has a weight."""
         generator = self._generator(self.global_step, self.global_rank)
         losses = self.losses(batch, generator)
         total = losses["denoising"] + self.motion.weight * losses["motion"]
+        if "decoded" in losses:
+            total = total + self.decoded.weight * losses["decoded"]
+            self.log("train/loss_decoded", losses["decoded"])
         share = self.motion.weight * losses["motion"] / total
         self.log("train/loss", total, prog_bar=True)
         self.log("train/loss_denoising", losses["denoising"])
@@ -112,7 +121,7 @@ class DiffMVRModule(L.LightningModule):
         self.log("val/loss_motion", losses["motion"], batch_size=size, sync_dist=True)
 
     def losses(self, batch: ClipBatch, generator: torch.Generator) -> dict[str, Tensor]:
-        """Return ``denoising`` (Eq. 1) and ``motion`` (Eq. 3, without λ)."""
+        """Return ``denoising`` (Eq. 1), ``motion`` (Eq. 3, without λ) and maybe ``decoded``."""
         clips, frames = batch.mask.shape[:2]
         latents, conditions = self.encoder(batch)
         latents = latents.float()
@@ -133,10 +142,15 @@ class DiffMVRModule(L.LightningModule):
         # Under mixed precision the network runs in half, the losses in float32.
         output = predict(self.unet, self.scheduler, noisy, timesteps, conditions, tokens).float()
         target = training_target(self.scheduler, latents, noise, timesteps)
-        return {
+        losses = {
             "denoising": self.denoising(output, target, conditions.mask, self.scheduler, timesteps),
             "motion": self.motion(output, noisy, latents, self.scheduler, timesteps, frames),
         }
+        if self.decoded.weight > 0:
+            estimate = predict_clean(self.scheduler, output, noisy, timesteps)
+            decode = partial(decode_latents, self.components.vae)
+            losses["decoded"] = self.decoded(estimate, latents, conditions.mask, decode)
+        return losses
 
     def on_before_optimizer_step(self, optimizer: Optimizer) -> None:
         """Log the gradient norm and α per layer, at the steps that the loggers write."""

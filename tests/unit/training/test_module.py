@@ -16,7 +16,7 @@ from tests.helpers.tiny import (
     tiny_trainer,
 )
 
-from diffmvr.losses import MotionConsistencyLoss
+from diffmvr.losses import DecodedLoss, MotionConsistencyLoss
 from diffmvr.models.guide_settings import GuideSettings
 from diffmvr.models.vae import encode_latents
 from diffmvr.structures import ClipBatch
@@ -91,6 +91,14 @@ def test_the_hidden_part_of_the_input_is_the_target_only(frozen_parts: Path) -> 
     assert not torch.allclose(latents, latents2)
     for name in ("mask", "masked_latents", "guide_latents", "image_embeds"):
         assert torch.equal(getattr(conditions, name), getattr(conditions2, name)), name
+
+
+def test_the_decoded_loss_trains_the_unet_and_not_the_autoencoder(frozen_parts: Path) -> None:
+    module = tiny_module(frozen_parts, decoded=DecodedLoss(weight=1.0))
+    assert "decoded" not in tiny_module(frozen_parts).losses(tiny_batch(), seeded())
+    module.losses(tiny_batch(), seeded())["decoded"].backward()
+    assert any(p.grad is not None and p.grad.any() for p in module.unet.parameters())
+    assert all(p.grad is None for p in module.components.vae.parameters())
 
 
 def test_losses_follow_the_generator_alone(frozen_parts: Path) -> None:
