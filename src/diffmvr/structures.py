@@ -222,6 +222,33 @@ def window_of(clip: Clip, guides: Guides, start: int, stop: int) -> tuple[Clip, 
     return window, Guides(guides.images[part], guides.valid[part], guides.past_index[part])
 
 
+def join_clips(first: Clip, second: Clip) -> Clip:
+    """Return the frames of one clip followed by those of another, under the second's name.
+
+    The truth and the crop are kept only if both clips have them.
+    """
+
+    def join(a: Any, b: Any) -> Any:
+        return None if a is None or b is None else np.concatenate([a, b])
+
+    before, after = first.track, second.track
+    return Clip(
+        clip_id=second.clip_id,
+        subject_id=second.subject_id,
+        observed=join(first.observed, second.observed),
+        mask=join(first.mask, second.mask),
+        track=FaceTrack(
+            face_box=join(before.face_box, after.face_box),
+            midline=join(before.midline, after.midline),
+            similarity=join(before.similarity, after.similarity),
+            axis_source=before.axis_source + after.axis_source,
+            crop=join(before.crop, after.crop),
+        ),
+        frames=join(first.frames, second.frames),
+        frame_index=join(first.frame_index, second.frame_index),
+    )
+
+
 def to_pixel_values(images: UInt8Array) -> Tensor:
     """Convert uint8 ``[..., H, W, 3]`` to float ``[..., 3, H, W]`` in [-1, 1]."""
     tensor = torch.from_numpy(np.ascontiguousarray(images)).movedim(-1, -3)

@@ -13,6 +13,7 @@ from diffmvr.structures import (
     ClipBatch,
     FaceTrack,
     collate_clips,
+    join_clips,
     to_pixel_values,
     to_uint8,
     window_of,
@@ -125,3 +126,25 @@ def test_clips_of_two_lengths_make_no_batch() -> None:
     clips: list[Clip] = [moving_clip(frames=5), moving_clip(frames=6)]
     with pytest.raises(ValueError, match=r"one shape, got .*\(5, 48, 48, 3\).*\(6, 48, 48, 3\)"):
         collate_clips([(clip, random_guides(clip)) for clip in clips])
+
+
+def test_joined_clips_are_both_in_order():
+    clip = moving_clip()
+    parts = [
+        replace(
+            clip,
+            observed=clip.observed[part],
+            mask=clip.mask[part],
+            frames=clip.frames[part],
+            track=replace(clip.track, crop=np.tile(np.eye(2, 3), (len(clip), 1, 1)))[part],
+            frame_index=clip.frame_index[part],
+        )
+        for part in (slice(0, 2), slice(2, None))
+    ]
+    whole = join_clips(*parts)
+    for name in ("observed", "mask", "frames", "frame_index"):
+        np.testing.assert_array_equal(getattr(whole, name), getattr(clip, name))
+    assert whole.track.axis_source == clip.track.axis_source
+    assert whole.track.crop.shape == (len(clip), 2, 3)
+    without = join_clips(replace(parts[0], frames=None, track=clip.track[:2]), parts[1])
+    assert without.frames is None and without.track.crop is None

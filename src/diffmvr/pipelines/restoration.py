@@ -23,7 +23,7 @@ from diffmvr.pipelines.windows import FrameAndMask, paired, windows
 from diffmvr.preprocessing.frame_source import Frame, FrameSource
 from diffmvr.preprocessing.guides import AutomaticGuides
 from diffmvr.preprocessing.mask_io import MaskSource
-from diffmvr.structures import Clip, FaceTrack, Guides, UInt8Array, to_pixel_values, to_uint8
+from diffmvr.structures import Clip, Guides, UInt8Array, join_clips, to_pixel_values, to_uint8
 
 
 @dataclass(frozen=True)
@@ -286,27 +286,9 @@ def _cut(window: list[FrameAndMask], survey: Survey, carried: Clip | None) -> Cl
         frames=None,
         frame_index=np.arange(first, first + len(window)),
     )
-    return clip if carried is None else _join(carried, clip)
+    return clip if carried is None else join_clips(carried, clip)
 
 
 def _position(clip: Clip, frame: Clip) -> int:
     """Return where a frame of the clip, a clip of its own, is in it."""
     return int(np.flatnonzero(clip.frame_index == frame.frame_index[0])[0])
-
-
-def _join(a: Clip, b: Clip) -> Clip:
-    """Return the frames of one clip followed by those of another."""
-    return replace(
-        b,
-        observed=np.concatenate([a.observed, b.observed]),
-        mask=np.concatenate([a.mask, b.mask]),
-        track=FaceTrack(
-            np.concatenate([a.track.face_box, b.track.face_box]),
-            np.concatenate([a.track.midline, b.track.midline]),
-            np.concatenate([a.track.similarity, b.track.similarity]),
-            a.track.axis_source + b.track.axis_source,
-            # Every window is cropped from the recording.
-            np.concatenate([a.track.crop, b.track.crop]),
-        ),
-        frame_index=np.concatenate([a.frame_index, b.frame_index]),
-    )

@@ -6,7 +6,7 @@ import pytest
 from tests.helpers.clips import moving_clip
 
 from diffmvr.preprocessing.guides import AutomaticGuides
-from diffmvr.structures import Clip, FaceTrack
+from diffmvr.structures import Clip, join_clips
 
 GREY = 128
 
@@ -19,15 +19,6 @@ def window(clip: Clip, frames: slice) -> Clip:
         frames=None,
         track=clip.track[frames],
         frame_index=clip.frame_index[frames],
-    )
-
-
-def join(a: FaceTrack, b: FaceTrack) -> FaceTrack:
-    return FaceTrack(
-        np.concatenate([a.face_box, b.face_box]),
-        np.concatenate([a.midline, b.midline]),
-        np.concatenate([a.similarity, b.similarity]),
-        a.axis_source + b.axis_source,
     )
 
 
@@ -66,9 +57,7 @@ def corner_hidden_clip() -> Clip:
     mask[1, :8, :8] = 1
     face_box = np.tile([12.0, 12.0, 36.0, 36.0], (len(clip), 1))
     observed = np.where(mask[..., None] == 1, np.uint8(0), clip.frames)
-    return replace(
-        clip, mask=mask, observed=observed, track=replace(clip.track, face_box=face_box)
-    )
+    return replace(clip, mask=mask, observed=observed, track=replace(clip.track, face_box=face_box))
 
 
 def test_what_the_past_frame_hides_beside_the_face_comes_from_the_clear_one_before():
@@ -88,14 +77,7 @@ def test_the_last_clear_frame_stands_for_all_before_it():
     carried = builder.last_clear_frame(window(clip, slice(0, 3)))
     assert carried is not None and carried.frame_index[0] == 1
     rest = window(clip, slice(3, 6))
-    joined = replace(
-        rest,
-        observed=np.concatenate([carried.observed, rest.observed]),
-        mask=np.concatenate([carried.mask, rest.mask]),
-        frames=None,
-        track=join(carried.track, rest.track),
-        frame_index=np.concatenate([carried.frame_index, rest.frame_index]),
-    )
+    joined = join_clips(carried, rest)
     np.testing.assert_array_equal(builder(joined).images[1:], whole.images[3:])
 
 

@@ -1,0 +1,341 @@
+"""Write a clip store, recording by recording: each is there as a whole or not at all.
+
+A recording is written into a folder of its own under ``.staging``.  To commit it, its clips are
+moved into place and then its part of the manifest; until that last step the recording counts as
+absent.  Commits of several processes take turns by a lock on the store.  What a killed process
+left behind is told by its lock, which dies with it, and is removed when the store is next opened.
+"""
+
+import logging
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import polars as pl
+from filelock import FileLock, Timeout
+
+from diffmvr.checks import check_shape
+from diffmvr.clip_store.info import INFO_NAME, StoreInfo, read_info
+from diffmvr.clip_store.layout import (
+    IMAGES,
+    LOCK_NAME,
+    MANIFEST_NAME,
+    MASKS,
+    PARTS,
+    STAGING,
+    check_name,
+    mask_path,
+    part_path,
+    picture_path,
+    write_at_once,
+)
+from diffmvr.clip_store.manifest import manifest_frame, manifest_row
+from diffmvr.structures import UInt8Array
+
+log = logging.getLogger(__name__)
+
+CHUNK = 1000
+"""Rows kept as Python objects before they become columns, a tenth of the size."""
+
+_ENCODING: dict[str, list[int]] = {
+    # OpenCV's own choice takes half the time of its level 1, for a fifth more bytes.
+    ".png": [],
+    ".jpg": [
+        *(cv2.IMWRITE_JPEG_QUALITY, 95),
+        *(cv2.IMWRITE_JPEG_SAMPLING_FACTOR, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444),
+    ],
+}
+
+
+class StoreBusyError(OSError):
+    """Another process is writing the same recording."""
+
+
+class RecordingWriter:
+    """Takes the frames of one recording in order; made by :meth:`ClipStoreWriter.recording`."""
+
+    def __init__(self, folder: Path, info: StoreInfo, recording: str) -> None:
+        self.recording = recording
+        self._folder = folder
+        self._info = info
+        self._counts: dict[str, int] = {}
+        self._subjects: set[str] = set()
+        self._rows: list[dict[str, Any]] = []
+        self._chunks: list[pl.DataFrame] = []
+
+    @property
+    def clips(self) -> tuple[str, ...]:
+        """The clips with pictures, in order of appearance."""
+        return tuple(self._counts)
+
+    def add_frame(
+        self,
+        clip: str | None,
+        image: UInt8Array | None,
+        mask: UInt8Array | None,
+        row: Mapping[str, Any],
+    ) -> int | None:
+        """Append a frame to a clip, or put a skipped frame on record.
+
+        Args:
+            clip: name of the clip; ``None`` only for a skipped frame that belongs to none.
+            image: ``[size, size, 3]`` uint8 RGB, or ``None`` for a skipped frame.
+            mask: ``[size, size]`` uint8 0/1, 1 = hidden; given exactly if the image is.
+            row: the frame's values by column of ``MANIFEST_SCHEMA``, without clip, recording and
+                frame.
+
+        Returns:
+            The frame's number in its clip, or ``None`` for a skipped frame.
+
+        Raises:
+            ValueError: if a shape or a value does not fit, or the recording shows two subjects.
+            OSError: if a picture cannot be written.
+        """
+        kept = image is not None
+        if kept != (mask is not None) or (kept and clip is None):
+            raise ValueError(
+                "add_frame: expected a clip, an image and a mask, or neither image nor mask; got "
+                f"clip={clip!r}, image {'given' if kept else 'absent'}, "
+                f"mask {'absent' if mask is None else 'given'}"
+            )
+        values = manifest_row(row, kept)
+        self._subjects.add(values["subject"])
+        if len(self._subjects) > 1:
+            raise ValueError(
+                f"subject: recording {self.recording!r} shows one person, got "
+                f"{sorted(self._subjects)}"
+            )
+        number = None
+        if clip is not None:
+            check_name("clip", clip)
+        if clip is not None and image is not None and mask is not None:
+            number = self._counts.get(clip, 0)
+            self._check_past(values, number)
+            self._write(clip, number, image, mask)
+            self._counts[clip] = number + 1
+        self._rows.append({**values, "clip": clip, "recording": self.recording, "frame": number})
+        if len(self._rows) == CHUNK:
+            self._to_columns()
+        return number
+
+    def manifest(self) -> pl.DataFrame:
+        """Return the rows so far."""
+        self._to_columns()
+        return pl.concat([manifest_frame(), *self._chunks])
+
+    def _to_columns(self) -> None:
+        if self._rows:
+            self._chunks.append(manifest_frame(self._rows))
+            self._rows = []
+
+    def _check_past(self, values: Mapping[str, Any], number: int) -> None:
+        past, age = values["past_index"], values["past_age"]
+        if not -1 <= past < number or age != (number - past if past >= 0 else None):
+            raise ValueError(
+                f"past_index: frame {number} needs an earlier frame and its age, or -1 and no age;"
+                f" got past_index={past}, past_age={age}"
+            )
+
+    def _write(self, clip: str, number: int, image: UInt8Array, mask: UInt8Array) -> None:
+        size, suffix = self._info.size, self._info.image_suffix
+        check_shape("image", image, (size, size, 3))
+        check_shape("mask", mask, (size, size))
+        if image.dtype != np.uint8 or mask.dtype != np.uint8 or mask.max() > 1:
+            raise ValueError(
+                "image and mask: expected uint8, and 0/1 in the mask, got "
+                f"{image.dtype} and {mask.dtype} up to {mask.max()}"
+            )
+        picture = picture_path(self._folder, clip, number, suffix)
+        hidden = mask_path(self._folder, clip, number)
+        if number == 0:
+            picture.parent.mkdir(parents=True)
+            hidden.parent.mkdir(parents=True)
+        bgr = cv2.cvtColor(image, cv2.COLOR_RGB2BGR)
+        picture.write_bytes(cv2.imencode(suffix, bgr, _ENCODING[suffix])[1].tobytes())
+        hidden.write_bytes(cv2.imencode(".png", mask * 255, _ENCODING[".png"])[1].tobytes())
+
+
+class ClipStoreWriter:
+    """Creates a store, or adds recordings to one that was made with the same settings.
+
+    It can be pickled; each worker process may use a copy or make its own.  Spawn the workers:
+    polars, which writes the manifest, may hang in a process forked after its first use.
+
+    Args:
+        root: the store's folder: absent, empty, or a store.
+        info: how its clips are made.
+
+    Raises:
+        ValueError: if the folder is something else, or a store made with other settings.
+    """
+
+    def __init__(self, root: Path, info: StoreInfo) -> None:
+        self.root = Path(root)
+        self.info = info
+        self._check_folder()
+        self.root.mkdir(parents=True, exist_ok=True)
+        with self._lock():
+            if (self.root / INFO_NAME).exists():
+                self._check_info(read_info(self.root))
+            else:
+                self._write_info()
+            for folder in (IMAGES, MASKS, PARTS):
+                (self.root / folder).mkdir(exist_ok=True)
+            self._remove_leftovers()
+
+    def is_complete(self, recording: str) -> bool:
+        """Tell whether a recording is in the store as a whole."""
+        return part_path(self.root, recording).is_file()
+
+    @contextmanager
+    def recording(self, name: str) -> Iterator[RecordingWriter]:
+        """Write one recording; it is in the store when the block ends without an error.
+
+        Args:
+            name: of the recording, unique in the store.
+
+        Raises:
+            ValueError: if the store has it already, no frame was added, or a clip's name is taken.
+            StoreBusyError: if another process is writing it.
+            OSError: if something cannot be written.
+        """
+        check_name("recording", name)
+        staging = self.root / STAGING / name
+        lock = FileLock(staging / LOCK_NAME)
+        with self._lock():
+            if self.is_complete(name):
+                raise ValueError(f"recording: {name!r} is already in {self.root}; skip it")
+            staging.mkdir(parents=True, exist_ok=True)
+            try:
+                lock.acquire(timeout=0)
+            except Timeout as error:
+                raise StoreBusyError(
+                    f"recording: {name!r} is being written to {self.root} by another process; "
+                    "wait for it, or stop it"
+                ) from error
+            self._empty(staging)
+        try:
+            out = RecordingWriter(staging, self.info, name)
+            yield out
+            with self._lock():
+                self._commit(out, staging)
+        finally:
+            with self._lock():
+                lock.release()
+                self._discard(staging)
+
+    def finish(self) -> pl.DataFrame:
+        """Merge the recordings that are complete into ``manifest.parquet``.
+
+        Returns:
+            The manifest.
+        """
+        with self._lock():
+            parts = sorted((self.root / PARTS).glob("*.parquet"))
+            manifest = pl.concat([manifest_frame(), *map(pl.read_parquet, parts)])
+            write_at_once(self.root / MANIFEST_NAME, manifest.write_parquet)
+            kept = manifest.filter(pl.col("frame").is_not_null())
+            self._write_info(
+                recordings=len(parts),
+                subjects=manifest["subject"].n_unique(),
+                clips=kept["clip"].n_unique(),
+                frames=len(kept),
+                skipped=len(manifest) - len(kept),
+            )
+            self._remove_leftovers()
+        return manifest
+
+    def _lock(self) -> FileLock:
+        return FileLock(self.root / LOCK_NAME)
+
+    def _check_folder(self) -> None:
+        if self.root.exists() and not self.root.is_dir():
+            raise ValueError(f"output: {self.root} is a file; give the path of a folder")
+        if not self.root.is_dir() or (self.root / INFO_NAME).exists():
+            return
+        strangers = sorted(
+            entry.name
+            for entry in self.root.iterdir()
+            if entry.name != LOCK_NAME and not entry.name.startswith(f".{INFO_NAME}.")
+        )
+        if strangers:
+            raise ValueError(
+                f"output: {self.root} is not empty and no clip store (it holds {strangers[0]!r}); "
+                "give a new folder, or a store to add to"
+            )
+
+    def _check_info(self, existing: StoreInfo) -> None:
+        differences = self.info.differences(existing)
+        if differences:
+            raise ValueError(
+                f"output: {self.root} is a store made with other settings: "
+                f"{'; '.join(differences)}; use the same ones, or give a new folder"
+            )
+        if existing.tools != self.info.tools:
+            log.warning(
+                "%s was begun with %s; it goes on with %s",
+                self.root,
+                existing.tools,
+                self.info.tools,
+            )
+
+    def _write_info(self, **content: int) -> None:
+        text = self.info.to_json(**content)
+        write_at_once(self.root / INFO_NAME, lambda path: path.write_text(text, encoding="utf-8"))
+
+    def _commit(self, out: RecordingWriter, staging: Path) -> None:
+        """Move a recording into place; under the store's lock."""
+        manifest = out.manifest()
+        if manifest.is_empty():
+            raise ValueError(
+                f"recording: no frame of {out.recording!r} was added; put a row with a "
+                "skip_reason on record if there is none"
+            )
+        # A killed commit is taken back before its clips' names can be given away.
+        self._remove_leftovers()
+        taken = {path.name.casefold() for path in (self.root / IMAGES).iterdir()}
+        clash = [clip for clip in out.clips if clip.casefold() in taken]
+        if clash:
+            raise ValueError(
+                f"clip: {clash[0]!r} of recording {out.recording!r} is already in {self.root} "
+                "from another recording; rename one of the two recordings"
+            )
+        # From here on the staged manifest tells which clips to take back after a kill.
+        journal = staging / MANIFEST_NAME
+        write_at_once(journal, manifest.write_parquet)
+        for clip in out.clips:
+            for kind in (MASKS, IMAGES):
+                (staging / kind / clip).rename(self.root / kind / clip)
+        journal.rename(part_path(self.root, out.recording))
+
+    def _remove_leftovers(self) -> None:
+        """Remove what killed processes left; under the store's lock."""
+        for staging in sorted((self.root / STAGING).glob("*")):
+            lock = FileLock(staging / LOCK_NAME)
+            try:
+                lock.acquire(timeout=0)
+            except Timeout:
+                continue
+            log.info("recording %s was not finished; what is left of it is removed", staging.name)
+            lock.release()
+            self._discard(staging)
+
+    def _discard(self, staging: Path) -> None:
+        self._empty(staging)
+        shutil.rmtree(staging, ignore_errors=True)
+
+    def _empty(self, staging: Path) -> None:
+        """Take back a commit that broke off, and remove all staged files but the lock."""
+        journal = staging / MANIFEST_NAME
+        if journal.is_file():
+            clips = pl.read_parquet(journal, columns=["clip", "frame"]).drop_nulls()["clip"]
+            for clip in clips.unique():
+                for kind in (MASKS, IMAGES):
+                    shutil.rmtree(self.root / kind / clip, ignore_errors=True)
+            journal.unlink()
+        for kind in (MASKS, IMAGES):
+            shutil.rmtree(staging / kind, ignore_errors=True)

@@ -1,0 +1,47 @@
+"""One picture as a recording of one frame."""
+
+from collections.abc import Callable, Iterator
+from fractions import Fraction
+from pathlib import Path
+
+from diffmvr.preprocessing.frame_source import Frame, FrameSource, VideoInfo
+from diffmvr.preprocessing.picture_folder import PICTURE_SUFFIXES, read_picture
+from diffmvr.preprocessing.video_io import open_frames
+
+
+class StillPicture:
+    """A picture file as a :class:`FrameSource`.
+
+    Args:
+        path: a .png or .jpg file.
+        name: the argument's name, for messages.
+
+    Raises:
+        FileNotFoundError: if there is no such file.
+        ValueError: if it cannot be read as 8-bit RGB.
+    """
+
+    def __init__(self, path: Path, name: str = "input") -> None:
+        self.path = path
+        self.name = name
+        height, width = read_picture(path, name).shape[:2]
+        second = Fraction(1)
+        self.info = VideoInfo(path.name, width, height, second, second, frame_count=1)
+
+    def __iter__(self) -> Iterator[Frame]:
+        """Read the picture."""
+        yield Frame(0, 0, 1, read_picture(self.path, self.name))
+
+
+def open_recording(
+    path: Path,
+    name: str = "input",
+    fps: Fraction = Fraction(25),
+    allow_truncated: bool = False,
+    threads: int = 0,
+    on_lost: Callable[[int], None] | None = None,
+) -> FrameSource:
+    """Open a picture as a recording of one frame, and anything else by :func:`open_frames`."""
+    if path.is_file() and path.suffix.lower() in PICTURE_SUFFIXES:
+        return StillPicture(path, name)
+    return open_frames(path, name, fps, allow_truncated, threads, on_lost)
