@@ -1,4 +1,4 @@
-"""``python -m diffmvr.restore input=VIDEO mask=MASK output=DIR``: restore a recording."""
+"""``python -m diffmvr.restore input=VIDEO [mask=MASK] output=DIR``: restore a recording."""
 
 import logging
 from collections.abc import Iterator
@@ -21,17 +21,23 @@ from diffmvr.cli import run_cli
 from diffmvr.config import config_dir, weights_dir
 from diffmvr.models.components import resolve_folder
 from diffmvr.pipelines.diffmvr_pipeline import DiffMVRPipeline
+from diffmvr.pipelines.found_masks import FoundMasks
 from diffmvr.pipelines.own_guides import OwnGuide
 from diffmvr.pipelines.restoration import FramePipeline, VideoRestorer
 from diffmvr.pipelines.restoration_output import FORMATS, RestorationOutput
 from diffmvr.pipelines.restoration_report import RestorationReport, hash_weights
 from diffmvr.pipelines.staging import staged_output
-from diffmvr.pipelines.survey import survey
+from diffmvr.pipelines.survey import check_face_box, survey
+from diffmvr.preprocessing.backends import choose_backends
+from diffmvr.preprocessing.frame_source import FrameSource
 from diffmvr.preprocessing.landmarks import FaceLandmarker, find_landmarker_bundle
-from diffmvr.preprocessing.mask_io import open_masks
+from diffmvr.preprocessing.mask_io import MaskSource, davis_annotations, open_masks
+from diffmvr.preprocessing.occlusion import DETECTED
 from diffmvr.preprocessing.picture_folder import read_picture
+from diffmvr.preprocessing.scan import Scanner
 from diffmvr.preprocessing.video_io import open_frames
 from diffmvr.preprocessing.video_writer import CRF
+from diffmvr.structures import FloatArray
 
 log = logging.getLogger(__name__)
 
@@ -51,6 +57,10 @@ class RestoreSettings:
     input: str
     output: str
     mask: str | None = None
+    detect: str = "segmentation"
+    occluder_weights: str | None = None
+    face_weights: str | None = None
+    confidence: float = 0.25
     weights: str | None = None
     format: str = "mp4"
     concat: bool = False
@@ -61,10 +71,11 @@ class RestoreSettings:
     guides: dict[str, str | None] = field(default_factory=dict)
     guide_scales: list[float] | None = None
     clear_threshold: float = 0.005
-    align_past: str = "flow"
+    align_past: str = "layers"
     steps: int = 1
     seed: int = 0
     feather: float = 0.0
+    past_detail: bool = True
     window: int = 16
     fps: str = "25"
     allow_truncated: bool = False
@@ -73,6 +84,7 @@ class RestoreSettings:
 
     def __post_init__(self) -> None:
         check_one_of("format", self.format, FORMATS)
+        check_one_of("detect", self.detect, DETECTED)
         check_one_of("device", self.device, DEVICES)
         check_number("crf", self.crf, 0, 51)
         if self.threads is not None:
@@ -122,9 +134,9 @@ def restore(settings: RestoreSettings, pipeline: FramePipeline | None = None) ->
         settings.allow_truncated,
         threads,
     )
-    mask_path = Path(settings.mask).expanduser() if settings.mask else None
-    masks = open_masks(mask_path, frames, settings.allow_truncated)
     bundle = find_landmarker_bundle(settings.landmarker)
+    face_box = None if settings.face_box is None else np.array(settings.face_box)
+    masks_or_scanner = _open_masks(settings, frames, bundle, face_box)
     landmarker = None if bundle is None else FaceLandmarker(bundle)
 
     destination = Path(settings.output).expanduser()
@@ -152,16 +164,25 @@ def restore(settings: RestoreSettings, pipeline: FramePipeline | None = None) ->
             settings.seed,
             settings.window,
             settings.feather,
+            settings.past_detail,
         )
 
-        # 3. Find the face.
+        # 3. Find the face, and what hides it.
+        masks: MaskSource
+        if isinstance(masks_or_scanner, Scanner):
+            finding = progress.add_task("finding what hides it", total=frames.info.frame_count)
+            masks = FoundMasks.find(
+                frames, masks_or_scanner, settings.detect, lambda: progress.advance(finding)
+            )
+        else:
+            masks = masks_or_scanner
         looking = progress.add_task("finding the face", total=frames.info.frame_count)
         plan = survey(
             frames,
             masks,
             pipeline.resolution,
             landmarker,
-            None if settings.face_box is None else np.array(settings.face_box),
+            face_box,
             on_frame=lambda: progress.advance(looking),
         )
 
@@ -207,7 +228,48 @@ def restore(settings: RestoreSettings, pipeline: FramePipeline | None = None) ->
     return destination
 
 
-_PATHS = ("input", "mask", "output", "weights", "landmarker", "guides")
+_PATHS = (
+    *("input", "mask", "output", "weights", "landmarker", "guides"),
+    *("occluder_weights", "face_weights"),
+)
+
+
+def _open_masks(
+    settings: RestoreSettings,
+    frames: FrameSource,
+    bundle: Path | None,
+    face_box: FloatArray | None,
+) -> MaskSource | Scanner:
+    """Open the masks that are given, or what finds them.
+
+    Raises:
+        FileNotFoundError: if a file is missing.
+        ValueError: if one cannot be used, or no detector is installed.
+    """
+    if settings.mask or davis_annotations(frames.path) is not None:
+        path = Path(settings.mask).expanduser() if settings.mask else None
+        return open_masks(path, frames, settings.allow_truncated)
+    if face_box is not None:
+        check_face_box(face_box, frames.info)
+    face_weights, occluder_weights = (
+        Path(path).expanduser() if path else None
+        for path in (settings.face_weights, settings.occluder_weights)
+    )
+    try:
+        backends = choose_backends(
+            mask=settings.detect,
+            face_weights=face_weights,
+            occluder_weights=occluder_weights,
+            landmarker=bundle,
+            confidence=settings.confidence,
+            boxes=face_box is not None,
+        )
+    except ValueError as error:
+        raise ValueError(
+            f"mask: none is given for {frames.path}, and it cannot be found by itself ({error}); "
+            "give mask=VIDEO, mask=FOLDER of PNGs or mask=PNG (non-zero = hidden)"
+        ) from error
+    return backends.open_scanner(face_box)
 
 
 def parse_rate(text: str) -> Fraction:

@@ -9,9 +9,11 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 from PIL import Image
+from tests.helpers.detectors import OCCLUDER, ColourBackends, disc_frames
 from tests.helpers.recordings import (
     NTSC,
     audio_packets,
@@ -55,6 +57,7 @@ def pipeline(model: Path) -> DiffMVRPipeline:
 @pytest.fixture(autouse=True)
 def _no_landmarks(monkeypatch: pytest.MonkeyPatch) -> None:
     """Small textures have no face: look for none, except where a test asks for it."""
+    monkeypatch.setattr("diffmvr.preprocessing.backends.shipped_detector", lambda task: None)
     monkeypatch.delenv("DIFFMVR_SHARED", raising=False)
     monkeypatch.delenv("DIFFMVR_FACE_LANDMARKER", raising=False)
 
@@ -356,7 +359,7 @@ BAD = {
     "not empty": (not_empty, "full is not empty; give a new folder"),
     "no input": (lambda _: {"input": "null"}, "input: expected a recording, got none"),
     "no output": (lambda _: {"output": "null"}, "output: expected a new folder, got none"),
-    "no mask": (lambda _: {"mask": "null"}, "mask: none is given for "),
+    "no mask": (lambda _: {"mask": "null"}, "cannot be found by itself (mask: segmentation needs"),
     "empty input": (lambda _: {"input": ""}, "input: expected a recording, got none"),
     "empty output": (lambda _: {"output": ""}, "output: expected a new folder, got none"),
     "empty mask": (lambda _: {"mask": ""}, "mask: none is given for "),
@@ -433,6 +436,40 @@ def shipped_or_random(pipeline: DiffMVRPipeline) -> DiffMVRPipeline:
     """The model that ships, where it has been trained already."""
     folder = weights_dir() / DEFAULT_MODEL
     return DiffMVRPipeline.from_pretrained(folder) if folder.is_dir() else pipeline
+
+
+def test_without_a_mask_what_hides_the_face_is_found(
+    tmp_path: Path, pipeline: DiffMVRPipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("diffmvr.restore.choose_backends", lambda **_: ColourBackends())
+    hidden = set(range(4, 8))
+    frames = disc_frames([(90.0, 70.0)] * COUNT, hidden=hidden)
+    source = write_video(tmp_path / "in.mp4", frames)
+
+    output = restore(RestoreSettings(str(source), str(tmp_path / "out"), format="png"), pipeline)
+
+    report = report_of(output)
+    assert report["mask"] == "found by segmentation"
+    assert [row["restored"] for row in report["frames"]] == [t in hidden for t in range(COUNT)]
+    for before, after in zip(frames, open_frames(output / "frames"), strict=True):
+        bar = (before == OCCLUDER).all(axis=2)
+        differs = (before != after.image).any(axis=2)
+        # The bar's ends lie outside of the region of the face.
+        assert not bar.any() or differs[bar].mean() > 0.85
+        # The found mask is a little wider than the bar.
+        near = cv2.dilate(bar.astype(np.uint8), np.ones((17, 17), np.uint8)) != 0
+        assert not differs[~near].any()
+
+
+def test_without_a_mask_and_without_a_face_nothing_is_guessed(
+    tmp_path: Path, pipeline: DiffMVRPipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("diffmvr.restore.choose_backends", lambda **_: ColourBackends())
+    source = write_video(tmp_path / "in.mp4", disc_frames([None] * 4))
+
+    with pytest.raises(ValueError, match=r"mask: none is given for .* and no face was found in it"):
+        restore(RestoreSettings(str(source), str(tmp_path / "out")), pipeline)
+    assert not (tmp_path / "out").exists()
 
 
 @needs_shared

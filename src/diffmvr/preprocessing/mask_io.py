@@ -50,6 +50,11 @@ def open_masks(path: Path | None, frames: FrameSource, allow_truncated: bool = F
     """
     if path is None:
         path = davis_annotations(frames.path)
+        if path is None:
+            raise ValueError(
+                f"mask: none is given for {frames.path}; give mask=VIDEO, mask=FOLDER of PNGs or "
+                "mask=PNG (non-zero = hidden)"
+            )
     if path.is_dir():
         return MaskFolder(path, frames.info)
     if not path.is_file():
@@ -59,22 +64,15 @@ def open_masks(path: Path | None, frames: FrameSource, allow_truncated: bool = F
     return MaskVideo(path, frames.info, allow_truncated)
 
 
-def davis_annotations(frames: Path) -> Path:
-    """Return the masks' folder of a DAVIS-layout clip, ``…/JPEGImages/…/<clip>``.
-
-    Raises:
-        ValueError: if the frames are not laid out so, or there is no folder of masks.
-    """
+def davis_annotations(frames: Path) -> Path | None:
+    """Return the masks' folder of a DAVIS-layout clip, ``…/JPEGImages/…/<clip>``, if it has one."""
     parts = list(frames.absolute().parts)
     if frames.is_dir() and "JPEGImages" in parts:
         last = len(parts) - 1 - parts[::-1].index("JPEGImages")
         folder = Path(*parts[:last], "Annotations", *parts[last + 1 :])
         if folder.is_dir():
             return folder
-    raise ValueError(
-        f"mask: none is given for {frames}, and finding what hides the face by itself is not in "
-        "this version; give mask=VIDEO, mask=FOLDER of PNGs or mask=PNG (non-zero = hidden)"
-    )
+    return None
 
 
 class ConstantMask:

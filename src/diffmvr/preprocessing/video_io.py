@@ -1,5 +1,6 @@
 """Open a recording, whatever it is stored as."""
 
+from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
 
@@ -14,6 +15,7 @@ def open_frames(
     fps: Fraction = Fraction(25),
     allow_truncated: bool = False,
     threads: int = 0,
+    on_lost: Callable[[int], None] | None = None,
 ) -> FrameSource:
     """Open a video file or a folder of pictures.
 
@@ -23,6 +25,8 @@ def open_frames(
         fps: frame rate of a folder of pictures.
         allow_truncated: whether to accept a file that ends before its container says.
         threads: decoding threads; 0 lets FFmpeg choose.
+        on_lost: called with the number of each frame of a video that is damaged or depends on a
+            damaged one, which is then left out; without it damage is an error.
 
     Raises:
         FileNotFoundError: if there is nothing at ``path``.
@@ -32,4 +36,4 @@ def open_frames(
         return FrameFolder(path, name, fps)
     if not path.is_file():
         raise FileNotFoundError(f"{name}: there is no file or folder {path}; check the path")
-    return VideoFile(path, name, allow_truncated, threads)
+    return VideoFile(path, name, allow_truncated, threads, on_lost)

@@ -3,7 +3,7 @@
 import logging
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -35,18 +35,26 @@ class VideoFile:
         name: the argument's name, for messages.
         allow_truncated: whether to read up to the end of a file that was cut off.
         threads: decoding threads; 0 lets FFmpeg choose.
+        on_lost: called with the number of each frame that is damaged or depends on a damaged one,
+            which is then left out; without it damage is an error.
 
     Raises:
         ValueError: if it is not a video, or its first frame cannot be decoded.
     """
 
     def __init__(
-        self, path: Path, name: str = "input", allow_truncated: bool = False, threads: int = 0
+        self,
+        path: Path,
+        name: str = "input",
+        allow_truncated: bool = False,
+        threads: int = 0,
+        on_lost: Callable[[int], None] | None = None,
     ) -> None:
         self.path = path
         self.name = name
         self.allow_truncated = allow_truncated
         self.threads = threads
+        self.on_lost = on_lost
         self._told = False
         with self._open() as container:
             stream = _video_stream(container, path, name)
@@ -66,17 +74,25 @@ class VideoFile:
             ValueError: if the file is damaged or cut off (unless that is allowed), or a frame has
                 no usable time or another size than the first.
         """
-        count, packets, first, previous, shortage = 0, 0, 0, None, ""
+        count, packets, shortage = 0, 0, ""
+        first: int | None = None
+        previous: int | None = None
         with self._open() as container:
             stream = _video_stream(container, self.path, self.name)
             promised = _promised_packets(container, stream)
             promised_end, end = _promised_end(stream), Fraction(0)
             try:
+                pictures = _Pictures(self.on_lost is not None)
                 for packet in container.demux(stream):
                     packets += packet.size > 0
-                    for frame in packet.decode():
+                    for frame in pictures.decode(packet):
+                        if frame is None or (self.on_lost and _goes_back(frame, previous)):
+                            self._lose(count)
+                            count += 1
+                            continue
                         self._check_frame(frame, count, previous)
-                        first, previous = first if count else frame.pts, frame.pts
+                        first = frame.pts if first is None else first
+                        previous = frame.pts
                         time, duration = self._time(frame, count, first)
                         end = (time + duration) * self.info.time_base
                         yield Frame(count, time, duration, self._to_rgb(frame))
@@ -102,11 +118,20 @@ class VideoFile:
         for stream in container.streams.video:
             stream.thread_type = "AUTO"
             stream.codec_context.thread_count = self.threads
+            if self.on_lost is not None:
+                # Otherwise FFmpeg patches damaged pictures up and passes them off as whole.
+                stream.codec_context.options = {"err_detect": "explode"}
         return container
+
+    def _lose(self, index: int) -> None:
+        if self.on_lost is not None:
+            self.on_lost(index)
 
     def _first_frame(self, container: Any, stream: Any) -> Any:
         try:
-            first = next(container.decode(stream), None)
+            pictures = _Pictures(self.on_lost is not None)
+            frames = (f for packet in container.demux(stream) for f in pictures.decode(packet))
+            first = next((frame for frame in frames if frame is not None), None)
         except av.FFmpegError as error:
             raise ValueError(
                 f"{self.name}: the first frame of {self.path} cannot be decoded ({error.strerror});"
@@ -156,7 +181,7 @@ class VideoFile:
         return int(time), int(duration)
 
     def _check_frame(self, frame: Any, index: int, previous: int | None) -> None:
-        if frame.pts is None or (previous is not None and frame.pts <= previous):
+        if _goes_back(frame, previous):
             raise ValueError(
                 f"{self.name}: frame {index} of {self.path} has time {frame.pts} after {previous};"
                 f" times must increase: {REMUX}"
@@ -190,6 +215,40 @@ class VideoFile:
         if not self._told:
             log.warning(message)
             self._told = True
+
+
+class _Pictures:
+    """Decodes the packets of one pass.
+
+    Args:
+        skip_damage: whether to pass over what cannot be decoded, up to the next key frame: until
+            then pictures are made of damaged ones.
+    """
+
+    def __init__(self, skip_damage: bool) -> None:
+        self.skip_damage = skip_damage
+        self._damaged = False
+
+    def decode(self, packet: Any) -> Iterator[Any]:
+        """Yield the pictures that a packet completes; ``None`` for each that is lost."""
+        try:
+            frames = packet.decode()
+        except av.FFmpegError:
+            if not self.skip_damage:
+                raise
+            self._damaged = True
+            yield None
+            return
+        for frame in frames:
+            if self.skip_damage and frame.is_corrupt:
+                self._damaged = True
+            elif frame.key_frame:
+                self._damaged = False
+            yield None if self._damaged else frame
+
+
+def _goes_back(frame: Any, previous: int | None) -> bool:
+    return frame.pts is None or (previous is not None and frame.pts <= previous)
 
 
 def _video_stream(container: Any, path: Path, name: str) -> Any:

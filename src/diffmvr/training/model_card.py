@@ -5,7 +5,12 @@ from pathlib import Path
 
 
 def write_model_card(
-    folder: Path, title: str, facts: Mapping[str, object], scores: Mapping[str, float]
+    folder: Path,
+    title: str,
+    facts: Mapping[str, object],
+    scores: Mapping[str, float],
+    licence: str = "apache-2.0",
+    library: str = "diffusers",
 ) -> None:
     """Write ``README.md`` into a weights folder.
 
@@ -14,8 +19,10 @@ def write_model_card(
         title: what the weights are.
         facts: command, seed, data, steps, minutes, …
         scores: measured values, with the data they were measured on in the name; may be empty.
+        licence: of the weights, by the name that model hubs use.
+        library: what loads them.
     """
-    lines = ["---", "license: apache-2.0", "library_name: diffusers", "---", "", f"# {title}", ""]
+    lines = ["---", f"license: {licence}", f"library_name: {library}", "---", "", f"# {title}", ""]
     lines += [f"- **{name}**: {value}" for name, value in facts.items()]
     if scores:
         lines += ["", "| score | value |", "|---|---|"]

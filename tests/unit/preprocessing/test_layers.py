@@ -66,7 +66,7 @@ def test_head_and_background_are_both_carried(frames):
 
 
 def test_a_camera_that_moves_is_told_from_one_that_stands(frames):
-    past, truth, hole = frames
+    past, _, hole = frames
     clear = np.zeros_like(hole)
     moved = np.roll(past, (6, 6), axis=(0, 1))
     by_six = np.array([[1.0, 0, 6], [0, 1, 6]])

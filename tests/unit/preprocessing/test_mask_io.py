@@ -114,7 +114,7 @@ def test_a_davis_clip_has_its_masks_beside_it(tmp_path: Path, layout: str) -> No
 
 
 def test_no_mask_is_refused(frames) -> None:
-    with pytest.raises(ValueError, match=r"mask: none is given .* not in this version; give mask="):
+    with pytest.raises(ValueError, match=r"mask: none is given for .*; give mask=VIDEO"):
         open_masks(None, frames)
 
 

@@ -1,0 +1,291 @@
+"""``python -m diffmvr.preprocess input=DIR_OR_VIDEO output=STORE``: recordings to a clip store."""
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import hydra
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from diffmvr.checks import check_number
+from diffmvr.cli import run_cli
+from diffmvr.clip_store import ClipStore, ClipStoreWriter, StoreInfo
+from diffmvr.config import config_dir
+from diffmvr.pipelines.restoration_report import package_versions
+from diffmvr.preprocessing.backends import (
+    choose_backends,
+    default_cleaning,
+    hash_files,
+    parse_fps,
+)
+from diffmvr.preprocessing.guides import AutomaticGuides
+from diffmvr.preprocessing.landmarks import find_landmarker_bundle
+from diffmvr.preprocessing.layouts import VIDEO_SUFFIXES, Recording, find_recordings
+from diffmvr.preprocessing.recording import RecordingJob, RecordingResult, RecordingSettings
+from diffmvr.preprocessing.workers import Outcome, process_all
+from diffmvr.reporting.store_index import write_index
+from diffmvr.reporting.store_sheet import save_sheets
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class PreprocessSettings:
+    """What ``conf/preprocess/preprocess.yaml`` holds; every key is explained there.
+
+    Raises:
+        ValueError: if a value is out of range.
+    """
+
+    input: str
+    output: str
+    layout: str = "auto"
+    pattern: str | None = None
+    face: str = "auto"
+    boxes: str | None = None
+    face_weights: str | None = None
+    landmarker: str | None = None
+    mask: str = "segmentation"
+    masks: str | None = None
+    occluder_weights: str | None = None
+    confidence: float = 0.25
+    trusted: bool = False
+    close: float | None = None
+    fill_gap: int | None = None
+    dilate: float | None = None
+    size: int = 512
+    fps: str | None = "20"
+    picture_rate: str = "25"
+    max_gap: int = 10
+    max_frames: int = 600
+    clear_threshold: float = 0.005
+    image_suffix: str = ".png"
+    workers: int = 2
+    sheets: bool = True
+
+    def __post_init__(self) -> None:
+        check_number("workers", self.workers, 1, 1024)
+
+    @classmethod
+    def from_config(cls, config: DictConfig) -> "PreprocessSettings":
+        """Check the types of a composed configuration and wrap it.
+
+        Raises:
+            ValueError: naming the key that is missing or whose value has the wrong type.
+        """
+        if not config.input:
+            raise ValueError("input: expected a recording or a folder, got none; give input=PATH")
+        if not config.output:
+            raise ValueError("output: expected the store's folder, got none; give output=STORE")
+        try:
+            values: Any = OmegaConf.to_container(OmegaConf.merge(OmegaConf.structured(cls), config))
+        except OmegaConfBaseException as error:
+            raise ValueError(f"{error.full_key}: {str(error).splitlines()[0]}") from error
+        return cls(**values)
+
+
+@dataclass(frozen=True)
+class PreprocessSummary:
+    """What became of the recordings.
+
+    Attributes:
+        store: the store's folder.
+        done: results of the recordings that were processed now.
+        complete_before: names of those that were in the store already.
+        failed: why the others could not be used, by name.
+    """
+
+    store: Path
+    done: tuple[RecordingResult, ...]
+    complete_before: tuple[str, ...]
+    failed: dict[str, str]
+
+
+def preprocess(settings: PreprocessSettings) -> PreprocessSummary:
+    """Make recordings into a clip store, or add to one; finished recordings are skipped.
+
+    Raises:
+        FileNotFoundError: if an input is missing.
+        ValueError: if an input or a setting cannot be used.
+        OSError: if the disk is full; what is complete stays, and the next run goes on from there.
+    """
+    # 1. What there is to do, and with what.
+    recordings = find_recordings(_path(settings.input), settings.layout, settings.pattern)
+    backends = choose_backends(
+        settings.face,
+        settings.mask,
+        _optional_path(settings.face_weights),
+        _optional_path(settings.occluder_weights),
+        find_landmarker_bundle(settings.landmarker),
+        settings.confidence,
+        settings.trusted,
+        settings.boxes is not None,
+    )
+    how = RecordingSettings(
+        backends,
+        default_cleaning(
+            settings.mask, settings.size, settings.close, settings.fill_gap, settings.dilate
+        ),
+        settings.size,
+        parse_fps(settings.fps),
+        settings.clear_threshold,
+        settings.max_gap,
+        settings.max_frames,
+    )
+    info = StoreInfo(
+        size=settings.size,
+        clear_threshold=settings.clear_threshold,
+        image_suffix=settings.image_suffix,
+        settings={
+            "face": backends.face,
+            "mask": backends.mask,
+            "confidence": settings.confidence,
+            "close": how.cleaning.close,
+            "fill_gap": how.cleaning.fill_gap,
+            "dilate": how.cleaning.dilate,
+            "fps": settings.fps,
+            "max_gap": settings.max_gap,
+            "max_frames": settings.max_frames,
+        },
+        weights={name: hash_files(path) for name, path in backends.weights.items()},
+        tools=package_versions(),
+    )
+    rate = parse_fps(settings.picture_rate) or Fraction(25)
+    jobs = [
+        RecordingJob(
+            recording,
+            find_beside(settings.masks, recording, len(recordings), "masks"),
+            find_beside(settings.boxes, recording, len(recordings), "boxes"),
+            rate,
+        )
+        for recording in recordings
+    ]
+
+    # 2. Process what the store does not have.
+    writer = ClipStoreWriter(_path(settings.output), info)
+    before = [job.name for job in jobs if writer.is_complete(job.name)]
+    open_jobs = [job for job in jobs if job.name not in set(before)]
+    if before:
+        log.info("%d of %d recordings are in the store already", len(before), len(jobs))
+    done: list[RecordingResult] = []
+    failed: dict[str, str] = {}
+    with _progress() as progress:
+        whole = progress.add_task("recordings", total=len(open_jobs))
+        frames = progress.add_task("frames", total=None)
+
+        def finished(job: RecordingJob, outcome: Outcome) -> None:
+            progress.advance(whole)
+            if isinstance(outcome, RecordingResult):
+                done.append(outcome)
+                log.info("%s", _describe(outcome))
+            else:
+                failed[job.name] = outcome
+                log.error("%s: %s", job.name, outcome)
+
+        try:
+            process_all(
+                writer,
+                open_jobs,
+                how,
+                settings.workers,
+                lambda count: progress.advance(frames, count),
+                finished,
+            )
+        finally:
+            # 3. The store is readable at every end of a run.
+            if done or before:
+                writer.finish()
+    # 4. Something to look at.
+    if (done or before) and settings.sheets:
+        store = ClipStore(writer.root)
+        save_sheets(store, AutomaticGuides(("symmetric", "past"), align_past="similarity"))
+        log.info("look at %s", write_index(store))
+    return PreprocessSummary(writer.root, tuple(done), tuple(before), failed)
+
+
+def find_beside(given: str | None, recording: Recording, count: int, name: str) -> Path | None:
+    """Find what belongs to a recording: masks or boxes.
+
+    Args:
+        given: the user's path: for one recording its own; for several a folder that holds, for
+            each, a folder or a file of the recording's name.
+        recording: the recording.
+        count: how many recordings there are.
+        name: the argument's name, for messages.
+
+    Returns:
+        The path; for masks without one, what lies beside the recording, or ``None``.
+
+    Raises:
+        FileNotFoundError: if there is nothing for this recording.
+    """
+    if given is None:
+        return recording.masks if name == "masks" else None
+    path = _path(given)
+    if not path.exists():
+        raise FileNotFoundError(f"{name}: there is no file or folder {path}; check the path")
+    if count == 1 and not (name == "boxes" and path.is_dir()):
+        return path
+    suffixes = ("", ".png", *VIDEO_SUFFIXES) if name == "masks" else (".csv", ".parquet")
+    for suffix in suffixes:
+        if (candidate := path / f"{recording.name}{suffix}").exists():
+            return candidate
+    raise FileNotFoundError(
+        f"{name}: {path} holds nothing called {recording.name!r}; with several recordings give a "
+        f"folder with one entry for each, named like the recording"
+    )
+
+
+def _describe(result: RecordingResult) -> str:
+    skipped = ", ".join(f"{count} {reason}" for reason, count in sorted(result.skipped.items()))
+    text = f"{result.name}: {result.kept} frames in {len(result.clips)} clips"
+    return f"{text}; left out: {skipped}" if skipped else text
+
+
+def _path(text: str) -> Path:
+    return Path(text).expanduser()
+
+
+def _optional_path(text: str | None) -> Path | None:
+    return None if text is None else _path(text)
+
+
+@contextmanager
+def _progress() -> Iterator[Progress]:
+    """Show progress on a terminal's stderr; elsewhere keep quiet."""
+    console = Console(stderr=True)
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
+        yield progress
+
+
+# In a folder of its own, because next to the others ``mask=`` would name the group ``conf/mask``.
+@hydra.main(
+    version_base="1.3", config_path=str(config_dir() / "preprocess"), config_name="preprocess"
+)
+@run_cli
+def main(config: DictConfig) -> None:
+    """Make the clip store that the composed configuration names."""
+    summary = preprocess(PreprocessSettings.from_config(config))
+    if summary.failed:
+        names = ", ".join(sorted(summary.failed))
+        raise ValueError(
+            f"input: {len(summary.failed)} recordings could not be used ({names}; the reasons are "
+            f"above); everything else is in {summary.store}"
+        )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,164 @@
+"""What finds faces, and what hides them, in single images (paper 3.1): one protocol.
+
+- ``yolo``: :class:`diffmvr.preprocessing.yolo.YoloDetector`, fine-tuned weights, needs ultralytics;
+- ``mediapipe``: :class:`MediapipeFaces`, the box around the Face Landmarker's landmarks;
+- ``given``: :class:`GivenBoxes`, boxes from a file.
+
+K detections; boxes are (x0, y0, x1, y1) in pixels, integer values at pixel centres.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+import polars as pl
+
+from diffmvr.checks import check_shape
+from diffmvr.preprocessing.landmarks import FaceLandmarker
+from diffmvr.structures import FloatArray, UInt8Array
+
+LANDMARK_MARGIN = 0.05
+"""The box around landmarks is larger by this share of its size on every side, as in ``face``."""
+
+BOX_COLUMNS = ("frame", "x0", "y0", "x1", "y1")
+
+
+@dataclass(frozen=True, eq=False)
+class Detections:
+    """What was found in one image, the best first.
+
+    Attributes:
+        boxes: ``[K, 4]`` float.
+        scores: ``[K]`` float in [0, 1].
+        masks: ``[K, H, W]`` uint8 0/1, 1 = part of the object, or ``None`` if the detector draws no
+            outlines.
+    """
+
+    boxes: FloatArray
+    scores: FloatArray
+    masks: UInt8Array | None = None
+
+    def __post_init__(self) -> None:
+        check_shape("boxes", self.boxes, (None, 4))
+        check_shape("scores", self.scores, (len(self.boxes),))
+        if self.masks is not None:
+            check_shape("masks", self.masks, (len(self.boxes), None, None))
+
+    def __len__(self) -> int:
+        return len(self.boxes)
+
+    @classmethod
+    def none(cls) -> "Detections":
+        """Return the detections of an image that shows nothing."""
+        return cls(np.empty((0, 4)), np.empty(0))
+
+
+class Detector(Protocol):
+    """Finds objects of one kind in an image."""
+
+    def detect(self, image: UInt8Array) -> Detections:
+        """Return what ``[H, W, 3]`` uint8 RGB shows."""
+        ...
+
+
+class MediapipeFaces:
+    """One face, by MediaPipe's Face Landmarker; for those without detector weights.
+
+    Args:
+        landmarker: used for this alone; it follows the face from call to call.
+    """
+
+    def __init__(self, landmarker: FaceLandmarker) -> None:
+        self.landmarker = landmarker
+
+    def detect(self, image: UInt8Array) -> Detections:
+        """Return the face of the next frame, with score 1, or nothing.
+
+        Raises:
+            LandmarkerUnavailableError: if MediaPipe or a library it needs is missing.
+        """
+        points = self.landmarker.detect(image)
+        return Detections.none() if points is None else Detections(box_around(points), np.ones(1))
+
+    def close(self) -> None:
+        """Forget the video and free what MediaPipe holds."""
+        self.landmarker.close()
+
+
+class GivenBoxes:
+    """Boxes that are known beforehand, by the frame's number.
+
+    A file knows a frame by its number and not by its looks, so :meth:`seek` names the next one.
+
+    Args:
+        boxes: ``[K, 4]`` by frame number; frames that are absent show no face.
+    """
+
+    def __init__(self, boxes: Mapping[int, FloatArray]) -> None:
+        for frame, rows in boxes.items():
+            check_shape(f"boxes of frame {frame}", rows, (None, 4))
+            for x0, y0, x1, y1 in rows:
+                if not (x0 < x1 and y0 < y1):
+                    raise ValueError(
+                        f"boxes: expected x0 < x1 and y0 < y1 in frame {frame}, "
+                        f"got ({x0:g}, {y0:g}, {x1:g}, {y1:g})"
+                    )
+        self.boxes = dict(boxes)
+        self._next = 0
+
+    @classmethod
+    def from_file(cls, path: Path) -> "GivenBoxes":
+        """Read a .csv or .parquet table with columns frame, x0, y0, x1, y1.
+
+        Raises:
+            FileNotFoundError: if there is no such file.
+            ValueError: if it is no such table.
+        """
+        if not path.is_file():
+            raise FileNotFoundError(f"boxes: there is no file {path}; check the path")
+        try:
+            table = pl.read_parquet(path) if path.suffix == ".parquet" else pl.read_csv(path)
+            table = table.select(
+                pl.col("frame").cast(pl.Int64),
+                *(pl.col(c).cast(pl.Float64) for c in BOX_COLUMNS[1:]),
+            )
+        except pl.exceptions.PolarsError as error:
+            raise ValueError(
+                f"boxes: {path} is not a table with columns {', '.join(BOX_COLUMNS)} ({error})"
+            ) from error
+        groups = table.partition_by("frame", as_dict=True)
+        return cls({int(key[0]): rows[:, 1:].to_numpy() for key, rows in groups.items()})
+
+    def seek(self, frame: int) -> None:
+        """Say which frame comes next."""
+        self._next = frame
+
+    def detect(self, image: UInt8Array) -> Detections:
+        """Return the boxes of the next frame, with score 1; the image is not looked at."""
+        boxes = self.boxes.get(self._next, np.empty((0, 4)))
+        self._next += 1
+        return Detections(boxes, np.ones(len(boxes)))
+
+
+class FixedBox(GivenBoxes):
+    """One box that is the face of every frame.
+
+    Args:
+        box: ``[4]``.
+    """
+
+    def __init__(self, box: FloatArray) -> None:
+        super().__init__({0: box[None]})
+
+    def detect(self, image: UInt8Array) -> Detections:
+        """Return the box, with score 1."""
+        return Detections(self.boxes[0], np.ones(1))
+
+
+def box_around(points: FloatArray) -> FloatArray:
+    """Return ``[1, 4]``, the box around landmarks ``[N, 2]`` with its margin."""
+    low, high = points.min(axis=0), points.max(axis=0)
+    margin = LANDMARK_MARGIN * (high - low)
+    return np.concatenate([low - margin, high + margin])[None]
