@@ -1,5 +1,7 @@
 """Fixtures shared by the test tree."""
 
+import logging
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -17,3 +19,12 @@ def _one_thread() -> None:
 def frozen_parts(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a random ``vae/`` and ``image_encoder/``."""
     return save_frozen_parts(tmp_path_factory.mktemp("frozen"))
+
+
+@pytest.fixture(autouse=True)
+def _own_logging() -> Iterator[None]:
+    """Hydra gives the root logger handlers on the streams of the test that ran it."""
+    root = logging.getLogger()
+    handlers, level = list(root.handlers), root.level
+    yield
+    root.handlers[:], root.level = handlers, level

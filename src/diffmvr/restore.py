@@ -57,10 +57,6 @@ class RestoreSettings:
     input: str
     output: str
     mask: str | None = None
-    detect: str = "segmentation"
-    occluder_weights: str | None = None
-    face_weights: str | None = None
-    confidence: float = 0.25
     weights: str | None = None
     format: str = "mp4"
     concat: bool = False
@@ -68,6 +64,10 @@ class RestoreSettings:
     audio: bool = True
     landmarker: str | None = None
     face_box: list[float] | None = None
+    detect: str = "segmentation"
+    occluder_weights: str | None = None
+    face_weights: str | None = None
+    confidence: float = 0.25
     guides: dict[str, str | None] = field(default_factory=dict)
     guide_scales: list[float] | None = None
     clear_threshold: float = 0.005

@@ -1,8 +1,10 @@
 """A loss on what the autoencoder shows of the prediction (ours, not the paper's).
 
-Equal errors in the latents are not equal errors in the picture.  L_dec compares the decoded
-estimate of the clean latents with the decoded truth, inside the hole:
-L_dec = Σ m ‖D(ŷ_0) − D(y_0)‖² / Σ m.
+Equal errors in the latents are not equal errors in the picture, and a frame that the past guide
+shows all but perfectly is spoilt by an error that would not be seen in another.  L_dec is the mean
+over frames of ln(MSE + ε), with MSE the squared error of the decoded estimate D(ŷ_0) from the
+decoded truth D(y_0) inside the hole: the PSNR, up to sign and scale (as in image restoration, e.g.
+Chen et al. 2022).
 
 N frames, c × h × w latents, H × W pixels.
 """
@@ -14,9 +16,12 @@ from torch import Tensor, nn
 
 from diffmvr.checks import check_same_shape
 
+FLOOR = 4e-4
+"""ε: the squared error, in units of [-1, 1], of 40 dB; what is better counts no more."""
+
 
 class DecodedLoss(nn.Module):
-    """Mean squared error of the decoded estimate inside the hole, in units of [-1, 1].
+    """Mean logarithm of the decoded estimate's squared error inside the hole.
 
     Args:
         weight: its share in the training loss; 0 (the paper) leaves it out.
@@ -31,7 +36,7 @@ class DecodedLoss(nn.Module):
     def forward(
         self, estimate: Tensor, clean: Tensor, mask: Tensor, decode: Callable[[Tensor], Tensor]
     ) -> Tensor:
-        """Return L_dec, not yet multiplied by its weight.
+        """Return L_dec, not yet multiplied by its weight; frames without a hole do not count.
 
         Args:
             estimate: ``[N, c, h, w]``, ŷ_0.
@@ -44,4 +49,7 @@ class DecodedLoss(nn.Module):
             truth = decode(clean)
         error = (decode(estimate) - truth).square().mean(dim=1, keepdim=True)
         hidden = nn.functional.interpolate(mask, size=error.shape[-2:], mode="nearest")
-        return (error * hidden).sum() / hidden.sum().clamp(min=1)
+        size = hidden.sum(dim=(1, 2, 3))
+        per_frame = (error * hidden).sum(dim=(1, 2, 3)) / size.clamp(min=1)
+        logarithm = torch.log(per_frame + FLOOR)
+        return logarithm[size > 0].sum() / (size > 0).sum().clamp(min=1)

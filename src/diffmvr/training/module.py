@@ -102,13 +102,14 @@ class DiffMVRModule(L.LightningModule):
         generator = self._generator(self.global_step, self.global_rank)
         losses = self.losses(batch, generator)
         total = losses["denoising"] + self.motion.weight * losses["motion"]
+        share = self.motion.weight * losses["motion"] / total
         if "decoded" in losses:
             total = total + self.decoded.weight * losses["decoded"]
             self.log("train/loss_decoded", losses["decoded"])
-        share = self.motion.weight * losses["motion"] / total
         self.log("train/loss", total, prog_bar=True)
         self.log("train/loss_denoising", losses["denoising"])
         self.log("train/loss_motion", losses["motion"])
+        # Of Eq. 2.
         self.log("train/motion_share", share)
         return total
 

@@ -1,5 +1,7 @@
 """The loss on the picture: inside the hole, of what the decoder shows."""
 
+import math
+
 import pytest
 import torch
 
@@ -19,13 +21,22 @@ def hole() -> torch.Tensor:
     return mask
 
 
-def test_it_is_the_mean_squared_error_inside_the_hole() -> None:
+def test_it_is_the_mean_psnr_inside_the_hole_up_to_scale() -> None:
     estimate, clean, mask = torch.randn(N, C, SIDE, SIDE), torch.randn(N, C, SIDE, SIDE), hole()
-    expected = (estimate - clean)[:, :, 1:3, 1:3].square().mean()
-    torch.testing.assert_close(DecodedLoss()(estimate, clean, mask, upsample), expected)
+    errors = (estimate - clean)[:, :, 1:3, 1:3].square().mean(dim=(1, 2, 3))
+    psnr = 10 * torch.log10(4 / errors)  # of a range of 2
+    loss = DecodedLoss()(estimate, clean, mask, upsample)
+    torch.testing.assert_close(
+        -10 / math.log(10) * loss + 10 * math.log10(4), psnr.mean(), atol=0.01, rtol=0
+    )
     estimate[:, :, 0] += 9  # not hidden
-    torch.testing.assert_close(DecodedLoss()(estimate, clean, mask, upsample), expected)
-    assert DecodedLoss()(clean, clean, mask, upsample) == 0
+    torch.testing.assert_close(DecodedLoss()(estimate, clean, mask, upsample), loss)
+
+
+def test_what_is_better_than_40_db_counts_no_more() -> None:
+    clean = torch.randn(N, C, SIDE, SIDE)
+    exact = DecodedLoss()(clean, clean, hole(), upsample)
+    assert exact == pytest.approx(math.log(4 * 10**-4))
 
 
 def test_the_gradient_reaches_the_estimate_and_not_the_truth() -> None:
@@ -35,9 +46,13 @@ def test_the_gradient_reaches_the_estimate_and_not_the_truth() -> None:
     assert estimate.grad.abs().sum() > 0 and clean.grad is None
 
 
-def test_nothing_hidden_is_no_loss() -> None:
-    clean = torch.randn(N, C, SIDE, SIDE)
-    assert DecodedLoss()(clean + 1, clean, torch.zeros(N, 1, SIDE, SIDE), upsample) == 0
+def test_frames_without_a_hole_do_not_count() -> None:
+    clean, mask = torch.randn(N, C, SIDE, SIDE), hole()
+    assert DecodedLoss()(clean + 1, clean, torch.zeros_like(mask), upsample) == 0
+    mask[1] = 0
+    error = clean + torch.tensor([1.0, 50.0]).view(2, 1, 1, 1)
+    one = DecodedLoss()(error[:1], clean[:1], mask[:1], upsample)
+    torch.testing.assert_close(DecodedLoss()(error, clean, mask, upsample), one)
 
 
 def test_a_negative_weight_is_refused() -> None:
