@@ -22,3 +22,5 @@ $PYTHON experiments/ship.py "$OUT/runs/pretrain_unet/model" "$OUT/tiny-base"
 $PYTHON -m diffmvr.train --config-name ship_unet threads=1 paths.weights="$OUT" \
     hydra.run.dir="$OUT/runs/diffmvr_tiny"
 $PYTHON experiments/ship.py "$OUT/runs/diffmvr_tiny/model" "$OUT/diffmvr-tiny" --base ../tiny-base
+
+# 4. The detectors, which need the extra `detect` and the real clips: experiments/detectors.py.

@@ -205,7 +205,8 @@ def preprocess(settings: PreprocessSettings) -> PreprocessSummary:
     # 4. Something to look at.
     if (done or before) and settings.sheets:
         store = ClipStore(writer.root)
-        save_sheets(store, AutomaticGuides(("symmetric", "past"), align_past="similarity"))
+        guides = AutomaticGuides(("symmetric", "past"), store.info.clear_threshold, "similarity")
+        save_sheets(store, guides)
         log.info("look at %s", write_index(store))
     return PreprocessSummary(writer.root, tuple(done), tuple(before), failed)
 
