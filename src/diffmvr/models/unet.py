@@ -45,7 +45,8 @@ def load_unet(folder: Path, guide: GuideSettings | None = None) -> Any:
     A base without guides (Stable Diffusion 1.5, 4 or 9 channels) is widened with zero-initialised
     input channels, and every guide's keys and values start from the base's own.  A guided base
     gives each guide what it has for that guide; a new guide starts from the base's first.  At step
-    0 a widened base therefore computes what the base computed.
+    0 a widened base therefore computes what the base computed; only where differences are to be
+    predicted (``guide.residual``) by a base that predicts whole frames, its output starts at zero.
 
     Args:
         folder: holds ``config.json`` and safetensors weights.
@@ -68,12 +69,6 @@ def load_unet(folder: Path, guide: GuideSettings | None = None) -> Any:
             raise ValueError(f"{folder} holds a U-Net without guides; give the guide settings")
         guide = GuideSettings(**saved)
     base_kinds = GuideSettings(**saved).kinds if saved else ()
-    if guide.uses_residual and not (saved and GuideSettings(**saved).residual):
-        log.warning(
-            "guide.residual: %s was trained to predict whole frames and has to learn anew to "
-            "predict differences; set guide.residual=false to start from what it knows",
-            folder,
-        )
     state = load_file(find_weights(folder))
     latent_channels = config["out_channels"]
 
@@ -85,6 +80,10 @@ def load_unet(folder: Path, guide: GuideSettings | None = None) -> Any:
         raise ValueError(f"{folder}: weights of another architecture: no {error}") from error
     except RuntimeError as error:
         raise ValueError(f"{folder}: weights of another architecture: {error}") from error
+    if guide.uses_residual and not (saved and GuideSettings(**saved).uses_residual):
+        # A base that predicts whole frames knows nothing of differences: begin with none.
+        torch.nn.init.zeros_(unet.conv_out.weight)
+        torch.nn.init.zeros_(unet.conv_out.bias)
     return unet
 
 

@@ -185,3 +185,14 @@ def test_an_unknown_input_layout_is_an_error(tmp_path: Path, channels: int) -> N
     plain_unet(channels).save_pretrained(tmp_path)
     with pytest.raises(ValueError, match=rf"conv_in: {channels} input channels fit no known"):
         load_unet(tmp_path, settings())
+
+
+def test_a_base_of_whole_frames_begins_its_differences_at_zero(guided: Path) -> None:
+    noisy = random(2, settings(pathway="both").in_channels(C), 8, 8)
+    tokens = (random(2, 7, CROSS_ATTENTION_DIM),) * 2
+
+    def output(guide: GuideSettings) -> Tensor:
+        return load_unet(guided, guide).eval()(noisy, 500, tokens).sample
+
+    assert not output(settings(pathway="both", residual=True)).any()
+    assert output(settings(pathway="both")).any()
