@@ -2,7 +2,8 @@
 
 ultralytics (AGPL-3.0, the optional extra ``detect``) writes a settings file when it is imported,
 sends usage events and looks for fonts, updates and weights on the network unless it is told not
-to, and replaces ``torch.save``.  Every import of it in diffmvr goes through here.
+to, and replaces ``torch.save`` and ``PIL.Image.open``.  Every import of it in diffmvr goes through
+here.
 """
 
 import atexit
@@ -18,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from PIL import Image
 
 log = logging.getLogger(__name__)
 
@@ -68,7 +70,8 @@ def import_ultralytics(home: Path | None = None) -> None:
 
     wanted = {"YOLO_CONFIG_DIR": str(home), "YOLO_OFFLINE": "1", "YOLO_VERBOSE": "False"}
     before = {name: os.environ.get(name) for name in (*wanted, "OMP_NUM_THREADS")}
-    torch_save = torch.save
+    # It replaces both; its own way to open a picture installs packages.
+    torch_save, open_image = torch.save, Image.open
     os.environ.update(wanted)
     try:
         package = importlib.import_module("ultralytics")
@@ -78,7 +81,7 @@ def import_ultralytics(home: Path | None = None) -> None:
         switches = {name: False for name, value in settings.items() if isinstance(value, bool)}
         settings.update({**switches, **folders})
     finally:
-        torch.save = torch_save
+        torch.save, Image.open = torch_save, open_image
         _restore(before)
     package._diffmvr_confined = True  # type: ignore[attr-defined]
     log.warning(_NOTICE)

@@ -167,14 +167,14 @@ def test_import_is_confined(tmp_path):
     home = tmp_path / "home"
     home.mkdir()
     code = (
-        "import os, torch; save = torch.save\n"
+        "import os, torch; from PIL import Image; save, look = torch.save, Image.open\n"
         "from pathlib import Path\n"
         "from diffmvr.preprocessing.yolo_runtime import import_ultralytics\n"
         f"import_ultralytics(Path({str(tmp_path / 'run')!r}))\n"
         "from ultralytics.utils import ONLINE, SETTINGS, USER_CONFIG_DIR\n"
         "assert not ONLINE and not SETTINGS['sync'] and not SETTINGS['wandb']\n"
         f"assert str(USER_CONFIG_DIR).startswith({str(tmp_path / 'run')!r})\n"
-        "assert torch.save is save and 'YOLO_OFFLINE' not in os.environ\n"
+        "assert torch.save is save and Image.open is look and 'YOLO_OFFLINE' not in os.environ\n"
     )
     environment = {**os.environ, "HOME": str(home), "MPLCONFIGDIR": str(tmp_path / "mpl")}
     subprocess.run([sys.executable, "-c", code], check=True, env=environment, cwd=home)
