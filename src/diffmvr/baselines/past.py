@@ -2,12 +2,12 @@
 
 import numpy as np
 
-from diffmvr.baselines.filling import fill_from, fill_holes, inpaint
+from diffmvr.baselines.filling import fill_from, fill_holes
 from diffmvr.checks import check_one_of
 from diffmvr.preprocessing.alignment import compose, invert, propagate_past
 from diffmvr.preprocessing.guides import AutomaticGuides
+from diffmvr.preprocessing.inpainting import inpaint
 from diffmvr.preprocessing.reference import occluded_share, past_clear_index
-from diffmvr.preprocessing.symmetry import GREY
 from diffmvr.structures import Clip, FloatArray, UInt8Array
 
 NAMES = {"none": "copy_past", "similarity": "copy_past_aligned", "flow": "flow"}
@@ -65,7 +65,7 @@ class PastFrame:
 class PastGuide:
     """The past guide itself, pasted: what DiffMVR is led by, without the network.
 
-    Where it does not show the hole, Telea fills it.  Not a floor of the paper's: it tells what of
+    A frame without a past is filled by Telea.  Not a floor of the paper's: it tells what of
     DiffMVR's score the guide has earned, and what the network has.
 
     Args:
@@ -82,8 +82,8 @@ class PastGuide:
         guides = self._guides(clip)
 
         def fill(t: int) -> UInt8Array:
-            # The guide is grey where it knows nothing.
-            known = (guides.images[t, 0] != GREY).any(axis=-1) & guides.valid[t, 0]
-            return fill_from(guides.images[t, 0], known, clip.observed[t], clip.mask[t] != 0)
+            if guides.valid[t, 0]:
+                return guides.images[t, 0]
+            return inpaint(clip.observed[t], clip.mask[t] != 0)
 
         return fill_holes(clip, fill)

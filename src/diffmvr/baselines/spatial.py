@@ -2,7 +2,8 @@
 
 import cv2
 
-from diffmvr.baselines.filling import fill_from, fill_holes, inpaint
+from diffmvr.baselines.filling import fill_from, fill_holes
+from diffmvr.preprocessing.inpainting import inpaint
 from diffmvr.preprocessing.symmetry import mirror_visible_half
 from diffmvr.structures import Clip, UInt8Array
 

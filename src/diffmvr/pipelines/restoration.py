@@ -178,7 +178,7 @@ class VideoRestorer:
         carried_frame: list[FrameAndMask] = []
         for window in windows(paired(frames, masks), self._window):
             clip = _cut(window, survey, carried)
-            guides = self._guides(clip)
+            guides, carried = self._guides(clip)
             restored = self._restore_crops(clip, guides)
             originals = [*carried_frame, *window]
             places = [
@@ -198,21 +198,24 @@ class VideoRestorer:
                 time = float(frame.pts * frames.info.time_base)
                 record = self._record(clip, guides, k, survey, time)
                 yield RestoredFrame(frame, result, mask, record)
-            carried = self._guide_builder.last_clear_frame(clip)
             carried_frame = []
             if carried is not None:
                 carried_frame = [originals[_position(clip, carried)]]
 
-    def _guides(self, clip: Clip) -> Guides:
-        """Find the guides of a window, and put the user's own pictures in their place."""
-        guides = self._guide_builder(clip)
+    def _guides(self, clip: Clip) -> tuple[Guides, Clip | None]:
+        """Find the guides of a window, and put the user's own pictures in their place.
+
+        Returns:
+            Them, and the last clear frame, to be carried over to the next window.
+        """
+        guides, last_clear = self._guide_builder.with_last_clear_frame(clip)
         size = clip.observed.shape[1]
         for kind, own in self.own_guides.items():
             g = self.kinds.index(kind)
             guides.valid[:, g] = True
             for t in np.flatnonzero(clip.mask.any(axis=(1, 2))):
                 guides.images[t, g] = own.in_crop(clip.track.similarity[t], size)
-        return guides
+        return guides, last_clear
 
     def _restore_crops(self, clip: Clip, guides: Guides) -> UInt8Array:
         """Return ``[T, p, p, 3]``; frames without a hole do not go through the model."""

@@ -1,6 +1,6 @@
 """The guide images of a clip, found in the clip itself (paper 3.2)."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from diffmvr.checks import check_number, check_one_of
 from diffmvr.preprocessing.alignment import compose, invert, propagate_past
+from diffmvr.preprocessing.inpainting import inpaint
 from diffmvr.preprocessing.layers import Motions, propagate_in_layers
 from diffmvr.preprocessing.reference import occluded_share, past_clear_index, pixels_in_box
 from diffmvr.preprocessing.symmetry import GREY, mirror_visible_half
@@ -29,15 +30,17 @@ class AutomaticGuides:
     - ``"symmetric"``: the visible part of the frame mirrored about the facial midline.  Not valid
       where the frame is occluded and the mirror shows no hidden pixel of the face box.
     - ``"past"``: the most recent earlier frame whose face is unobstructed, carried to the current
-      one.  Not valid, and grey, where there is none.
+      one.  Not valid, and grey, where there is none.  With ``"layers"``, what it does not show is
+      the current frame, inpainted from its rim (Telea) where that is hidden too.
     - ``"present"``: the current frame with its hole grey (decisions 12).  Always valid.
 
     Args:
         kinds: the guides in order, each one of the three above.
         clear_threshold: largest occluded share of the face box of an unobstructed frame.
         align_past: ``"similarity"`` carries the past frame by the motion of the head,
-            ``"flow"`` refines that by dense flow in the frames that are occluded, ``"none"``
-            leaves the past frame as it is (the paper; decisions 20).
+            ``"flow"`` refines that by dense flow in the frames that are occluded, ``"layers"``
+            lets each pixel there follow the head, the flow or nothing (see ``layers.py``), and
+            ``"none"`` leaves the past frame as it is (the paper; decisions 20).
 
     Raises:
         ValueError: on an unknown kind or alignment, a repeated kind or none at all.
@@ -61,9 +64,19 @@ class AutomaticGuides:
 
     def __call__(self, clip: Clip) -> Guides:
         """Return the guides of every frame of ``clip``; ``clip.frames`` is not looked at."""
+        return self.with_last_clear_frame(clip)[0]
+
+    def with_last_clear_frame(self, clip: Clip) -> tuple[Guides, Clip | None]:
+        """Return the guides, and the last unobstructed frame if the past is a guide.
+
+        That frame is a clip, to put before the frames that follow: their guides are then what they
+        would be, had the whole recording been one clip.
+        """
         share = occluded_share(clip.mask, clip.track.face_box)
         past_index = past_clear_index(share, self.clear_threshold)
-        clear = self._clear_frames(clip) if "past" in self.kinds else {}
+        clear: dict[int, PastFrame] = {}
+        if "past" in self.kinds:
+            clear = self._clear_frames(clip, np.flatnonzero(share <= self.clear_threshold).tolist())
         length, height, width, _ = clip.observed.shape
         images = np.full((length, len(self.kinds), height, width, 3), GREY, np.uint8)
         valid = np.zeros((length, len(self.kinds)), bool)
@@ -76,40 +89,20 @@ class AutomaticGuides:
                     hidden = clip.mask[t, ..., None] != 0
                     images[t, g], valid[t, g] = np.where(hidden, GREY, clip.observed[t]), True
                 elif past >= 0:
-                    images[t, g] = self._carry_past(clip, clear[past], past, t)[0]
+                    images[t, g] = self._past(clip, clear[past], past, t)
                     valid[t, g] = True
-        return Guides(images, valid, past_index)
+        guides = Guides(images, valid, past_index)
+        return guides, _alone(clip, clear, max(clear)) if clear else None
 
-    def last_clear_frame(self, clip: Clip) -> Clip | None:
-        """Return the last unobstructed frame, as a clip to put before the frames that follow.
-
-        Its guides are then what they would be, had the whole recording been one clip.
-        """
-        clear = self._clear_frames(clip)
-        if not clear:
-            return None
-        index = max(clear)
-        one = slice(index, index + 1)
-        return Clip(
-            clip.clip_id,
-            clip.subject_id,
-            observed=clear[index].image[None].copy(),
-            mask=clear[index].mask[None].copy(),
-            track=clip.track[one],
-            frames=None,
-            frame_index=clip.frame_index[one],
-        )
-
-    def _clear_frames(self, clip: Clip) -> dict[int, PastFrame]:
-        """Return every unobstructed frame by its index.
+    def _clear_frames(self, clip: Clip, indices: Sequence[int]) -> dict[int, PastFrame]:
+        """Return the unobstructed frames by their index.
 
         An unobstructed face can have an occluder beside it.  With ``"layers"``, what that hides is
         filled from the unobstructed frame before, itself so filled.
         """
-        share = occluded_share(clip.mask, clip.track.face_box)
         frames: dict[int, PastFrame] = {}
         before: int | None = None
-        for t in np.flatnonzero(share <= self.clear_threshold).tolist():
+        for t in indices:
             frame = PastFrame(clip.observed[t], clip.mask[t])
             hidden = frame.mask != 0
             if self.align_past == "layers" and before is not None and hidden.any():
@@ -120,6 +113,15 @@ class AutomaticGuides:
                 )
             frames[t], before = frame, t
         return frames
+
+    def _past(self, clip: Clip, frame: PastFrame, past: int, current: int) -> UInt8Array:
+        """Return the past guide of frame ``current``, ``[H, W, 3]``."""
+        carried, known = self._carry_past(clip, frame, past, current)
+        if self.align_past != "layers":
+            return carried
+        hidden = clip.mask[current] != 0
+        filled = np.where(known[..., None], carried, clip.observed[current])
+        return inpaint(filled, hidden & ~known)
 
     def _carry_past(
         self, clip: Clip, frame: PastFrame, past: int, current: int
@@ -136,6 +138,20 @@ class AutomaticGuides:
             motions = Motions(head, still, track.similarity[current])
             return propagate_in_layers(*images, motions)
         return propagate_past(*images, head, refine=self.align_past == "flow" and occluded)
+
+
+def _alone(clip: Clip, clear: Mapping[int, PastFrame], index: int) -> Clip:
+    """Return one unobstructed frame as a clip."""
+    one = slice(index, index + 1)
+    return Clip(
+        clip.clip_id,
+        clip.subject_id,
+        observed=clear[index].image[None].copy(),
+        mask=clear[index].mask[None].copy(),
+        track=clip.track[one],
+        frames=None,
+        frame_index=clip.frame_index[one],
+    )
 
 
 def _carry(matrices: FloatArray, past: int, current: int) -> FloatArray:
