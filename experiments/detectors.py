@@ -28,7 +28,7 @@ from diffmvr.cli import run_cli
 from diffmvr.config import weights_dir
 from diffmvr.data.detection_set import LabelledImage, label_clip, write_yolo_set
 from diffmvr.data.synthetic import OCCLUDER_KINDS, composite_occluder
-from diffmvr.preprocessing.crop import CropTransform
+from diffmvr.preprocessing.crop import CropTransform, square_region
 from diffmvr.preprocessing.face import track_from_landmarks
 from diffmvr.preprocessing.landmarks import (
     SHARED_VARIABLE,
@@ -46,19 +46,20 @@ HELD_OUT_PEOPLE = ("d3", "d9", "d11", "s29")
 SIDE = 256
 """Side of the squares cut around real faces, in pixels."""
 
-TAKES = 8
-TAKE_FRAMES = 6
-"""Of each recording, eight times six frames; each take has an occluder of its own."""
+TAKES = 24
+TAKE_FRAMES = 4
+"""Of each recording, 24 times four frames, each with an occluder of its own; short ones give some
+frames twice."""
 
 TRAINING = {
-    "occluder_seg": (192, ("training.epochs=28", "init=null")),
-    "occluder": (192, ("training.epochs=5", "training.learning_rate=1.0e-3")),
-    "face": (160, ("training.epochs=20", "init=null")),
+    "occluder_seg": (192, ("training.epochs=80", "init=null")),
+    "occluder": (192, ("training.epochs=10", "training.learning_rate=1.0e-3")),
+    "face": (160, ("training.epochs=40", "init=null")),
 }
 """Image size and settings of each; the boxes of occluders start from the outlines' network."""
 
 RENDERED = (
-    "rendered.subjects=110",
+    "rendered.subjects=130",
     "rendered.num_frames=10",
     "rendered.stride=3",
     "rendered.size=192",
@@ -73,8 +74,8 @@ def takes_of(video: Path) -> Iterator[tuple[UInt8Array, FaceTrack]]:
     if bundle is None:
         raise ValueError(f"{SHARED_VARIABLE}: no face_landmarker.task in its models folder")
     landmarker = FaceLandmarker(bundle)
-    step = len(images) // (TAKES * TAKE_FRAMES)
-    used = images[: step * TAKES * TAKE_FRAMES : step]
+    spread = np.linspace(0, len(images) - 1, TAKES * TAKE_FRAMES).astype(int)
+    used = [images[i] for i in spread]
     points = [landmarker.detect(image) for image in used]
     landmarker.close()
     track = track_from_landmarks(points, used[0].shape[:2], sigma=0.1)
@@ -117,7 +118,7 @@ def hidden_takes(video: Path, whole_frames: bool) -> Iterator[Clip]:
 def _shares(take: int) -> list[float]:
     """Hands in five takes of eight, the others in turn."""
     share = dict.fromkeys(OCCLUDER_KINDS, 0.0)
-    share[{5: "tube", 6: "blanket", 7: "blanket"}.get(take, "hand")] = 1.0
+    share[{5: "tube", 6: "blanket", 7: "blanket"}.get(take % 8, "hand")] = 1.0
     return list(share.values())
 
 
@@ -126,21 +127,14 @@ def _around_face(rng: np.random.Generator, frames: UInt8Array, track: FaceTrack)
     low, high = track.face_box[:, :2].min(axis=0), track.face_box[:, 2:].max(axis=0)
     side = float(np.max(high - low)) * rng.uniform(1.15, 2.0)
     middle = (low + high) / 2 + rng.uniform(-0.1, 0.1, 2) * side
-    zoom = SIDE / side
-    shift = (side / 2 - middle) * zoom - 0.5
-    matrix = np.array([[zoom, 0, shift[0]], [0, zoom, shift[1]]])
-    height, width = frames.shape[1:3]
-    return CropTransform(matrix, SIDE, (height, width))
+    return square_region(middle, side, SIDE, frames.shape[1:3])
 
 
 def _whole(frames: UInt8Array) -> CropTransform:
     """Return the square that holds the whole frame."""
     height, width = frames.shape[1:3]
-    zoom = SIDE / max(height, width)
-    shift = SIDE / 2 - zoom * np.array([width, height]) / 2 - 0.5 * (1 - zoom)
-    return CropTransform(
-        np.array([[zoom, 0, shift[0]], [0, zoom, shift[1]]]), SIDE, (height, width)
-    )
+    middle = (np.array([width, height]) - 1) / 2
+    return square_region(middle, max(height, width), SIDE, (height, width))
 
 
 def write_real_set(videos: Path, task: str, folder: Path) -> None:

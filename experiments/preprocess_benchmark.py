@@ -29,8 +29,8 @@ from diffmvr.cli import run_cli
 from diffmvr.data.synthetic import render_clip
 from diffmvr.preprocessing.backends import choose_backends, default_cleaning
 from diffmvr.preprocessing.frame_source import Frame
+from diffmvr.preprocessing.frame_stream import FrameAndMask
 from diffmvr.preprocessing.landmarks import find_landmarker_bundle
-from diffmvr.preprocessing.scan import FrameAndMask
 from diffmvr.preprocessing.scene_layout import lay_out, mask_in_crop
 from diffmvr.preprocessing.video_io import open_frames
 
@@ -55,10 +55,9 @@ class Timed:
 
         return call
 
-    def close(self) -> None:
-        """Forget the video."""
-        if hasattr(self._inner, "close"):
-            self._inner.close()
+    def __getattr__(self, name: str) -> Any:
+        """Whatever is not timed is the inner object's own."""
+        return getattr(self._inner, name)
 
 
 def frames_of(path: Path | None, length: int) -> Iterator[FrameAndMask]:

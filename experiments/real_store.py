@@ -30,9 +30,9 @@ from diffmvr.preprocess import PreprocessSettings, preprocess
 from diffmvr.preprocessing.backends import Backends, choose_backends, default_cleaning
 from diffmvr.preprocessing.face import track_from_landmarks
 from diffmvr.preprocessing.frame_source import Frame
+from diffmvr.preprocessing.frame_stream import FrameAndMask, sampled
 from diffmvr.preprocessing.landmarks import SHARED_VARIABLE, FaceLandmarker, find_landmarker_bundle
 from diffmvr.preprocessing.reference import occluded_share, past_clear_index
-from diffmvr.preprocessing.scan import FrameAndMask, sampled
 from diffmvr.preprocessing.scene_layout import lay_out, mask_in_crop
 from diffmvr.preprocessing.video_io import open_frames
 from diffmvr.structures import FaceTrack, UInt8Array

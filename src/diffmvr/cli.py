@@ -1,4 +1,4 @@
-"""What every entry point does with a user's mistake: one clear line, no traceback."""
+"""What every entry point shows: one clear line for a user's mistake, and bars of progress."""
 
 import functools
 import logging
@@ -7,6 +7,8 @@ from collections.abc import Callable
 from typing import Any
 
 from hydra.errors import InstantiationException
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, TextColumn
 
 log = logging.getLogger(__name__)
 
@@ -30,3 +32,14 @@ def run_cli(function: Callable[..., Any]) -> Callable[..., Any]:
             sys.exit(USAGE_ERROR)
 
     return wrapped
+
+
+def progress_bars(time: ProgressColumn) -> Progress:
+    """Make bars for a terminal's stderr; elsewhere they keep quiet.
+
+    Args:
+        time: the last column, e.g. ``TimeRemainingColumn()``.
+    """
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), time)
+    return Progress(*columns, console=console, disable=not console.is_terminal)

@@ -1,33 +1,25 @@
 """``python -m diffmvr.preprocess input=DIR_OR_VIDEO output=STORE``: recordings to a clip store."""
 
 import logging
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
-from fractions import Fraction
 from pathlib import Path
-from typing import Any
 
 import hydra
-from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import OmegaConfBaseException
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from omegaconf import DictConfig
+from rich.progress import TimeElapsedColumn
 
 from diffmvr.checks import check_number
-from diffmvr.cli import run_cli
+from diffmvr.cli import progress_bars, run_cli
 from diffmvr.clip_store import ClipStore, ClipStoreWriter, StoreInfo
 from diffmvr.config import config_dir
+from diffmvr.digests import hash_files
+from diffmvr.parsing import parse_rate, read_settings
 from diffmvr.pipelines.restoration_report import package_versions
-from diffmvr.preprocessing.backends import (
-    choose_backends,
-    default_cleaning,
-    hash_files,
-    parse_fps,
-)
+from diffmvr.preprocessing.backends import choose_backends, default_cleaning
+from diffmvr.preprocessing.companions import find_beside
 from diffmvr.preprocessing.guides import AutomaticGuides
 from diffmvr.preprocessing.landmarks import find_landmarker_bundle
-from diffmvr.preprocessing.layouts import VIDEO_SUFFIXES, Recording, find_recordings
+from diffmvr.preprocessing.layouts import find_recordings
 from diffmvr.preprocessing.recording import RecordingJob, RecordingResult, RecordingSettings
 from diffmvr.preprocessing.workers import Outcome, process_all
 from diffmvr.reporting.store_index import write_index
@@ -80,15 +72,11 @@ class PreprocessSettings:
         Raises:
             ValueError: naming the key that is missing or whose value has the wrong type.
         """
-        if not config.input:
-            raise ValueError("input: expected a recording or a folder, got none; give input=PATH")
-        if not config.output:
-            raise ValueError("output: expected the store's folder, got none; give output=STORE")
-        try:
-            values: Any = OmegaConf.to_container(OmegaConf.merge(OmegaConf.structured(cls), config))
-        except OmegaConfBaseException as error:
-            raise ValueError(f"{error.full_key}: {str(error).splitlines()[0]}") from error
-        return cls(**values)
+        needed = {
+            "input": "a recording or a folder, got none; give input=PATH",
+            "output": "the store's folder, got none; give output=STORE",
+        }
+        return read_settings(cls, config, needed)
 
 
 @dataclass(frozen=True)
@@ -117,6 +105,10 @@ def preprocess(settings: PreprocessSettings) -> PreprocessSummary:
         OSError: if the disk is full; what is complete stays, and the next run goes on from there.
     """
     # 1. What there is to do, and with what.
+    fps = None
+    if settings.fps is not None:
+        fps = parse_rate("fps", settings.fps, "20 or 30000/1001, or null for every frame")
+    picture_rate = parse_rate("picture_rate", settings.picture_rate)
     recordings = find_recordings(_path(settings.input), settings.layout, settings.pattern)
     backends = choose_backends(
         settings.face,
@@ -134,7 +126,7 @@ def preprocess(settings: PreprocessSettings) -> PreprocessSummary:
             settings.mask, settings.size, settings.close, settings.fill_gap, settings.dilate
         ),
         settings.size,
-        parse_fps(settings.fps),
+        fps,
         settings.clear_threshold,
         settings.max_gap,
         settings.max_frames,
@@ -157,13 +149,12 @@ def preprocess(settings: PreprocessSettings) -> PreprocessSummary:
         weights={name: hash_files(path) for name, path in backends.weights.items()},
         tools=package_versions(),
     )
-    rate = parse_fps(settings.picture_rate) or Fraction(25)
     jobs = [
         RecordingJob(
             recording,
             find_beside(settings.masks, recording, len(recordings), "masks"),
             find_beside(settings.boxes, recording, len(recordings), "boxes"),
-            rate,
+            picture_rate,
         )
         for recording in recordings
     ]
@@ -176,7 +167,7 @@ def preprocess(settings: PreprocessSettings) -> PreprocessSummary:
         log.info("%d of %d recordings are in the store already", len(before), len(jobs))
     done: list[RecordingResult] = []
     failed: dict[str, str] = {}
-    with _progress() as progress:
+    with progress_bars(TimeElapsedColumn()) as progress:
         whole = progress.add_task("recordings", total=len(open_jobs))
         frames = progress.add_task("frames", total=None)
 
@@ -211,39 +202,6 @@ def preprocess(settings: PreprocessSettings) -> PreprocessSummary:
     return PreprocessSummary(writer.root, tuple(done), tuple(before), failed)
 
 
-def find_beside(given: str | None, recording: Recording, count: int, name: str) -> Path | None:
-    """Find what belongs to a recording: masks or boxes.
-
-    Args:
-        given: the user's path: for one recording its own; for several a folder that holds, for
-            each, a folder or a file of the recording's name.
-        recording: the recording.
-        count: how many recordings there are.
-        name: the argument's name, for messages.
-
-    Returns:
-        The path; for masks without one, what lies beside the recording, or ``None``.
-
-    Raises:
-        FileNotFoundError: if there is nothing for this recording.
-    """
-    if given is None:
-        return recording.masks if name == "masks" else None
-    path = _path(given)
-    if not path.exists():
-        raise FileNotFoundError(f"{name}: there is no file or folder {path}; check the path")
-    if count == 1 and not (name == "boxes" and path.is_dir()):
-        return path
-    suffixes = ("", ".png", *VIDEO_SUFFIXES) if name == "masks" else (".csv", ".parquet")
-    for suffix in suffixes:
-        if (candidate := path / f"{recording.name}{suffix}").exists():
-            return candidate
-    raise FileNotFoundError(
-        f"{name}: {path} holds nothing called {recording.name!r}; with several recordings give a "
-        f"folder with one entry for each, named like the recording"
-    )
-
-
 def _describe(result: RecordingResult) -> str:
     skipped = ", ".join(f"{count} {reason}" for reason, count in sorted(result.skipped.items()))
     text = f"{result.name}: {result.kept} frames in {len(result.clips)} clips"
@@ -256,20 +214,6 @@ def _path(text: str) -> Path:
 
 def _optional_path(text: str | None) -> Path | None:
     return None if text is None else _path(text)
-
-
-@contextmanager
-def _progress() -> Iterator[Progress]:
-    """Show progress on a terminal's stderr; elsewhere keep quiet."""
-    console = Console(stderr=True)
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-    )
-    with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
-        yield progress
 
 
 # In a folder of its own, because next to the others ``mask=`` would name the group ``conf/mask``.

@@ -1,25 +1,21 @@
 """``python -m diffmvr.restore input=VIDEO [mask=MASK] output=DIR``: restore a recording."""
 
 import logging
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
-from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 import hydra
 import numpy as np
 import torch
-from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import OmegaConfBaseException
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from omegaconf import DictConfig
+from rich.progress import TimeRemainingColumn
 
 from diffmvr.checks import check_number, check_one_of
-from diffmvr.cli import run_cli
+from diffmvr.cli import progress_bars, run_cli
 from diffmvr.config import config_dir, weights_dir
 from diffmvr.models.components import resolve_folder
+from diffmvr.parsing import parse_rate, read_settings
 from diffmvr.pipelines.diffmvr_pipeline import DiffMVRPipeline
 from diffmvr.pipelines.found_masks import FoundMasks
 from diffmvr.pipelines.own_guides import OwnGuide
@@ -42,7 +38,6 @@ from diffmvr.structures import FloatArray
 log = logging.getLogger(__name__)
 
 DEVICES = ("cpu", "cuda", "auto")
-MAX_RATE = 1000
 DEFAULT_MODEL = "diffmvr-tiny"
 
 
@@ -97,16 +92,11 @@ class RestoreSettings:
         Raises:
             ValueError: naming the key that is missing or whose value has the wrong type.
         """
-        # An empty path, such as an unset shell variable leaves, would be the current folder.
-        if not config.input:
-            raise ValueError("input: expected a recording, got none; give input=VIDEO or a folder")
-        if not config.output:
-            raise ValueError("output: expected a new folder, got none; give output=DIR")
-        try:
-            values: Any = OmegaConf.to_container(OmegaConf.merge(OmegaConf.structured(cls), config))
-        except OmegaConfBaseException as error:
-            raise ValueError(f"{error.full_key}: {str(error).splitlines()[0]}") from error
-        return cls(**values)
+        needed = {
+            "input": "a recording, got none; give input=VIDEO or a folder",
+            "output": "a new folder, got none; give output=DIR",
+        }
+        return read_settings(cls, config, needed)
 
 
 def restore(settings: RestoreSettings, pipeline: FramePipeline | None = None) -> Path:
@@ -130,7 +120,7 @@ def restore(settings: RestoreSettings, pipeline: FramePipeline | None = None) ->
     frames = open_frames(
         Path(settings.input).expanduser(),
         "input",
-        parse_rate(settings.fps),
+        parse_rate("fps", settings.fps),
         settings.allow_truncated,
         threads,
     )
@@ -140,7 +130,7 @@ def restore(settings: RestoreSettings, pipeline: FramePipeline | None = None) ->
     landmarker = None if bundle is None else FaceLandmarker(bundle)
 
     destination = Path(settings.output).expanduser()
-    with staged_output(destination) as staging, _progress() as progress:
+    with staged_output(destination) as staging, progress_bars(TimeRemainingColumn()) as progress:
         # 2. Load the model and the user's own guides.
         model, hashes = "in memory", dict[str, str]()
         if pipeline is None:
@@ -246,9 +236,12 @@ def _open_masks(
         FileNotFoundError: if a file is missing.
         ValueError: if one cannot be used, or no detector is installed.
     """
-    if settings.mask or davis_annotations(frames.path) is not None:
-        path = Path(settings.mask).expanduser() if settings.mask else None
-        return open_masks(path, frames, settings.allow_truncated)
+    if settings.mask:
+        given: Path | None = Path(settings.mask).expanduser()
+    else:
+        given = davis_annotations(frames.path)
+    if given is not None:
+        return open_masks(given, frames, settings.allow_truncated)
     if face_box is not None:
         check_face_box(face_box, frames.info)
     face_weights, occluder_weights = (
@@ -272,23 +265,6 @@ def _open_masks(
     return backends.open_scanner(face_box)
 
 
-def parse_rate(text: str) -> Fraction:
-    """Read a frame rate such as 25, 29.97 or 30000/1001.
-
-    Raises:
-        ValueError: if it is not a positive number, or not a sensible one.
-    """
-    try:
-        rate = Fraction(text)
-    except (ValueError, ZeroDivisionError):
-        rate = Fraction(0)
-    if not 0 < rate <= MAX_RATE:
-        raise ValueError(
-            f"fps: expected a number up to {MAX_RATE} such as 25 or 30000/1001, got {text!r}"
-        )
-    return rate
-
-
 def choose_device(name: str) -> str:
     """Return ``"cpu"`` or ``"cuda"``; ``"auto"`` takes a GPU where there is one.
 
@@ -300,20 +276,6 @@ def choose_device(name: str) -> str:
     if name == "cuda" and not torch.cuda.is_available():
         raise ValueError("device: cuda was asked for but torch finds no GPU; use device=cpu")
     return name
-
-
-@contextmanager
-def _progress() -> Iterator[Progress]:
-    """Show progress on a terminal's stderr; elsewhere keep quiet."""
-    console = Console(stderr=True)
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
-        yield progress
 
 
 # In a folder of its own, because next to the others ``mask=`` would name the group ``conf/mask``.

@@ -21,11 +21,12 @@ from torch import nn
 from diffmvr.checks import check_number
 from diffmvr.cli import run_cli
 from diffmvr.config import config_dir, register_resolvers
-from diffmvr.data.detection_formats import YoloImages
-from diffmvr.data.detection_set import LabelledImage, RenderedImages, write_yolo_set
+from diffmvr.data.detection_set import RenderedImages, write_yolo_set
 from diffmvr.data.sources import SyntheticClips
+from diffmvr.data.yolo_images import YoloImages
 from diffmvr.metrics.detection import DetectionScores, detection_scores
-from diffmvr.preprocessing.yolo import DetectorConfig, YoloDetector, write_detector
+from diffmvr.preprocessing.yolo import YoloDetector
+from diffmvr.preprocessing.yolo_files import DetectorConfig, write_detector
 from diffmvr.preprocessing.yolo_runtime import import_ultralytics
 from diffmvr.training.detector import score_images, start_network, train_network
 from diffmvr.training.model_card import write_model_card
@@ -148,13 +149,15 @@ def score_split(detector: YoloDetector, folder: Path, split: str) -> dict[str, D
     with (folder / "images.csv").open(newline="") as file:
         rows = {row["name"]: row for row in csv.DictReader(file)}
     written = YoloImages(folder, detector.config.task, subject="(?P<subject>.*)", origin="")
-    images = [
-        dataclasses.replace(
-            image, name=stem, subject=rows[stem]["subject"], origin=rows[stem]["origin"]
-        )
-        for image, stem in _with_stems(written)
-        if image.split == split
-    ]
+    images = []
+    for image in written:
+        row = rows[Path(str(image.pixels)).stem]
+        if image.split == split:
+            images.append(
+                dataclasses.replace(
+                    image, name=row["name"], subject=row["subject"], origin=row["origin"]
+                )
+            )
     scored = score_images(detector, images)
     with (folder.parent / "scores.csv").open("w", newline="") as file:
         writer = csv.DictWriter(file, list(scored[0]))
@@ -173,11 +176,6 @@ def summarise(rows: Sequence[dict[str, Any]]) -> dict[str, DetectionScores]:
         )
         for origin in origins
     }
-
-
-def _with_stems(images: YoloImages) -> Iterator[tuple[LabelledImage, str]]:
-    for image in images:
-        yield image, Path(str(image.pixels)).stem
 
 
 # In a folder of its own: here ``data`` and ``task`` are other groups than in conf/.

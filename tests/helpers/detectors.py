@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 
 from diffmvr.preprocessing.backends import Backends
-from diffmvr.preprocessing.detection import Detections
+from diffmvr.preprocessing.detection import Detections, Detector
 from diffmvr.preprocessing.occlusion import OccluderFinder
 from diffmvr.preprocessing.scan import Scanner
 from diffmvr.structures import UInt8Array
@@ -49,7 +49,7 @@ def disc_frames(
     return frames
 
 
-class ByColour:
+class ByColour(Detector):
     """Finds connected patches of one colour, the largest first; a stand-in for a detector."""
 
     def __init__(self, colour: tuple[int, int, int], least: int = 30, outlines: bool = True):

@@ -4,7 +4,8 @@ import numpy as np
 
 from diffmvr.baselines.filling import fill_from, fill_holes
 from diffmvr.checks import check_one_of
-from diffmvr.preprocessing.alignment import compose, invert, propagate_past
+from diffmvr.geometry import compose, invert
+from diffmvr.preprocessing.alignment import propagate_past
 from diffmvr.preprocessing.guides import AutomaticGuides
 from diffmvr.preprocessing.inpainting import inpaint
 from diffmvr.preprocessing.reference import occluded_share, past_clear_index

@@ -8,7 +8,8 @@ from diffmvr.clip_store.info import StoreInfo
 from diffmvr.clip_store.layout import sheet_path
 from diffmvr.clip_store.manifest import MANIFEST_SCHEMA, track_columns, track_of
 from diffmvr.clip_store.reader import ClipStore
-from diffmvr.clip_store.writer import ClipStoreWriter, RecordingWriter, StoreBusyError
+from diffmvr.clip_store.recording_writer import RecordingWriter
+from diffmvr.clip_store.writer import ClipStoreWriter, StoreBusyError
 
 __all__ = [
     "MANIFEST_SCHEMA",

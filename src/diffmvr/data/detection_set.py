@@ -18,6 +18,7 @@ import yaml
 from diffmvr.checks import check_number, check_one_of
 from diffmvr.data.sources import ClipSource
 from diffmvr.data.splits import SPLITS, check_disjoint, split_of
+from diffmvr.geometry import boxes_mask
 from diffmvr.structures import Clip, FloatArray, UInt8Array
 
 TASKS = ("face", "occluder", "occluder_seg")
@@ -78,12 +79,11 @@ class LabelledImage:
 
     def region(self, outlines: bool) -> UInt8Array:
         """Return ``[H, W]`` 0/1: the pixels of all objects, by outline or by box."""
-        mask = np.zeros(self.size, np.uint8)
-        for item in self.objects:
-            if outlines and item.outline is not None:
-                cv2.fillPoly(mask, [_fixed_point(item.outline)], (1,), shift=4)
-            else:
-                fill_box(mask, item.box)
+        drawn = [item.outline for item in self.objects if outlines and item.outline is not None]
+        boxes = [item.box for item in self.objects if not outlines or item.outline is None]
+        mask = boxes_mask(np.array(boxes).reshape(-1, 4), self.size)
+        for outline in drawn:
+            cv2.fillPoly(mask, [_fixed_point(outline)], (1,), shift=4)
         return mask
 
 
@@ -147,14 +147,6 @@ def objects_of(mask: UInt8Array, least_share: float = LEAST_SHARE) -> list[Label
             box = np.concatenate([low, high]) / _ZOOM - 0.5
             objects.append(LabelledObject(box, (outline + 0.5) / _ZOOM - 0.5))
     return objects
-
-
-def fill_box(mask: UInt8Array, box: FloatArray) -> None:
-    """Set the pixels whose centre lies in the box ``[4]`` to 1, in place."""
-    height, width = mask.shape
-    x0, y0 = np.maximum(np.ceil(box[:2]), 0).astype(int)
-    x1, y1 = np.minimum(np.floor(box[2:]), [width - 1, height - 1]).astype(int)
-    mask[y0 : y1 + 1, x0 : x1 + 1] = 1
 
 
 def write_yolo_set(

@@ -14,7 +14,8 @@ from diffmvr.clip_store import ClipStore
 from diffmvr.data.datamodule import ClipDataModule
 from diffmvr.data.synthetic.occluders import Schedule, draw_occluder
 from diffmvr.data.synthetic.rng import Stream, generator
-from diffmvr.structures import Clip, FaceTrack, FloatArray
+from diffmvr.geometry import scale_track
+from diffmvr.structures import Clip
 
 KINDS = {"hand": 0.64, "tube": 0.16, "blanket": 0.20}
 """How often each occluder is drawn, as on the rendered benchmark."""
@@ -162,7 +163,7 @@ def resize_clip(clip: Clip, size: int) -> Clip:
         subject_id=clip.subject_id,
         observed=observed,
         mask=(hidden > 0).astype(np.uint8),
-        track=_resize_track(clip.track, size / before),
+        track=scale_track(clip.track, size / before),
         frames=None if clip.frames is None else observed,
         frame_index=clip.frame_index,
     )
@@ -170,24 +171,6 @@ def resize_clip(clip: Clip, size: int) -> Clip:
 
 def _reduce(image: Any, size: int) -> Any:
     return cv2.resize(image, (size, size), interpolation=cv2.INTER_AREA)
-
-
-def _resize_track(track: FaceTrack, zoom: float) -> FaceTrack:
-    """Scale a track; pixel centre x lies at zoom · (x + 1/2) − 1/2 afterwards."""
-    shift = (zoom - 1) / 2
-
-    def scaled(matrices: FloatArray) -> FloatArray:
-        result: FloatArray = zoom * matrices
-        result[:, :, 2] += shift
-        return result
-
-    return FaceTrack(
-        face_box=zoom * track.face_box + shift,
-        midline=np.column_stack([zoom * track.midline[:, :2] + shift, track.midline[:, 2:]]),
-        similarity=scaled(track.similarity),
-        axis_source=track.axis_source,
-        crop=None if track.crop is None else scaled(track.crop),
-    )
 
 
 def _schedule(rng: np.random.Generator, length: int) -> Schedule:

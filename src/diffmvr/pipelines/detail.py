@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from diffmvr.preprocessing.alignment import compose, invert
+from diffmvr.geometry import compose, invert, scaling, zoom_of
 from diffmvr.preprocessing.crop import CropTransform
 from diffmvr.preprocessing.layers import Motions, propagate_in_layers
 from diffmvr.structures import FloatArray, UInt8Array
@@ -51,10 +51,10 @@ def add_past_detail(
         ``[s, s, 3]`` uint8 and its place in the frame; what came in, where the recording is no
         finer than the model.
     """
-    side = min(round(current.crop.size / _zoom(current.crop)), LARGEST_SIDE)
+    side = min(round(current.crop.size / zoom_of(current.crop.matrix)), LARGEST_SIDE)
     if side <= current.crop.size:
         return restored, current.crop
-    enlarge = _enlargement(side / current.crop.size)
+    enlarge = scaling(side / current.crop.size)
     crops = [
         CropTransform(compose(enlarge, frame.crop.matrix), side, frame.crop.frame_size)
         for frame in (past, current)
@@ -79,14 +79,3 @@ def add_past_detail(
     kept = cv2.resize(reduced, (side, side), interpolation=cv2.INTER_CUBIC)
     detailed = coarse.astype(np.int16) + carried - kept
     return np.clip(detailed, 0, 255).astype(np.uint8), crops[1]
-
-
-def _zoom(crop: CropTransform) -> float:
-    """Return crop pixels per frame pixel."""
-    return float(np.sqrt(abs(np.linalg.det(crop.matrix[:, :2]))))
-
-
-def _enlargement(scale: float) -> FloatArray:
-    """Return the map from crop pixels to those of a crop ``scale`` times as large."""
-    shift = (scale - 1) / 2
-    return np.array([[scale, 0, shift], [0, scale, shift]])

@@ -6,15 +6,19 @@ from pathlib import Path
 import numpy as np
 
 from diffmvr.preprocessing.backends import default_cleaning
-from diffmvr.preprocessing.crop import CropTransform
+from diffmvr.preprocessing.crop import CROP_SCALE, CropTransform
 from diffmvr.preprocessing.frame_source import FrameSource
+from diffmvr.preprocessing.frame_stream import FrameAndMask
 from diffmvr.preprocessing.occlusion import clean_mask
-from diffmvr.preprocessing.scan import REGION_SCALE, REGION_SIZE, FrameAndMask, Scanner
+from diffmvr.preprocessing.scan import Scanner
 from diffmvr.preprocessing.scene_layout import fill_scene_gaps, mask_in_frame
+from diffmvr.preprocessing.sightings import (
+    REGION_SCALE,
+    REGION_SIZE,
+    pack_mask,
+    unpack_mask,
+)
 from diffmvr.structures import UInt8Array
-
-CROP_SCALE = 1.6
-"""Side of a store's crops in face boxes; clean-up is set in their pixels."""
 
 
 class FoundMasks:
@@ -34,7 +38,7 @@ class FoundMasks:
     def __init__(
         self,
         name: str,
-        regions: dict[int, tuple[CropTransform, UInt8Array]],
+        regions: dict[int, tuple[CropTransform, UInt8Array | None]],
         count: int,
         frame_size: tuple[int, int],
     ) -> None:
@@ -48,8 +52,7 @@ class FoundMasks:
         for index in range(self.count):
             if index in self.regions:
                 region, packed = self.regions[index]
-                mask = np.unpackbits(packed).reshape(REGION_SIZE, REGION_SIZE)
-                yield mask_in_frame(mask, region)
+                yield mask_in_frame(unpack_mask(packed), region)
             else:
                 yield np.zeros(self._frame_size, np.uint8)
 
@@ -72,9 +75,9 @@ class FoundMasks:
         Raises:
             ValueError: if no face is found in the recording.
         """
-        zoom = REGION_SIZE / REGION_SCALE * CROP_SCALE
-        cleaning = default_cleaning(kind, round(zoom))
-        regions: dict[int, tuple[CropTransform, UInt8Array]] = {}
+        # Clean-up is set in pixels of a crop, which shows a face at another size than a region.
+        cleaning = default_cleaning(kind, round(REGION_SIZE / REGION_SCALE * CROP_SCALE))
+        regions: dict[int, tuple[CropTransform, UInt8Array | None]] = {}
         count = sightings = 0
 
         def counted() -> Iterator[FrameAndMask]:
@@ -91,7 +94,7 @@ class FoundMasks:
             for sighting, mask in zip(scene.sightings, masks, strict=True):
                 if mask.any():
                     clean = clean_mask(mask, cleaning.close, cleaning.dilate)
-                    regions[sighting.index] = (sighting.region, np.packbits(clean))
+                    regions[sighting.index] = (sighting.region, pack_mask(clean))
         if not sightings:
             raise ValueError(
                 f"mask: none is given for {frames.path}, and no face was found in it; give "

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from diffmvr.checks import check_shape
-from diffmvr.preprocessing.alignment import compose, invert
-from diffmvr.preprocessing.crop import CropTransform
+from diffmvr.geometry import compose, invert
+from diffmvr.preprocessing.crop import CropTransform, square_region
 from diffmvr.preprocessing.face import track_from_landmarks
 from diffmvr.preprocessing.landmarks import FaceLandmarker, LandmarkerUnavailableError
 from diffmvr.structures import FloatArray, UInt8Array
@@ -58,9 +58,8 @@ class OwnGuide:
         height, width = self.image.shape[:2]
         if self.similarity is not None:
             matrix = compose(similarity, invert(self.similarity))
+            crop = CropTransform(matrix, size, (height, width))
         else:
-            zoom = size / min(height, width)
             centre = np.array([width - 1, height - 1]) / 2
-            shift = (size - 1) / 2 - zoom * centre
-            matrix = np.array([[zoom, 0, shift[0]], [0, zoom, shift[1]]])
-        return CropTransform(matrix, size, (height, width)).apply(self.image)
+            crop = square_region(centre, min(height, width), size, (height, width))
+        return crop.apply(self.image)

@@ -1,18 +1,17 @@
 """What was done to a recording, as ``report.json`` (strict JSON: no NaN, no Infinity)."""
 
-import hashlib
 import json
 from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from diffmvr.digests import hash_files
 from diffmvr.models.components import part_folder
 from diffmvr.pipelines.restoration import FrameRecord
 
 PACKAGES = ("diffmvr", "torch", "diffusers", "open_clip_torch", "opencv-python", "av", "mediapipe")
 PARTS = ("unet", "vae", "image_encoder", "image_encoder_2", "projector")
-CHUNK_BYTES = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -85,9 +84,5 @@ def hash_weights(folder: Path) -> dict[str, str]:
     for part in PARTS:
         place = part_folder(folder, part)
         for file in sorted(place.glob("*.safetensors")):
-            digest = hashlib.sha256()
-            with file.open("rb") as reader:
-                while chunk := reader.read(CHUNK_BYTES):
-                    digest.update(chunk)
-            hashes[f"{part}/{file.name}"] = digest.hexdigest()
+            hashes[f"{part}/{file.name}"] = hash_files(file)
     return hashes

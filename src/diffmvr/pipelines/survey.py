@@ -11,19 +11,15 @@ import cv2
 import numpy as np
 
 from diffmvr.checks import check_shape
+from diffmvr.geometry import move_points, scale_track, scaling
 from diffmvr.pipelines.regions import boxes_around_holes, cover_holes, hole_box
 from diffmvr.pipelines.windows import paired
-from diffmvr.preprocessing.alignment import compose
-from diffmvr.preprocessing.crop import CropTransform, crop_track, square_crops
+from diffmvr.preprocessing.crop import CROP_SCALE, CropTransform, crop_track, square_crops
 from diffmvr.preprocessing.face import track_from_boxes, track_from_landmarks
 from diffmvr.preprocessing.frame_source import FrameSource, VideoInfo
 from diffmvr.preprocessing.landmarks import FaceLandmarker, LandmarkerUnavailableError
 from diffmvr.preprocessing.mask_io import MaskSource
 from diffmvr.structures import FaceTrack, FloatArray, UInt8Array
-
-CROP_SCALE = 1.6
-"""Side of the crop in face boxes: 4.8 distances between the eyes on average, as the rendered clips
-that the small model is trained on are framed."""
 
 THUMBNAIL = 96
 """Longer side of the masks that weigh the landmarks, in pixels."""
@@ -162,17 +158,9 @@ def _track_by_thumbnails(
         The track in frame pixels.
     """
     zoom = max(thumbnails.shape[1:]) / max(info.height, info.width)
-    down = np.array([[zoom, 0, (zoom - 1) / 2], [0, zoom, (zoom - 1) / 2]])
-    small = [None if marks is None else marks * zoom + down[:, 2] for marks in points]
-    track = track_from_landmarks(small, thumbnails.shape[1:], thumbnails)
-    shift = -down[:, 2] / zoom
-    up = np.array([[1 / zoom, 0, shift[0]], [0, 1 / zoom, shift[1]]])
-    return FaceTrack(
-        face_box=track.face_box / zoom + np.tile(shift, 2),
-        midline=np.column_stack([track.midline[:, :2] / zoom + shift, track.midline[:, 2:]]),
-        similarity=np.stack([compose(up, matrix) for matrix in track.similarity]),
-        axis_source=track.axis_source,
-    )
+    down = scaling(zoom)
+    small = [None if marks is None else move_points(down, marks) for marks in points]
+    return scale_track(track_from_landmarks(small, thumbnails.shape[1:], thumbnails), 1 / zoom)
 
 
 def _thumbnail(mask: UInt8Array) -> UInt8Array:

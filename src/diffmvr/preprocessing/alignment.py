@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from diffmvr.checks import check_same_shape, check_shape
+from diffmvr.geometry import invert
 from diffmvr.preprocessing.symmetry import ALL_VISIBLE, GREY, warp_visible
 from diffmvr.structures import FloatArray, UInt8Array
 
@@ -31,26 +32,6 @@ MIN_TRUSTED = 0.05
 EXTENSION_SCALES = (0.2, 0.1, 0.05)
 """Widths (standard deviations, in shares of the frame's shorter side) of the averages of trusted
 flow, broad to narrow: the broad ones reach the middle of a hole, the narrow ones follow its rim."""
-
-
-def compose(outer: FloatArray, inner: FloatArray) -> FloatArray:
-    """Return the ``[2, 3]`` affine map p ↦ outer(inner(p))."""
-    linear = outer[:, :2] @ inner
-    linear[:, 2] += outer[:, 2]
-    return linear
-
-
-def invert(matrix: FloatArray) -> FloatArray:
-    """Return the inverse of a ``[2, 3]`` affine map.
-
-    Raises:
-        ValueError: if it has none.
-    """
-    linear = matrix[:, :2]
-    if abs(np.linalg.det(linear)) < 1e-12:
-        raise ValueError(f"matrix: expected an invertible map, got linear part {linear.tolist()}")
-    inverse = np.linalg.inv(linear)
-    return np.column_stack([inverse, -inverse @ matrix[:, 2]])
 
 
 def propagate_past(

@@ -1,9 +1,7 @@
 """Which detectors a run uses, by name, and what they need; opened in the process that uses them."""
 
-import hashlib
 import importlib.util
 from dataclasses import dataclass
-from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -180,26 +178,6 @@ def default_cleaning(
     )
 
 
-def parse_fps(text: str | None) -> Fraction | None:
-    """Read a rate such as 20, 29.97 or 30000/1001; nothing keeps every frame.
-
-    Raises:
-        ValueError: if it is not a positive number.
-    """
-    if text is None:
-        return None
-    try:
-        rate = Fraction(text)
-    except (ValueError, ZeroDivisionError):
-        rate = Fraction(0)
-    if not 0 < rate <= 1000:
-        raise ValueError(
-            f"fps: expected a number up to 1000 such as 20 or 30000/1001, or null for every frame, "
-            f"got {text!r}"
-        )
-    return rate
-
-
 def _check_detector(name: str, kind: str, weights: Path | None, installed: bool) -> None:
     """Require weights and what runs them.
 
@@ -217,12 +195,3 @@ def _check_detector(name: str, kind: str, weights: Path | None, installed: bool)
             f"{name}: {kind} needs ultralytics, which is not installed; "
             "pip install 'diffmvr[detect]'"
         )
-
-
-def hash_files(path: Path) -> str:
-    """Return the SHA-256 of a file, or of all files of a folder in the order of their names."""
-    digest = hashlib.sha256()
-    for file in sorted(path.iterdir()) if path.is_dir() else [path]:
-        if file.suffix != ".md":
-            digest.update(file.read_bytes())
-    return digest.hexdigest()

@@ -6,10 +6,14 @@ import cv2
 import numpy as np
 
 from diffmvr.checks import check_number, check_shape
-from diffmvr.preprocessing.alignment import compose, invert
+from diffmvr.geometry import compose, invert, move_points, scaling, zoom_of
 from diffmvr.preprocessing.smoothing import smooth_over_time
 from diffmvr.preprocessing.symmetry import GREY
 from diffmvr.structures import FaceTrack, FloatArray, UInt8Array
+
+CROP_SCALE = 1.6
+"""Side of a crop in face boxes: 4.8 distances between the eyes on average, as the rendered clips
+that the small model is trained on are framed."""
 
 TOUCHED = 1e-3
 """Least interpolation weight by which a hidden pixel makes the result hidden."""
@@ -40,12 +44,11 @@ class CropTransform:
 
     def to_crop(self, points: FloatArray) -> FloatArray:
         """Map ``[..., 2]`` (x, y) from frame to crop pixels."""
-        return points @ self.matrix[:, :2].T + self.matrix[:, 2]
+        return move_points(self.matrix, points)
 
     def to_frame(self, points: FloatArray) -> FloatArray:
         """Map ``[..., 2]`` (x, y) from crop to frame pixels."""
-        inverse = self.inverse
-        return points @ inverse[:, :2].T + inverse[:, 2]
+        return move_points(self.inverse, points)
 
     def apply(self, image: UInt8Array) -> UInt8Array:
         """Cut ``[size, size, 3]`` out of ``[H, W, 3]``; beyond the frame its edge is repeated."""
@@ -78,11 +81,28 @@ class CropTransform:
         return frame
 
 
+def square_region(
+    centre: FloatArray, side: float, size: int, frame_size: tuple[int, int]
+) -> CropTransform:
+    """Return the crop of a square of the frame.
+
+    Args:
+        centre: ``[2]`` (x, y) in pixels.
+        side: in pixels of the frame.
+        size: side of the crop in its own pixels.
+        frame_size: (height, width).
+    """
+    zoom = size / side
+    shift = (size - 1) / 2 - zoom * centre
+    matrix = np.array([[zoom, 0.0, shift[0]], [0.0, zoom, shift[1]]])
+    return CropTransform(matrix, size, frame_size)
+
+
 def square_crops(
     track: FaceTrack,
     frame_size: tuple[int, int],
     size: int,
-    scale: float = 1.6,
+    scale: float = CROP_SCALE,
     sigma: float = 5.0,
 ) -> tuple[CropTransform, ...]:
     """Place one square around the face in each frame, moving smoothly and never jumping in size.
@@ -115,15 +135,7 @@ def square_crops(
         slack = length - side
         corner[:, axis] = np.clip(corner[:, axis], min(slack / 2, 0), max(slack / 2, slack))
     # The square covers [corner, corner + side) of the frame's edge-to-edge coordinates.
-    zoom = size / side
-    return tuple(
-        CropTransform(
-            np.array([[zoom, 0, (0.5 - x) * zoom - 0.5], [0, zoom, (0.5 - y) * zoom - 0.5]]),
-            size,
-            frame_size,
-        )
-        for x, y in corner
-    )
+    return tuple(square_region(edge + side / 2 - 0.5, side, size, frame_size) for edge in corner)
 
 
 def crop_track(track: FaceTrack, crops: tuple[CropTransform, ...]) -> FaceTrack:
@@ -159,16 +171,12 @@ def _resample(image: np.ndarray, matrix: FloatArray, out_size: tuple[int, int]) 
     averages n × n samples: the box filter of ``cv2.INTER_AREA`` at any sub-pixel offset.
     """
     height, width = out_size
-    shrink = 1.0 / np.sqrt(abs(np.linalg.det(matrix[:, :2])))
-    dense = int(np.ceil(shrink - 1e-6))
+    dense = int(np.ceil(1.0 / zoom_of(matrix) - 1e-6))
     kernel = cv2.INTER_CUBIC if dense <= 1 else cv2.INTER_LINEAR
     dense = max(dense, 1)
-    # Output pixel centre x lies at n·x + (n − 1)/2 of the dense grid.
-    shift = (dense - 1) / 2
-    finer = np.array([[dense, 0, shift], [0, dense, shift]])
     moved = cv2.warpAffine(
         image,
-        compose(finer, matrix),
+        compose(scaling(dense), matrix),
         (width * dense, height * dense),
         flags=kernel,
         borderMode=cv2.BORDER_REPLICATE,

@@ -9,6 +9,7 @@ K detections; boxes are (x0, y0, x1, y1) in pixels, integer values at pixel cent
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import Enum
 from pathlib import Path
 from typing import Protocol
 
@@ -16,11 +17,9 @@ import numpy as np
 import polars as pl
 
 from diffmvr.checks import check_shape
+from diffmvr.preprocessing.face import boxes_around
 from diffmvr.preprocessing.landmarks import FaceLandmarker
 from diffmvr.structures import FloatArray, UInt8Array
-
-LANDMARK_MARGIN = 0.05
-"""The box around landmarks is larger by this share of its size on every side, as in ``face``."""
 
 BOX_COLUMNS = ("frame", "x0", "y0", "x1", "y1")
 
@@ -55,20 +54,42 @@ class Detections:
         return cls(np.empty((0, 4)), np.empty(0))
 
 
+class Search(Enum):
+    """How a detector finds a face in the frame after it was seen."""
+
+    NEARBY = "in a window around its last place"
+    LANDMARKS = "not at all: the landmarks of its region tell where it is"
+    NUMBER = "by the frame's number, whatever the frame shows"
+
+
 class Detector(Protocol):
-    """Finds objects of one kind in an image."""
+    """Finds objects of one kind in an image.
+
+    Attributes:
+        search: how it finds a face that was seen before.
+    """
+
+    search: Search = Search.NEARBY
 
     def detect(self, image: UInt8Array) -> Detections:
         """Return what ``[H, W, 3]`` uint8 RGB shows."""
         ...
 
+    def seek(self, frame: int) -> None:
+        """Say which frame comes next, for a detector that knows frames by their number."""
 
-class MediapipeFaces:
+    def close(self) -> None:
+        """Forget the video, for a detector that follows it."""
+
+
+class MediapipeFaces(Detector):
     """One face, by MediaPipe's Face Landmarker; for those without detector weights.
 
     Args:
         landmarker: used for this alone; it follows the face from call to call.
     """
+
+    search = Search.LANDMARKS
 
     def __init__(self, landmarker: FaceLandmarker) -> None:
         self.landmarker = landmarker
@@ -80,14 +101,16 @@ class MediapipeFaces:
             LandmarkerUnavailableError: if MediaPipe or a library it needs is missing.
         """
         points = self.landmarker.detect(image)
-        return Detections.none() if points is None else Detections(box_around(points), np.ones(1))
+        if points is None:
+            return Detections.none()
+        return Detections(boxes_around(points[None]), np.ones(1))
 
     def close(self) -> None:
         """Forget the video and free what MediaPipe holds."""
         self.landmarker.close()
 
 
-class GivenBoxes:
+class GivenBoxes(Detector):
     """Boxes that are known beforehand, by the frame's number.
 
     A file knows a frame by its number and not by its looks, so :meth:`seek` names the next one.
@@ -95,6 +118,8 @@ class GivenBoxes:
     Args:
         boxes: ``[K, 4]`` by frame number; frames that are absent show no face.
     """
+
+    search = Search.NUMBER
 
     def __init__(self, boxes: Mapping[int, FloatArray]) -> None:
         for frame, rows in boxes.items():
@@ -155,10 +180,3 @@ class FixedBox(GivenBoxes):
     def detect(self, image: UInt8Array) -> Detections:
         """Return the box, with score 1."""
         return Detections(self.boxes[0], np.ones(1))
-
-
-def box_around(points: FloatArray) -> FloatArray:
-    """Return ``[1, 4]``, the box around landmarks ``[N, 2]`` with its margin."""
-    low, high = points.min(axis=0), points.max(axis=0)
-    margin = LANDMARK_MARGIN * (high - low)
-    return np.concatenate([low - margin, high + margin])[None]

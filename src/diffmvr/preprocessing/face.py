@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from diffmvr.checks import check_number, check_shape
+from diffmvr.geometry import move_points
 from diffmvr.preprocessing.landmarks import (
     EYE_INDICES,
     LANDMARKS,
@@ -103,7 +104,7 @@ def track_from_landmarks(
         ]
     )
     angle = np.unwrap(np.arctan2(lines[:, 3], lines[:, 2]))
-    boxes = _boxes_around(shapes[good])
+    boxes = boxes_around(shapes[good])
     measured = np.column_stack([boxes, lines[:, :2], angle, motion[good]])
     frames = np.arange(len(points))
     filled = np.column_stack([np.interp(frames, found[good], column) for column in measured.T])
@@ -207,11 +208,11 @@ def canonical_shape(shapes: FloatArray) -> FloatArray:
     """
     eyes = np.array([[-0.5, 0.0], [0.5, 0.0]])
     rigid = list(RIGID_INDICES)
-    upright = [_apply(fit_similarity(_eye_centres(shape), eyes), shape) for shape in shapes]
+    upright = [move_points(fit_similarity(_eye_centres(shape), eyes), shape) for shape in shapes]
     median = np.median(upright, axis=0)
-    laid = [_apply(fit_similarity(shape[rigid], median[rigid]), shape) for shape in shapes]
+    laid = [move_points(fit_similarity(shape[rigid], median[rigid]), shape) for shape in shapes]
     median = np.median(laid, axis=0)
-    return _apply(fit_similarity(_eye_centres(median), eyes), median)
+    return move_points(fit_similarity(_eye_centres(median), eyes), median)
 
 
 def _eye_centres(shape: FloatArray) -> FloatArray:
@@ -219,12 +220,8 @@ def _eye_centres(shape: FloatArray) -> FloatArray:
     return np.stack([shape[list(corners)].mean(axis=0) for corners in EYE_INDICES])
 
 
-def _apply(matrix: FloatArray, points: FloatArray) -> FloatArray:
-    return points @ matrix[:, :2].T + matrix[:, 2]
-
-
-def _boxes_around(shapes: FloatArray) -> FloatArray:
-    """Return ``[N, 4]``, the boxes around the landmarks with their margin."""
+def boxes_around(shapes: FloatArray) -> FloatArray:
+    """Return ``[N, 4]``, the boxes around landmarks ``[N, K, 2]`` with their margin."""
     low, high = shapes.min(axis=1), shapes.max(axis=1)
     margin = BOX_MARGIN * (high - low)
     return np.column_stack([low - margin, high + margin])

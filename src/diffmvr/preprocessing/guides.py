@@ -7,7 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from diffmvr.checks import check_number, check_one_of
-from diffmvr.preprocessing.alignment import compose, invert, propagate_past
+from diffmvr.geometry import compose, invert
+from diffmvr.preprocessing.alignment import propagate_past
 from diffmvr.preprocessing.inpainting import inpaint
 from diffmvr.preprocessing.layers import Motions, propagate_in_layers
 from diffmvr.preprocessing.reference import occluded_share, past_clear_index, pixels_in_box

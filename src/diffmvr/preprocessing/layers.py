@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from diffmvr.checks import check_shape
-from diffmvr.preprocessing.alignment import invert, propagate_past
+from diffmvr.geometry import invert
+from diffmvr.preprocessing.alignment import propagate_past
 from diffmvr.preprocessing.symmetry import GREY
 from diffmvr.structures import FloatArray, UInt8Array
 

@@ -17,6 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from diffmvr.checks import check_one_of
+from diffmvr.clip_store.layout import IMAGES, MASKS
+from diffmvr.parsing import parse_pattern
 from diffmvr.preprocessing.picture_folder import PICTURE_SUFFIXES, natural_key
 
 log = logging.getLogger(__name__)
@@ -26,7 +28,7 @@ VIDEO_SUFFIXES = (".mp4", ".mov", ".mkv", ".webm", ".avi", ".m4v", ".mpg", ".mpe
 BABY_NAME = r"(?P<subject>[A-Za-z]+\d+)_(?P<state>[A-Za-z]+)(?:_.*)?"
 """Subject id and state, then whatever tells several recordings of them apart."""
 
-DAVIS_IMAGES, DAVIS_MASKS = "JPEGImages", "Annotations"
+REGEX_EXAMPLE = r"'(?P<subject>\d+)/(?P<clip>.*)_(?P<state>\w+)'"
 HOF_IMAGES, HOF_MASKS = ("image", "img", "photo"), ("mask", "annotation", "label")
 """How the names of the two folders may begin, in any case."""
 
@@ -88,9 +90,11 @@ def find_recordings(
     elif layout == "davis":
         found = _davis(root)
     else:
-        expression = _compile(pattern) if pattern is not None else None
+        expression = None
         if layout == "baby":
             expression = re.compile(BABY_NAME)
+        elif pattern is not None:
+            expression = parse_pattern("pattern", pattern, REGEX_EXAMPLE, ("state", "clip"))
         # In Baby only the file's own name counts; folders are free.
         found = [
             _named(root, path, expression, whole_path=layout == "regex")
@@ -107,7 +111,7 @@ def find_recordings(
 
 def _guess(root: Path) -> str:
     """Return the layout that everything below ``root`` fits."""
-    if (root / DAVIS_IMAGES).is_dir():
+    if (root / IMAGES).is_dir():
         return "davis"
     videos = [path for path in _recordings_in(root, stills=False) if path.is_file()]
     if videos and all(re.fullmatch(BABY_NAME, path.stem) for path in videos):
@@ -160,23 +164,6 @@ def _named(
     )
 
 
-def _compile(pattern: str) -> re.Pattern[str]:
-    try:
-        expression = re.compile(pattern)
-    except re.error as error:
-        raise ValueError(
-            f"pattern: {pattern!r} is not a regular expression ({error}); for example "
-            r"'(?P<subject>\d+)/(?P<clip>.*)_(?P<state>\w+)'"
-        ) from error
-    unknown = sorted(set(expression.groupindex) - {"subject", "state", "clip"})
-    if "subject" not in expression.groupindex or unknown:
-        raise ValueError(
-            "pattern: expected the named group subject and perhaps state and clip, got "
-            f"{sorted(expression.groupindex)} in {pattern!r}"
-        )
-    return expression
-
-
 def _hof(root: Path) -> list[Recording]:
     """Pair still images with masks of the same name; each image is a person of its own."""
     images, masks = (
@@ -216,9 +203,9 @@ def _pictures(folder: Path) -> list[Path]:
 
 def _davis(root: Path) -> list[Recording]:
     """List the folders of frames below JPEGImages, with their folders of masks."""
-    if not (root / DAVIS_IMAGES).is_dir():
-        raise ValueError(f"input: layout=davis expects a folder {DAVIS_IMAGES} in {root}, got none")
-    images, annotations = root / DAVIS_IMAGES, root / DAVIS_MASKS
+    if not (root / IMAGES).is_dir():
+        raise ValueError(f"input: layout=davis expects a folder {IMAGES} in {root}, got none")
+    images, annotations = root / IMAGES, root / MASKS
     found = []
     for path in _recordings_in(images, stills=False):
         if path.is_dir() and path != images:

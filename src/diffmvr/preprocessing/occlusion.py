@@ -10,6 +10,7 @@ import numpy as np
 from scipy.ndimage import binary_closing
 
 from diffmvr.checks import check_number, check_one_of, check_shape
+from diffmvr.geometry import boxes_mask
 from diffmvr.preprocessing.detection import Detections, Detector
 from diffmvr.structures import FloatArray, UInt8Array
 
@@ -44,16 +45,6 @@ class OccluderFinder:
         if self.kind == "bbox":
             return boxes_mask(found.boxes, (image.shape[0], image.shape[1]))
         return _outlines(found, image)
-
-
-def boxes_mask(boxes: FloatArray, size: tuple[int, int]) -> UInt8Array:
-    """Return ``[H, W]``, 1 in every pixel whose centre lies in one of the boxes ``[K, 4]``."""
-    mask = np.zeros(size, np.uint8)
-    for x0, y0, x1, y1 in boxes:
-        rows = slice(max(int(np.ceil(y0)), 0), max(int(np.floor(y1)) + 1, 0))
-        columns = slice(max(int(np.ceil(x0)), 0), max(int(np.floor(x1)) + 1, 0))
-        mask[rows, columns] = 1
-    return mask
 
 
 def fill_short_gaps(masks: UInt8Array, gap: int) -> UInt8Array:

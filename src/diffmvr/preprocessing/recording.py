@@ -9,24 +9,27 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from fractions import Fraction
-from itertools import repeat
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from diffmvr.checks import check_number
 from diffmvr.clip_store import ClipStoreWriter, RecordingWriter, track_columns
 from diffmvr.preprocessing.backends import Backends
 from diffmvr.preprocessing.frame_source import FrameSource
+from diffmvr.preprocessing.frame_stream import (
+    FrameAndMask,
+    counted,
+    read_up_to,
+    sampled,
+    with_masks,
+)
 from diffmvr.preprocessing.layouts import Recording
 from diffmvr.preprocessing.mask_io import MaskSource, open_masks
 from diffmvr.preprocessing.occlusion import clean_mask
 from diffmvr.preprocessing.reference import occluded_share
-from diffmvr.preprocessing.scan import FrameAndMask, Scene, Skipped, sampled
 from diffmvr.preprocessing.scene_layout import MaskCleaning, lay_out, mask_in_crop
+from diffmvr.preprocessing.sightings import Scene, Skipped
 from diffmvr.preprocessing.still_picture import open_recording
-from diffmvr.structures import UInt8Array
 
 log = logging.getLogger(__name__)
 
@@ -125,11 +128,11 @@ def process_recording(
     again = _open(job, settings, lambda index: None)
     unit = source.info.time_base
     scanner = settings.backends.open_scanner(job.boxes, settings.max_gap, settings.max_frames)
-    counted = _counted(sampled(_with_masks(source, masks), unit, settings.fps), on_frame)
-    second = sampled(_with_masks(again, masks), unit, settings.fps)
+    first = counted(sampled(with_masks(source, masks), unit, settings.fps), on_frame)
+    second = sampled(with_masks(again, masks), unit, settings.fps)
     with writer.recording(job.name) as out:
         clips = _Clips(out, job, settings, source)
-        for scene in scanner.scan(counted, unit, lost):
+        for scene in scanner.scan(first, unit, lost):
             clips.add(scene, second)
         if not clips.kept and not clips.skipped:
             raise ValueError(f"input: {job.recording.path} has no frames; give a video that plays")
@@ -187,7 +190,7 @@ class _Clips:
         for t, sighting in enumerate(scene.sightings):
             while left_out and left_out[0].index < sighting.index:
                 self._skip(left_out.popleft())
-            frame, given = _read_up_to(frames, sighting.index)
+            frame, given = read_up_to(frames, sighting.index)
             crop = layout.crops[t]
             if given is not None:
                 mask = clean_mask(
@@ -227,9 +230,12 @@ class _Clips:
 def _open(
     job: RecordingJob, settings: RecordingSettings, on_lost: Callable[[int], None]
 ) -> FrameSource:
-    recording = job.recording
     return open_recording(
-        recording.path, "input", job.picture_rate, True, settings.threads, on_lost
+        job.recording.path,
+        fps=job.picture_rate,
+        allow_truncated=True,
+        threads=settings.threads,
+        on_lost=on_lost,
     )
 
 
@@ -239,46 +245,3 @@ def _open_masks(
     if settings.backends.mask != "given":
         return None
     return open_masks(job.masks, source, allow_truncated=True)
-
-
-def _with_masks(frames: FrameSource, masks: MaskSource | None) -> Iterator[FrameAndMask]:
-    """Read each frame with its mask, by the frame's number.
-
-    Raises:
-        ValueError: if there are fewer masks than frames.
-    """
-    reader: Iterator[UInt8Array | None] = repeat(None) if masks is None else iter(masks)
-    count = 0
-    for frame in frames:
-        mask = None
-        # Damaged frames are missing, their masks are not.
-        while count <= frame.index:
-            try:
-                mask = next(reader)
-            except StopIteration:
-                raise ValueError(
-                    f"mask: {masks.path if masks else ''} has {count} masks but {frames.path} has "
-                    "more frames; give one mask for each frame, or a single PNG for all of them"
-                ) from None
-            count += 1
-        yield frame, mask
-
-
-def _counted(
-    frames: Iterator[FrameAndMask], on_frame: Callable[[], None] | None
-) -> Iterator[FrameAndMask]:
-    for pair in frames:
-        yield pair
-        if on_frame is not None:
-            on_frame()
-
-
-def _read_up_to(frames: Iterator[FrameAndMask], index: int) -> tuple[UInt8Array, UInt8Array | None]:
-    """Read on to a frame; return its picture and mask."""
-    for frame, mask in frames:
-        if frame.index == index:
-            return np.asarray(frame.image), mask
-    raise ValueError(
-        f"input: frame {index} was there when the recording was first read and is not now; "
-        "do not change a recording while it is processed"
-    )

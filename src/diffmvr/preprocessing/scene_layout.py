@@ -9,13 +9,12 @@ import cv2
 import numpy as np
 
 from diffmvr.checks import check_number
-from diffmvr.preprocessing.alignment import compose
-from diffmvr.preprocessing.crop import CropTransform, crop_track, square_crops
+from diffmvr.geometry import compose
+from diffmvr.preprocessing.crop import CropTransform, crop_track, square_crops, square_region
 from diffmvr.preprocessing.face import track_from_landmarks
 from diffmvr.preprocessing.occlusion import clean_mask, fill_short_gaps
-from diffmvr.preprocessing.scan import REGION_SIZE, Sighting
+from diffmvr.preprocessing.sightings import REGION_SIZE, Sighting
 from diffmvr.preprocessing.smoothing import smooth_over_time
-from diffmvr.preprocessing.tracking import square_region
 from diffmvr.structures import FaceTrack, FloatArray, UInt8Array
 
 PATH_SIZE = 96

@@ -1,8 +1,9 @@
 """One picture as a recording of one frame."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 from diffmvr.preprocessing.frame_source import Frame, FrameSource, VideoInfo
 from diffmvr.preprocessing.picture_folder import PICTURE_SUFFIXES, read_picture
@@ -33,15 +34,14 @@ class StillPicture:
         yield Frame(0, 0, 1, read_picture(self.path, self.name))
 
 
-def open_recording(
-    path: Path,
-    name: str = "input",
-    fps: Fraction = Fraction(25),
-    allow_truncated: bool = False,
-    threads: int = 0,
-    on_lost: Callable[[int], None] | None = None,
-) -> FrameSource:
-    """Open a picture as a recording of one frame, and anything else by :func:`open_frames`."""
+def open_recording(path: Path, name: str = "input", **options: Any) -> FrameSource:
+    """Open a picture as a recording of one frame, and anything else by :func:`open_frames`.
+
+    Args:
+        path: a picture, a video file or a folder of pictures.
+        name: the argument's name, for messages.
+        options: of :func:`open_frames`; a picture needs none of them.
+    """
     if path.is_file() and path.suffix.lower() in PICTURE_SUFFIXES:
         return StillPicture(path, name)
-    return open_frames(path, name, fps, allow_truncated, threads, on_lost)
+    return open_frames(path, name, **options)

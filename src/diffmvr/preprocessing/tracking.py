@@ -6,7 +6,6 @@ Boxes are (x0, y0, x1, y1) in pixels, integer values at pixel centres.
 import numpy as np
 
 from diffmvr.checks import check_number, check_shape
-from diffmvr.preprocessing.crop import CropTransform
 from diffmvr.preprocessing.detection import Detections
 from diffmvr.structures import FloatArray
 
@@ -124,23 +123,6 @@ def iou(box: FloatArray, boxes: FloatArray) -> FloatArray:
     shared = np.clip(high - low, 0, None).prod(axis=1)
     total = (box[2:] - box[:2]).prod() + (boxes[:, 2:] - boxes[:, :2]).prod(axis=1) - shared
     return np.divide(shared, total, out=np.zeros(len(boxes)), where=total > 0)
-
-
-def square_region(
-    centre: FloatArray, side: float, size: int, frame_size: tuple[int, int]
-) -> CropTransform:
-    """Return the crop of a square of the frame.
-
-    Args:
-        centre: ``[2]`` (x, y) in pixels.
-        side: in pixels of the frame.
-        size: side of the crop in its own pixels.
-        frame_size: (height, width).
-    """
-    zoom = size / side
-    shift = (size - 1) / 2 - zoom * centre
-    matrix = np.array([[zoom, 0.0, shift[0]], [0.0, zoom, shift[1]]])
-    return CropTransform(matrix, size, frame_size)
 
 
 def _weight(cutoff: float) -> float:

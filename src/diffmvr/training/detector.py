@@ -11,19 +11,15 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import yaml
 from torch import nn
 
 from diffmvr.checks import check_number
-from diffmvr.data.detection_set import LabelledImage, fill_box
+from diffmvr.data.detection_set import LabelledImage
+from diffmvr.geometry import boxes_mask
 from diffmvr.metrics.detection import region_iou
-from diffmvr.preprocessing.yolo import (
-    DetectorConfig,
-    YoloDetector,
-    build_network,
-    read_detector,
-)
+from diffmvr.preprocessing.yolo import YoloDetector
+from diffmvr.preprocessing.yolo_files import DetectorConfig, build_network, read_detector
 from diffmvr.preprocessing.yolo_runtime import import_ultralytics
 from diffmvr.structures import UInt8Array
 
@@ -224,7 +220,5 @@ def found_region(detector: YoloDetector, pixels: UInt8Array) -> UInt8Array:
     found = detector.detect(pixels)
     if found.masks is not None:
         return found.masks.max(axis=0, initial=0)
-    region = np.zeros(pixels.shape[:2], np.uint8)
-    for box in found.boxes[:1] if detector.config.task == "face" else found.boxes:
-        fill_box(region, box)
-    return region
+    boxes = found.boxes[:1] if detector.config.task == "face" else found.boxes
+    return boxes_mask(boxes, (pixels.shape[0], pixels.shape[1]))

@@ -8,8 +8,7 @@ import pytest
 from tests.helpers.store_processes import fresh_processes, write_and_die, write_many
 from tests.helpers.stores import SIZE, add_noise, noise, store_info, store_row, write_store
 
-from diffmvr.clip_store import ClipStore, ClipStoreWriter, StoreBusyError
-from diffmvr.clip_store import writer as writer_module
+from diffmvr.clip_store import ClipStore, ClipStoreWriter, StoreBusyError, recording_writer
 
 CLEAR = np.zeros((SIZE, SIZE), np.uint8)
 
@@ -154,7 +153,7 @@ def test_a_writer_can_be_sent_to_another_process(tmp_path: Path) -> None:
 def test_long_recordings_become_columns_on_the_way(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(writer_module, "CHUNK", 4)
+    monkeypatch.setattr(recording_writer, "CHUNK", 4)
     write_store(tmp_path, {"visit": ("anna", 11, range(3, 5))})
     manifest = ClipStore(tmp_path).manifest
     assert manifest["frame"].to_list() == list(range(11))

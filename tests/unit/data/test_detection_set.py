@@ -3,17 +3,17 @@ import numpy as np
 import pytest
 import yaml
 
-from diffmvr.data.detection_formats import YoloImages
 from diffmvr.data.detection_set import (
     LabelledImage,
     LabelledObject,
     RenderedImages,
-    fill_box,
     objects_of,
     read_rgb,
     write_yolo_set,
 )
 from diffmvr.data.sources import SyntheticClips
+from diffmvr.data.yolo_images import YoloImages
+from diffmvr.geometry import boxes_mask
 
 
 def iou(a, b):
@@ -32,9 +32,7 @@ def test_object_of_a_rectangle_reaches_the_pixels_edges():
     mask[10:20, 30:45] = 1
     (item,) = objects_of(mask)
     np.testing.assert_allclose(item.box, [29.5, 9.5, 44.5, 19.5])
-    drawn = np.zeros_like(mask)
-    fill_box(drawn, item.box)
-    np.testing.assert_array_equal(drawn, mask)
+    np.testing.assert_array_equal(boxes_mask(item.box[None], mask.shape), mask)
 
 
 def test_outline_fills_the_mask_it_was_traced_on():

@@ -3,9 +3,7 @@ import numpy as np
 import pytest
 
 from diffmvr.preprocessing.alignment import (
-    compose,
     extend_smoothly,
-    invert,
     propagate_past,
     refine_by_flow,
 )
@@ -36,21 +34,6 @@ def disc(size: int, radius: float) -> np.ndarray:
 
 def error(picture: np.ndarray, truth: np.ndarray, where: np.ndarray) -> float:
     return float(np.sqrt(np.mean((picture[where].astype(float) - truth[where]) ** 2)))
-
-
-def test_compose_and_invert_agree_with_points():
-    outer, inner = similarity(1.3, 20, 4, -2), similarity(0.8, -35, 1, 9)
-    point = np.array([3.0, 7.0])
-    there = inner[:, :2] @ point + inner[:, 2]
-    there = outer[:, :2] @ there + outer[:, 2]
-    both = compose(outer, inner)
-    np.testing.assert_allclose(both[:, :2] @ point + both[:, 2], there)
-    np.testing.assert_allclose(compose(invert(outer), outer), np.eye(2, 3), atol=1e-12)
-
-
-def test_invert_needs_an_invertible_map():
-    with pytest.raises(ValueError, match=r"matrix: expected an invertible map, .*\[\[0.0, 0.0\]"):
-        invert(np.zeros((2, 3)))
 
 
 @pytest.mark.parametrize("refine", [False, True])

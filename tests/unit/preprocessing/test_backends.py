@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from diffmvr.preprocessing import backends
-from diffmvr.preprocessing.backends import Backends, choose_backends, hash_files, parse_fps
+from diffmvr.preprocessing.backends import Backends, choose_backends
 from diffmvr.preprocessing.detection import FixedBox, GivenBoxes
 
 
@@ -66,20 +66,3 @@ def test_given_boxes_come_from_a_file_or_are_one_for_all(tmp_path: Path) -> None
     assert isinstance(given.open_scanner(np.array([1.0, 2, 3, 4])).faces, FixedBox)
     with pytest.raises(ValueError, match=r"boxes: face=given needs a table of boxes .*, got none"):
         given.open_scanner()
-
-
-def test_rates() -> None:
-    assert parse_fps(None) is None
-    assert float(parse_fps("30000/1001") or 0) == pytest.approx(29.97, abs=0.001)
-    for wrong in ("0", "fast", "1/0", "-3", "2000"):
-        with pytest.raises(ValueError, match=rf"fps: expected a number .*, got '{wrong}'"):
-            parse_fps(wrong)
-
-
-def test_the_hash_of_weights_follows_their_content(tmp_path: Path) -> None:
-    (tmp_path / "weights").write_bytes(b"a")
-    before = hash_files(tmp_path)
-    (tmp_path / "README.md").write_text("a card")
-    assert hash_files(tmp_path) == before
-    (tmp_path / "weights").write_bytes(b"b")
-    assert hash_files(tmp_path) != before

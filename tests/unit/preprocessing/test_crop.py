@@ -2,7 +2,7 @@ import cv2
 import numpy as np
 import pytest
 
-from diffmvr.preprocessing.crop import CropTransform, crop_track, square_crops
+from diffmvr.preprocessing.crop import CropTransform, crop_track, square_crops, square_region
 from diffmvr.preprocessing.face import track_from_boxes
 
 
@@ -163,3 +163,10 @@ def test_errors_name_what_does_not_fit():
         crops[0].apply_mask(np.zeros((9, 9), np.uint8))
     with pytest.raises(ValueError, match=r"crop: expected shape \(8, 8, 3\), got \(9, 9, 3\)"):
         crops[0].apply_inverse(np.zeros((9, 9, 3), np.uint8))
+
+
+def test_a_region_shows_its_square_edge_to_edge() -> None:
+    region = square_region(np.array([50.0, 40.0]), 20.0, 64, (100, 120))
+
+    edges = np.array([[-0.5, -0.5], [63.5, 63.5]])
+    np.testing.assert_allclose(region.to_frame(edges), [[40, 30], [60, 50]])

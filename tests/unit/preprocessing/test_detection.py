@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from diffmvr.preprocessing.detection import Detections, FixedBox, GivenBoxes, box_around
+from diffmvr.preprocessing.detection import Detections, FixedBox, GivenBoxes
 
 IMAGE = np.zeros((20, 30, 3), np.uint8)
 
@@ -16,10 +16,6 @@ def test_scores_and_masks_must_fit_the_boxes() -> None:
         Detections(np.zeros((1, 4)), np.zeros(2))
     with pytest.raises(ValueError, match=r"masks: expected shape \(1, any, any\), got \(2, 4, 4\)"):
         Detections(np.zeros((1, 4)), np.zeros(1), np.zeros((2, 4, 4), np.uint8))
-
-
-def test_the_box_around_landmarks_has_a_margin() -> None:
-    np.testing.assert_allclose(box_around(np.array([[10.0, 20], [20, 60]])), [[9.5, 18, 20.5, 62]])
 
 
 def test_boxes_of_a_table_are_found_by_the_frames_number(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@ import pytest
 
 from diffmvr.preprocessing.face import (
     BOX_MARGIN,
+    boxes_around,
     canonical_shape,
     fit_similarity,
     track_from_boxes,
@@ -168,3 +169,8 @@ def test_wrong_landmarks_are_named():
         track_from_landmarks([np.zeros((68, 2))], FRAME)
     with pytest.raises(ValueError, match=r"masks: expected shape \(2, 480, 640\), got \(3, 480"):
         track_from_landmarks(landmarks(2), FRAME, np.zeros((3, *FRAME), np.uint8))
+
+
+def test_the_box_around_landmarks_has_a_margin() -> None:
+    box = boxes_around(np.array([[[10.0, 20], [20, 60]]]))
+    np.testing.assert_allclose(box, [[9.5, 18, 20.5, 62]])

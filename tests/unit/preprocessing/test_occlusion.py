@@ -6,7 +6,6 @@ from tests.helpers.detectors import OCCLUDER, ByColour, disc_frames
 
 from diffmvr.preprocessing.occlusion import (
     OccluderFinder,
-    boxes_mask,
     clean_mask,
     fill_short_gaps,
 )
@@ -41,12 +40,6 @@ def test_outlines_need_a_detector_that_draws_them() -> None:
         finder.find(FRAME)
     with pytest.raises(ValueError, match=r"mask: expected one of .*, got 'given'"):
         OccluderFinder(ByColour(OCCLUDER), "given")
-
-
-def test_a_box_covers_the_pixels_whose_centre_it_holds() -> None:
-    mask = boxes_mask(np.array([[1.2, 0.0, 3.0, 1.9], [-9, -9, -5, -5]]), (4, 6))
-
-    assert np.argwhere(mask).tolist() == [[0, 2], [0, 3], [1, 2], [1, 3]]
 
 
 def test_a_lost_mask_is_the_shape_between_its_neighbours() -> None:

@@ -8,7 +8,8 @@ from tests.helpers.detectors import OCCLUDER, ByColour, Discs, disc_frames
 
 from diffmvr.preprocessing.frame_source import Frame
 from diffmvr.preprocessing.occlusion import OccluderFinder
-from diffmvr.preprocessing.scan import NO_FACE, REGION_SIZE, Scanner, Scene, is_cut, sampled
+from diffmvr.preprocessing.scan import Scanner
+from diffmvr.preprocessing.sightings import NO_FACE, REGION_SIZE, Scene
 
 UNIT = Fraction(1, 25)
 AT = (90.0, 70.0)
@@ -129,14 +130,6 @@ def test_a_hand_that_comes_in_is_no_cut() -> None:
     assert len(scan(disc_frames([AT] * 8, hidden=set(range(4, 8))))) == 1
 
 
-def test_is_cut_needs_another_picture_and_not_only_another_light() -> None:
-    picture = np.random.default_rng(0).uniform(0, 120, (32, 32, 3))
-
-    assert not is_cut(picture, picture + 60)
-    assert not is_cut(picture, picture + np.eye(32)[..., None])
-    assert is_cut(picture, 120 - picture)
-
-
 def test_damaged_frames_are_left_out_and_split_the_scene() -> None:
     lost = deque([5, 6])
     frames = disc_frames([AT] * 4)
@@ -176,19 +169,3 @@ def test_given_masks_hide() -> None:
     assert scene.sightings[3].mask.shape == (REGION_SIZE, REGION_SIZE)
     # 400 of 1681 pixels, and the rim that a resampled hidden pixel touches.
     assert 400 / 41**2 <= scene.sightings[3].covered < 25**2 / 41**2
-
-
-def test_frames_are_chosen_by_their_time() -> None:
-    def times(pts: list[int], fps: Fraction | None) -> list[int]:
-        image = np.zeros((1, 1, 3), np.uint8)
-        frames = [(Frame(k, t, 1, image), None) for k, t in enumerate(pts)]
-        return [frame.pts for frame, _ in sampled(frames, Fraction(1, 1000), fps)]
-
-    film = [round(1000 * k / 30) for k in range(31)]
-    chosen = times(film, Fraction(20))
-    assert len(chosen) == 21
-    assert all(0 <= t - 50 * k < 34 for k, t in enumerate(chosen))
-    assert times(film, None) == film
-    assert times(film, Fraction(100)) == film
-    # A variable rate: one frame a tick at most, none where there is none.
-    assert times([0, 10, 20, 55, 60, 300, 310, 350], Fraction(20)) == [0, 55, 300, 350]

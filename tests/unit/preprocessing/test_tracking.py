@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from diffmvr.preprocessing.detection import Detections
-from diffmvr.preprocessing.tracking import FaceTracker, OneEuro, iou, square_region
+from diffmvr.preprocessing.tracking import FaceTracker, OneEuro, iou
 
 
 def seen(*boxes: tuple[float, float, float, float], scores: tuple[float, ...] = ()) -> Detections:
@@ -73,13 +73,6 @@ def test_one_euro_starts_at_the_value_and_keeps_a_constant() -> None:
         np.testing.assert_allclose(smooth(np.array([3.0, 4.0])), [3.0, 4.0])
     with pytest.raises(ValueError, match=r"min_cutoff: expected a positive frequency, got 0"):
         OneEuro(min_cutoff=0)
-
-
-def test_a_region_shows_its_square_edge_to_edge() -> None:
-    region = square_region(np.array([50.0, 40.0]), 20.0, 64, (100, 120))
-
-    edges = np.array([[-0.5, -0.5], [63.5, 63.5]])
-    np.testing.assert_allclose(region.to_frame(edges), [[40, 30], [60, 50]])
 
 
 def test_a_square_before_any_face_is_an_error() -> None:

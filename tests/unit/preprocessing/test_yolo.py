@@ -12,7 +12,8 @@ import torch
 
 from diffmvr.config import weights_dir
 from diffmvr.data.synthetic import render_clip
-from diffmvr.preprocessing.yolo import DetectorConfig, YoloDetector, letterbox
+from diffmvr.preprocessing.yolo import YoloDetector, letterbox
+from diffmvr.preprocessing.yolo_files import DetectorConfig
 
 SHIPPED = weights_dir() / "detectors"
 TASKS = ("face", "occluder", "occluder_seg")

@@ -1,0 +1,41 @@
+"""Where in the next frame a face is looked for, by the way its detector searches."""
+
+import numpy as np
+
+from diffmvr.preprocessing.detection import Detections, Detector, Search
+from diffmvr.preprocessing.frame_source import Frame
+from diffmvr.structures import FloatArray
+
+WINDOW_SCALE = 2.0
+"""Side of the square that is searched for a face that was seen before, in faces."""
+
+
+def find_faces(faces: Detector, frame: Frame, square: FloatArray | None) -> Detections:
+    """Look in the whole frame, or around the face that was seen before.
+
+    Args:
+        faces: finds faces.
+        frame: the next frame.
+        square: ``[3]``, centre (x, y) and side of the face as last seen; ``None`` if none was.
+    """
+    faces.seek(frame.index)
+    if square is None or faces.search is Search.NUMBER:
+        return faces.detect(frame.image)
+    if faces.search is Search.LANDMARKS:
+        return Detections.none()
+    x, y, side = square
+    height, width = frame.image.shape[:2]
+    reach = WINDOW_SCALE * side / 2
+    x0, y0 = max(int(x - reach), 0), max(int(y - reach), 0)
+    x1, y1 = min(int(x + reach) + 1, width), min(int(y + reach) + 1, height)
+    if x1 <= x0 or y1 <= y0:
+        return Detections.none()
+    found = faces.detect(frame.image[y0:y1, x0:x1])
+    return Detections(found.boxes + np.array([x0, y0, x0, y0]), found.scores)
+
+
+def find_anywhere(faces: Detector, frame: Frame) -> Detections:
+    """Look in the whole frame for a face that was lost; who knows frames by number has told all."""
+    if faces.search is Search.NUMBER:
+        return Detections.none()
+    return faces.detect(frame.image)

@@ -1,0 +1,83 @@
+"""A recording as a stream of frames with their masks: paired, thinned out, counted."""
+
+from collections.abc import Callable, Iterable, Iterator
+from fractions import Fraction
+from itertools import repeat
+
+import numpy as np
+
+from diffmvr.preprocessing.frame_source import Frame, FrameSource
+from diffmvr.preprocessing.mask_io import MaskSource
+from diffmvr.structures import UInt8Array
+
+FrameAndMask = tuple[Frame, UInt8Array | None]
+
+
+def with_masks(frames: FrameSource, masks: MaskSource | None) -> Iterator[FrameAndMask]:
+    """Read each frame with its mask, by the frame's number.
+
+    Raises:
+        ValueError: if there are fewer masks than frames.
+    """
+    reader: Iterator[UInt8Array | None] = repeat(None) if masks is None else iter(masks)
+    count = 0
+    for frame in frames:
+        mask = None
+        # Damaged frames are missing, their masks are not.
+        while count <= frame.index:
+            try:
+                mask = next(reader)
+            except StopIteration:
+                raise ValueError(
+                    f"mask: {masks.path if masks else ''} has {count} masks but {frames.path} has "
+                    "more frames; give one mask for each frame, or a single PNG for all of them"
+                ) from None
+            count += 1
+        yield frame, mask
+
+
+def sampled(
+    frames: Iterable[FrameAndMask], unit: Fraction, fps: Fraction | None
+) -> Iterator[FrameAndMask]:
+    """Choose frames by their presentation time, at a rate; the first at or after each tick.
+
+    A recording that is slower than the rate keeps every frame.
+
+    Args:
+        frames: frames in order.
+        unit: seconds per unit of the frames' time.
+        fps: frames per second; ``None`` keeps every frame.
+    """
+    start: int | None = None
+    last = -1
+    for frame, mask in frames:
+        start = frame.pts if start is None else start
+        tick = -1 if fps is None else int((frame.pts - start) * unit * fps)
+        if fps is None or tick > last:
+            last = tick
+            yield frame, mask
+
+
+def counted(
+    frames: Iterator[FrameAndMask], on_frame: Callable[[], None] | None
+) -> Iterator[FrameAndMask]:
+    """Pass frames on, and call ``on_frame`` after each."""
+    for pair in frames:
+        yield pair
+        if on_frame is not None:
+            on_frame()
+
+
+def read_up_to(frames: Iterator[FrameAndMask], index: int) -> tuple[UInt8Array, UInt8Array | None]:
+    """Read on to a frame; return its picture and mask.
+
+    Raises:
+        ValueError: if the frame is not there any more.
+    """
+    for frame, mask in frames:
+        if frame.index == index:
+            return np.asarray(frame.image), mask
+    raise ValueError(
+        f"input: frame {index} was there when the recording was first read and is not now; "
+        "do not change a recording while it is processed"
+    )
