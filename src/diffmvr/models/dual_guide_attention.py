@@ -5,6 +5,7 @@ C = h · D channels of the layer, p' channels of the context.
 """
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -51,6 +52,8 @@ class DualGuideAttnProcessor(nn.Module):
         self.user_scales: tuple[float, ...] | None = None
         # α of the last call, averaged over samples and queries, for logging.
         self.mean_weights: Tensor | None = None
+        # By kind: tokens and what they gave, while ``remember_keys_values`` holds.
+        self.remembered: dict[str, tuple[Tensor, Tensor, Tensor]] | None = None
         self.to_k = nn.ModuleDict(
             {kind: nn.Linear(cross_attention_dim, channels, bias=False) for kind in kinds}
         )
@@ -120,13 +123,23 @@ class DualGuideAttnProcessor(nn.Module):
         q = _split_heads(query, attn.heads)
         fused = torch.zeros_like(query)
         for index, (kind, tokens) in enumerate(zip(self.kinds, encoder_hidden_states, strict=True)):
-            k = _split_heads(self.to_k[kind](tokens), attn.heads)
-            v = _split_heads(self.to_v[kind](tokens), attn.heads)
+            k, v = self._keys_values(kind, tokens, attn.heads)
             attended = F.scaled_dot_product_attention(q, k, v)  # [N, h, S, D]
             fused = fused + weights[..., index, None] * attended.transpose(1, 2).flatten(2)
 
         out = attn.to_out[1](attn.to_out[0](fused))
         return out / attn.rescale_output_factor
+
+    def _keys_values(self, kind: str, tokens: Tensor, heads: int) -> tuple[Tensor, Tensor]:
+        """Return K and V of a guide, each ``[N, h, L, D]``."""
+        known = None if self.remembered is None else self.remembered.get(kind)
+        if known is not None and known[0] is tokens:
+            return known[1], known[2]
+        k = _split_heads(self.to_k[kind](tokens), heads)
+        v = _split_heads(self.to_v[kind](tokens), heads)
+        if self.remembered is not None:
+            self.remembered[kind] = tokens, k, v
+        return k, v
 
 
 def _split_heads(tensor: Tensor, heads: int) -> Tensor:
@@ -166,6 +179,22 @@ def set_guide_scales(unet: nn.Module, scales: Sequence[float] | None) -> None:
         processor.user_scales = (
             None if scales is None else check_guide_scales(scales, processor.kinds)
         )
+
+
+@contextmanager
+def remember_keys_values(unet: nn.Module) -> Iterator[None]:
+    """Compute the guides' keys and values once in every layer, for all steps of a sampler.
+
+    They depend on the guide tokens alone; within, the same tensor of tokens gives the same K and V.
+    """
+    processors = [processor for _, processor in guide_processors(unet)]
+    for processor in processors:
+        processor.remembered = {}
+    try:
+        yield
+    finally:
+        for processor in processors:
+            processor.remembered = None
 
 
 def _cross_attention_layers(unet: nn.Module) -> Iterator[tuple[str, Attention]]:

@@ -18,7 +18,7 @@ from diffmvr.checks import check_number, check_range, check_shape
 from diffmvr.models.components import Components, load_components
 from diffmvr.models.conditioning import Conditions, encode_conditions, fill_with_past
 from diffmvr.models.denoiser import predict
-from diffmvr.models.dual_guide_attention import set_guide_scales
+from diffmvr.models.dual_guide_attention import remember_keys_values, set_guide_scales
 from diffmvr.models.guide_encoder import GuideEncoder
 from diffmvr.models.guide_settings import GuideSettings, check_guide_scales
 from diffmvr.models.projector import GuideProjector
@@ -216,7 +216,7 @@ class DiffMVRPipeline(DiffusionPipeline):
         takes_generator = "generator" in inspect.signature(self.scheduler.step).parameters
         extra = {"generator": generator} if takes_generator else {}
 
-        with self.progress_bar(total=steps) as progress:
+        with self.progress_bar(total=steps) as progress, remember_keys_values(self.unet):
             for index, timestep in enumerate(self.scheduler.timesteps):
                 scaled = self.scheduler.scale_model_input(current, timestep)
                 output = predict(self.unet, self.scheduler, scaled, timestep, conditions, tokens)

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from tests.helpers.tiny import SIDE, build_tiny, fingerprint, tiny_batch
 from torch import Tensor
 
 from diffmvr.models.conditioning import encode_conditions
-from diffmvr.models.dual_guide_attention import guide_processors
+from diffmvr.models.dual_guide_attention import guide_processors, remember_keys_values
 from diffmvr.models.guide_settings import GuideSettings
 from diffmvr.pipelines.diffmvr_pipeline import DiffMVRPipeline
 
@@ -273,3 +274,51 @@ def test_what_a_pipeline_says_of_itself(pipeline: DiffMVRPipeline) -> None:
 def test_bad_inputs_are_named(pipeline: DiffMVRPipeline, changes: dict, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         restore(pipeline, **changes)
+
+
+@pytest.mark.parametrize("steps", [1, 3])
+def test_every_part_runs_as_often_as_it_must(built: DiffMVRPipeline, steps: int) -> None:
+    calls: list[str] = []
+    parts = {"unet": built.unet, "encode": built.vae.encoder, "decode": built.vae.decoder}
+    layers = [processor for _, processor in guide_processors(built.unet)]
+    for number, layer in enumerate(layers):
+        for kind in built.guide_kinds:
+            parts[f"{number} {kind} keys"] = layer.to_k[kind]
+            parts[f"{number} {kind} values"] = layer.to_v[kind]
+    hooks = [
+        part.register_forward_hook(lambda *_, name=name: calls.append(name))
+        for name, part in parts.items()
+    ]
+    restore(built, num_inference_steps=steps)
+    for hook in hooks:
+        hook.remove()
+    counted = {name: calls.count(name) for name in parts}
+    assert counted.pop("unet") == steps
+    assert counted.pop("decode") == 1
+    assert counted.pop("encode") == 2  # the masked frames, and the guides of all frames at once
+    assert len(counted) == 2 * 2 * len(layers) and set(counted.values()) == {1}
+    assert all(layer.remembered is None for layer in layers)
+
+
+def test_remembered_keys_and_values_change_no_bit(
+    built: DiffMVRPipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    remembered = restore(built, num_inference_steps=3)
+    monkeypatch.setattr(
+        "diffmvr.pipelines.diffmvr_pipeline.remember_keys_values", lambda unet: nullcontext()
+    )
+    assert torch.equal(restore(built, num_inference_steps=3), remembered)
+
+
+def test_other_tokens_get_keys_of_their_own(built: DiffMVRPipeline) -> None:
+    unet = built.unet
+    tokens = [torch.randn(1, 5, unet.config.cross_attention_dim) for _ in range(4)]
+    noisy = torch.randn(1, unet.config.in_channels, 8, 8)
+    pairs = [tuple(tokens[:2]), tuple(tokens[2:])]
+    with torch.no_grad():
+        plain = [unet(noisy, 10, pair).sample for pair in pairs]
+        with remember_keys_values(unet):
+            within = [unet(noisy, 10, pair).sample for pair in (*pairs, *pairs)]
+    assert not torch.allclose(plain[0], plain[1])
+    for got, expected in zip(within, (*plain, *plain), strict=True):
+        assert torch.equal(got, expected)
