@@ -181,6 +181,11 @@ class ClipBatch:
         check_shape("observed_pixel_values", self.observed_pixel_values, (b, t, 3, h, w))
 
     @property
+    def num_frames(self) -> int:
+        """B·T."""
+        return self.mask.shape[0] * self.mask.shape[1]
+
+    @property
     def masked_pixel_values(self) -> Tensor:
         """``[B, T, 3, H, W]``: (1 - m) ⊙ v, the hole filled with 0 (mid-grey); decisions 1."""
         return (1.0 - self.mask) * self.pixel_values

@@ -3,13 +3,13 @@
 Lightning's own mid-epoch resume reshuffles; here the state is the number of batches taken.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
 from torch.utils.data import DataLoader, Dataset, Sampler
 
-from diffmvr.structures import ClipBatch, collate_clips
+from diffmvr.structures import collate_clips
 
 
 class EpochSeededSampler(Sampler[int]):
@@ -73,14 +73,15 @@ class EpochSeededSampler(Sampler[int]):
             yield from order[first : first + self.batch_size]
 
 
-class ClipLoader(DataLoader[ClipBatch]):
+class ClipLoader(DataLoader[Any]):
     """A DataLoader of whole clips with ``state_dict``/``load_state_dict`` (Lightning saves it).
 
     Args:
-        dataset: yields (clip, guides).
+        dataset: yields the windows.
         sampler: the order.
         num_workers: loading processes; 0 when the clips are kept in memory.
         pin_memory: for transfers to a GPU.
+        collate_fn: makes a batch of a list of windows; by default of (clip, guides).
     """
 
     def __init__(
@@ -89,6 +90,7 @@ class ClipLoader(DataLoader[ClipBatch]):
         sampler: EpochSeededSampler,
         num_workers: int = 0,
         pin_memory: bool = False,
+        collate_fn: Callable[[Any], Any] = collate_clips,
     ) -> None:
         super().__init__(
             dataset,
@@ -96,14 +98,14 @@ class ClipLoader(DataLoader[ClipBatch]):
             sampler=sampler,
             num_workers=num_workers,
             pin_memory=pin_memory,
-            collate_fn=collate_clips,
+            collate_fn=collate_fn,
             drop_last=True,
             persistent_workers=num_workers > 0,
         )
         self._order = sampler
         self._taken = 0
 
-    def __iter__(self) -> Iterator[ClipBatch]:  # type: ignore[override]
+    def __iter__(self) -> Iterator[Any]:  # type: ignore[override]
         # Lightning stops after the last batch without asking for one more, so nothing can be
         # tidied up after the loop.
         self._taken = self._order.first_batch

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from diffmvr.checks import check_same_shape, check_shape
 from diffmvr.models.components import Components
+from diffmvr.models.guide_encoder import GuideEncoder
 from diffmvr.models.guide_settings import GuideSettings
 from diffmvr.models.vae import compression, encode_latents, latent_mask
 
@@ -100,7 +101,7 @@ def encode_conditions(
     # Without the attention pathway every guide is its null embedding; no tower is run.
     image_embeds = torch.stack(
         [
-            encoder(guide_pixel_values[:, g], guide.tokens)
+            _encode_runs(encoder, guide_pixel_values[:, g], guide.tokens)
             if guide.uses_attention
             else masked_latents.new_zeros(
                 n, encoder.num_tokens(guide.tokens), encoder.token_width(guide.tokens)
@@ -121,6 +122,13 @@ def encode_conditions(
         attended,
         reference_latents,
     )
+
+
+def _encode_runs(encoder: GuideEncoder, pixel_values: Tensor, tokens: str) -> Tensor:
+    """Return ``[N, L, p]``; a guide that consecutive frames share is encoded once."""
+    distinct, which = torch.unique_consecutive(pixel_values, dim=0, return_inverse=True)
+    embeds: Tensor = encoder(distinct, tokens)
+    return embeds[which]
 
 
 def fill_with_past(

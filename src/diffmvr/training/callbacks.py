@@ -6,6 +6,7 @@ import lightning as L
 from lightning.pytorch.utilities.types import STEP_OUTPUT
 
 from diffmvr.structures import ClipBatch
+from diffmvr.training.encoding import EncodedBatch
 
 
 class FrameThroughput(L.Callback):
@@ -24,11 +25,11 @@ class FrameThroughput(L.Callback):
         trainer: L.Trainer,
         pl_module: L.LightningModule,
         outputs: STEP_OUTPUT,
-        batch: ClipBatch,
+        batch: ClipBatch | EncodedBatch,
         batch_idx: int,
     ) -> None:
         """Count frames, and log at the trainer's interval."""
-        self._frames += batch.mask.shape[0] * batch.mask.shape[1]
+        self._frames += batch.num_frames
         if trainer.global_step % trainer.log_every_n_steps:  # type: ignore[attr-defined]
             return
         elapsed = time.monotonic() - self._since

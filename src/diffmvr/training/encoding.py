@@ -3,6 +3,9 @@
 B clips, T frames, N = B·T.
 """
 
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+
 import torch
 from torch import Tensor, nn
 
@@ -12,8 +15,49 @@ from diffmvr.models.vae import encode_latents
 from diffmvr.structures import ClipBatch
 
 
+@dataclass(frozen=True)
+class EncodedBatch:
+    """What the U-Net is trained on: B clips of T frames, after the frozen parts.
+
+    Attributes:
+        latents: ``[N, c, h, w]``, of the clean frames.
+        conditions: of the N frames.
+        clips: B.
+    """
+
+    latents: Tensor
+    conditions: Conditions
+    clips: int
+
+    @property
+    def num_frames(self) -> int:
+        """N."""
+        return len(self.latents)
+
+    @property
+    def frames(self) -> int:
+        """T."""
+        return self.num_frames // self.clips
+
+    @staticmethod
+    def cat(parts: Sequence["EncodedBatch"]) -> "EncodedBatch":
+        """Join the clips of several batches."""
+        return EncodedBatch(
+            torch.cat([part.latents for part in parts]),
+            Conditions.cat([part.conditions for part in parts]),
+            sum(part.clips for part in parts),
+        )
+
+    def to(self, device: torch.device | str) -> "EncodedBatch":
+        """Return the batch with every tensor on ``device`` (Lightning calls this)."""
+        moved = {
+            f.name: getattr(self.conditions, f.name).to(device) for f in fields(self.conditions)
+        }
+        return EncodedBatch(self.latents.to(device), Conditions(**moved), self.clips)
+
+
 class ClipEncoder:
-    """Turns a ``ClipBatch`` into clean latents and conditions, with an optional memory.
+    """Turns a ``ClipBatch`` into an ``EncodedBatch``, with an optional memory.
 
     Args:
         components: the model; only its frozen parts are used.
@@ -23,9 +67,7 @@ class ClipEncoder:
 
     def __init__(self, components: Components, cache: bool = True) -> None:
         self.components = components
-        self._cache: dict[tuple[str, int, int], tuple[Tensor, Conditions]] | None = (
-            {} if cache else None
-        )
+        self._cache: dict[tuple[str, int, int], EncodedBatch] | None = {} if cache else None
 
     def to(self, device: torch.device) -> None:
         """Move the frozen parts."""
@@ -34,21 +76,20 @@ class ClipEncoder:
             part.to(device)
 
     @torch.no_grad()
-    def __call__(self, batch: ClipBatch) -> tuple[Tensor, Conditions]:
-        """Return clean latents ``[N, c, h, w]`` and the conditions of N frames."""
+    def __call__(self, batch: ClipBatch) -> EncodedBatch:
+        """Encode the clean frames, the masked frames and the guides of a batch."""
         clips, frames = batch.mask.shape[:2]
         if self._cache is None:
-            return self._encode(batch, slice(None))
+            return self._encode(batch, slice(0, clips))
         parts = []
         for b in range(clips):
             key = (batch.clip_id[b], int(batch.frame_index[b, 0]), frames)
             if key not in self._cache:
                 self._cache[key] = self._encode(batch, slice(b, b + 1))
             parts.append(self._cache[key])
-        latents = torch.cat([latents for latents, _ in parts])
-        return latents, Conditions.cat([conditions for _, conditions in parts])
+        return EncodedBatch.cat(parts)
 
-    def _encode(self, batch: ClipBatch, clips: slice) -> tuple[Tensor, Conditions]:
+    def _encode(self, batch: ClipBatch, clips: slice) -> EncodedBatch:
         latents = encode_latents(self.components.vae, batch.pixel_values[clips].flatten(0, 1))
         conditions = encode_conditions(
             self.components,
@@ -57,4 +98,4 @@ class ClipEncoder:
             batch.guide_pixel_values[clips].flatten(0, 1),
             batch.guide_valid[clips].flatten(0, 1),
         )
-        return latents, conditions
+        return EncodedBatch(latents, conditions, clips.stop - clips.start)

@@ -23,7 +23,7 @@ from diffmvr.models.denoiser import predict
 from diffmvr.models.dual_guide_attention import guide_processors
 from diffmvr.models.vae import decode_latents
 from diffmvr.structures import ClipBatch
-from diffmvr.training.encoding import ClipEncoder
+from diffmvr.training.encoding import ClipEncoder, EncodedBatch
 
 VALIDATION_SEED = 20241
 
@@ -97,7 +97,7 @@ class DiffMVRModule(L.LightningModule):
         """Move the frozen parts to the trainer's device."""
         self.encoder.to(self.device)
 
-    def training_step(self, batch: ClipBatch, batch_idx: int) -> Tensor:
+    def training_step(self, batch: ClipBatch | EncodedBatch, batch_idx: int) -> Tensor:
         """Return L = L_diff + λ · L_motion (Eq. 2), and our decoded loss if it has a weight."""
         generator = self._generator(self.global_step, self.global_rank)
         losses = self.losses(batch, generator)
@@ -113,19 +113,22 @@ class DiffMVRModule(L.LightningModule):
         self.log("train/motion_share", share)
         return total
 
-    def validation_step(self, batch: ClipBatch, batch_idx: int) -> None:
+    def validation_step(self, batch: ClipBatch | EncodedBatch, batch_idx: int) -> None:
         """Log both losses on whole clips, with the same noise at every validation."""
         generator = self._generator(VALIDATION_SEED + batch_idx, 0)
-        losses = self.losses(batch, generator)
-        size = batch.mask.shape[0]
+        encoded = self._encoded(batch)
+        losses = self.losses(encoded, generator)
+        size = encoded.clips
         self.log("val/loss_denoising", losses["denoising"], batch_size=size, sync_dist=True)
         self.log("val/loss_motion", losses["motion"], batch_size=size, sync_dist=True)
 
-    def losses(self, batch: ClipBatch, generator: torch.Generator) -> dict[str, Tensor]:
+    def losses(
+        self, batch: ClipBatch | EncodedBatch, generator: torch.Generator
+    ) -> dict[str, Tensor]:
         """Return ``denoising`` (Eq. 1), ``motion`` (Eq. 3, without λ) and maybe ``decoded``."""
-        clips, frames = batch.mask.shape[:2]
-        latents, conditions = self.encoder(batch)
-        latents = latents.float()
+        encoded = self._encoded(batch)
+        clips, frames, conditions = encoded.clips, encoded.frames, encoded.conditions
+        latents = encoded.latents.float()
         if self.training and self.guide_latent_dropout > 0:
             conditions = self._drop_guide_latents(conditions, clips, generator)
 
@@ -171,6 +174,10 @@ class DiffMVRModule(L.LightningModule):
             "optimizer": optimizer,
             "lr_scheduler": {"scheduler": self._lr_scheduler(optimizer), "interval": "step"},
         }
+
+    def _encoded(self, batch: ClipBatch | EncodedBatch) -> EncodedBatch:
+        """Run the frozen parts, unless a cache has kept what they gave."""
+        return batch if isinstance(batch, EncodedBatch) else self.encoder(batch)
 
     def _drop_guide_latents(
         self, conditions: Conditions, clips: int, generator: torch.Generator

@@ -103,3 +103,18 @@ def test_bad_inputs_are_named(frozen_parts: Path) -> None:
         encode_conditions(parts, masked, mask, guides[:, :1], valid)
     with pytest.raises(ValueError, match=r"guide_valid .*\(4, 1\)"):
         encode_conditions(parts, masked, mask, guides, valid[:, :1])
+
+
+def test_a_guide_that_frames_share_goes_through_its_tower_once(frozen_parts: Path) -> None:
+    parts = components_for(frozen_parts, "attention")
+    masked, mask, guides, valid = frames()
+    guides[1:, 1] = guides[1, 1]
+    seen: list[int] = []
+    hook = parts.image_encoders[0].register_forward_pre_hook(
+        lambda _, inputs: seen.append(len(inputs[0]))
+    )
+    embeds = encode_conditions(parts, masked, mask, guides, valid).image_embeds
+    hook.remove()
+    assert seen == [4, 2]
+    expected = parts.image_encoders[1](guides[:, 1], "patch")
+    torch.testing.assert_close(embeds[1], expected)

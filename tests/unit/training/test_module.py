@@ -87,10 +87,10 @@ def test_the_hidden_part_of_the_input_is_the_target_only(frozen_parts: Path) -> 
     changed[hidden] = noise[hidden]
     other = ClipBatch(**{**vars(batch), "pixel_values": changed})
     encoder = ClipEncoder(module.components, cache=False)
-    (latents, conditions), (latents2, conditions2) = encoder(batch), encoder(other)
-    assert not torch.allclose(latents, latents2)
+    one, two = encoder(batch), encoder(other)
+    assert not torch.allclose(one.latents, two.latents)
     for name in ("mask", "masked_latents", "guide_latents", "image_embeds"):
-        assert torch.equal(getattr(conditions, name), getattr(conditions2, name)), name
+        assert torch.equal(getattr(one.conditions, name), getattr(two.conditions, name)), name
 
 
 def test_the_decoded_loss_trains_the_unet_and_not_the_autoencoder(frozen_parts: Path) -> None:
@@ -137,21 +137,21 @@ def test_remembered_encodings_are_the_encodings(frozen_parts: Path) -> None:
     batch = tiny_batch()
     plain, remembering = ClipEncoder(components, cache=False), ClipEncoder(components, cache=True)
     fresh, first, second = plain(batch), remembering(batch), remembering(batch)
-    assert torch.equal(first[0], second[0])
-    torch.testing.assert_close(first[0], fresh[0], rtol=1e-4, atol=1e-5)
+    assert torch.equal(first.latents, second.latents)
+    torch.testing.assert_close(first.latents, fresh.latents, rtol=1e-4, atol=1e-5)
     torch.testing.assert_close(
-        first[0], encode_latents(components.vae, batch.pixel_values.flatten(0, 1))
+        first.latents, encode_latents(components.vae, batch.pixel_values.flatten(0, 1))
     )
     for name in ("mask", "masked_latents", "guide_latents", "image_embeds", "guide_valid"):
-        assert torch.equal(getattr(first[1], name), getattr(second[1], name)), name
+        assert torch.equal(getattr(first.conditions, name), getattr(second.conditions, name)), name
         torch.testing.assert_close(
-            getattr(first[1], name), getattr(fresh[1], name), rtol=1e-4, atol=1e-5
+            getattr(first.conditions, name), getattr(fresh.conditions, name), rtol=1e-4, atol=1e-5
         )
     # Another window of the same clip is another entry.
     later = ClipBatch(
         **{**vars(batch), "frame_index": batch.frame_index + 4, "pixel_values": -batch.pixel_values}
     )
-    assert not torch.allclose(remembering(later)[0], first[0])
+    assert not torch.allclose(remembering(later).latents, first.latents)
 
 
 class Modes(L.Callback):
