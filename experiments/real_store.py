@@ -4,7 +4,8 @@
 
 Reads FOLDER/data/faces/*.mp4.  Each clip is scanned as it is, and with a moving hand that hides
 20, 40 and 60 % of the face box; what is found is scored against what is known (the hand's outline,
-the midline and the clear frames of the bare clip).  Numbers go to ``--output``; the store of the
+the midline and the clear frames of the bare clip), for the people whose faces the detectors were
+trained on and for the others apart.  Numbers go to ``--output``; the store of the
 bare clips, with its contact sheets, goes to ``--store``, which stays outside the repository.
 """
 
@@ -20,6 +21,7 @@ from typing import Any
 
 import numpy as np
 import polars as pl
+from detectors import HELD_OUT_PEOPLE
 from polars import col
 
 from diffmvr.checks import check_number
@@ -114,10 +116,14 @@ def score(
 
 def table_of(rows: pl.DataFrame) -> pl.DataFrame:
     """Return one row a cover: over the hidden frames, for the bare clips over all."""
-    shown = rows.filter(col("hidden") | (col("cover") == 0))
+    held_out = col("clip").is_in(list(HELD_OUT_PEOPLE))
+    shown = rows.filter(col("hidden") | (col("cover") == 0)).with_columns(
+        people=pl.when(held_out).then(pl.lit("held out")).otherwise(pl.lit("of training"))
+    )
     return (
-        shown.group_by("cover")
+        shown.group_by("people", "cover")
         .agg(
+            clips=col("clip").n_unique(),
             frames=pl.len(),
             kept=col("kept").mean(),
             mask_iou_mean=col("mask_iou").mean(),
@@ -128,7 +134,7 @@ def table_of(rows: pl.DataFrame) -> pl.DataFrame:
             past_right=col("past_right").mean(),
             past_is_clear=col("past_clear").mean(),
         )
-        .sort("cover")
+        .sort("people", "cover")
     )
 
 

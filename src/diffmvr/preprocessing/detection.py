@@ -77,9 +77,11 @@ class Detector(Protocol):
 
     def seek(self, frame: int) -> None:
         """Say which frame comes next, for a detector that knows frames by their number."""
+        return
 
     def close(self) -> None:
         """Forget the video, for a detector that follows it."""
+        return
 
 
 class MediapipeFaces(Detector):
