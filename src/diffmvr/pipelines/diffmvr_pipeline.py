@@ -99,7 +99,9 @@ class DiffMVRPipeline(DiffusionPipeline):
         (The inherited loader would silently drop the attention processors' weights.)
         """
         pipeline = cls.from_components(load_components(base, guide, image_encoder))
-        pipeline.unet.eval()
+        # In training mode the projectors would leave out guides at random.
+        for part in (pipeline.unet, pipeline.projector):
+            part.eval()
         return pipeline
 
     @property

@@ -322,3 +322,14 @@ def test_other_tokens_get_keys_of_their_own(built: DiffMVRPipeline) -> None:
     assert not torch.allclose(plain[0], plain[1])
     for got, expected in zip(within, (*plain, *plain), strict=True):
         assert torch.equal(got, expected)
+
+
+def test_a_loaded_model_leaves_nothing_to_chance(frozen_parts: Path, tmp_path: Path) -> None:
+    components = build_tiny(frozen_parts, GuideSettings(pathway="both"))
+    components.projector.register_to_config(dropout=0.5)
+    components.projector.train()
+    DiffMVRPipeline.from_components(components).save_pretrained(tmp_path)
+    loaded = quiet(DiffMVRPipeline.from_pretrained(tmp_path))
+    assert not any(part.training for part in loaded.components.values() if hasattr(part, "train"))
+    results = [restore(loaded, num_inference_steps=1) for _ in range(4)]
+    assert all(torch.equal(result, results[0]) for result in results)
