@@ -5,6 +5,7 @@
 Beside rendered clips they are trained on the faces of FOLDER/data/faces/*.mp4 with rendered hands,
 tubes and blankets composited over them: some people for training, others for scoring.  The
 recordings are not ours to pass on: images made of them stay in ``--work``, outside the repository.
+What is in there already is not made again, so a run that was stopped goes on.
 """
 
 import argparse
@@ -23,7 +24,6 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from diffmvr.checks import check_output_dir
 from diffmvr.cli import run_cli
 from diffmvr.config import weights_dir
 from diffmvr.data.detection_set import LabelledImage, label_clip, write_yolo_set
@@ -37,7 +37,7 @@ from diffmvr.preprocessing.landmarks import (
 )
 from diffmvr.preprocessing.video_io import open_frames
 from diffmvr.structures import Clip, FaceTrack, UInt8Array
-from diffmvr.train_detector import summarise
+from diffmvr.train_detector import FACTS_NAME, summarise
 
 log = logging.getLogger("detectors")
 
@@ -174,6 +174,9 @@ def train(task: str, work: Path, overrides: list[str]) -> Path:
     ]
     if task == "occluder":
         command.append(f"init={work / 'occluder_seg' / 'detector'}")
+    if (run / FACTS_NAME).is_file():
+        log.info("%s is trained already and only scored again", task)
+        command.append("score_only=true")
     subprocess.run(command, check=True)
     return run
 
@@ -247,10 +250,13 @@ def main() -> None:
     if not shared:
         parser.error(f"{SHARED_VARIABLE}: expected the folder that holds data/faces, got nothing")
     work = arguments.work.resolve()
-    check_output_dir("--work", work)
     runs = {}
     for task in TRAINING:
-        write_real_set(Path(shared) / "data" / "faces", task, work / "real" / task)
+        folder = work / "real" / task
+        # Written last.
+        if not (folder / "data.yaml").is_file():
+            shutil.rmtree(folder, ignore_errors=True)
+            write_real_set(Path(shared) / "data" / "faces", task, folder)
         runs[task] = train(task, work, arguments.overrides)
     log.info("%s", collect(runs, arguments.output))
     if arguments.ship:

@@ -47,7 +47,7 @@ class PreprocessSettings:
     mask: str = "segmentation"
     masks: str | None = None
     occluder_weights: str | None = None
-    confidence: float = 0.25
+    confidence: float = 0.5
     trusted: bool = False
     close: float | None = None
     fill_gap: int | None = None

@@ -62,7 +62,7 @@ class RestoreSettings:
     detect: str = "segmentation"
     occluder_weights: str | None = None
     face_weights: str | None = None
-    confidence: float = 0.25
+    confidence: float = 0.5
     guides: dict[str, str | None] = field(default_factory=dict)
     guide_scales: list[float] | None = None
     clear_threshold: float = 0.005

@@ -5,6 +5,7 @@ On rendered clips, on a user's own annotated images (YOLO or COCO format), or on
 
 import csv
 import dataclasses
+import json
 import logging
 import time
 from collections.abc import Iterator, Sequence
@@ -33,6 +34,9 @@ from diffmvr.training.model_card import write_model_card
 
 log = logging.getLogger(__name__)
 
+FACTS_NAME = "training.json"
+"""In a run's folder: how its detector was trained; written last."""
+
 TITLES = {
     "face": "Small face detector of diffmvr (YOLOv8)",
     "occluder": "Small detector of what hides a face, by box (YOLOv8)",
@@ -53,23 +57,33 @@ def train_detector(cfg: DictConfig) -> Path:
         ValueError: if the data or a setting is wrong.
     """
     output = Path(cfg.output).resolve()
-    task: str = cfg.task.name
-    segmentation = task == "occluder_seg"
     config = DetectorConfig(
-        task, cfg.task.image_size, ("face" if task == "face" else "occluder",), segmentation
+        cfg.task.name,
+        cfg.task.image_size,
+        ("face" if cfg.task.name == "face" else "occluder",),
+        cfg.task.name == "occluder_seg",
     )
+    torch.set_num_threads(cfg.threads)
+    if not cfg.score_only:
+        _train(cfg, config, output)
+    return _score(cfg, output)
+
+
+def _train(cfg: DictConfig, config: DetectorConfig, output: Path) -> None:
+    """Train, and write the detector with ``training.json``, the facts of its training."""
     settings = instantiate(cfg.training)
     detector_folder = output / "detector"
     if detector_folder.exists() or (output / "set").exists():
-        raise ValueError(f"output: {output} holds a training already; give a new folder")
-    torch.set_num_threads(cfg.threads)
+        raise ValueError(
+            f"output: {output} holds a training already; give a new folder, or score_only=true"
+        )
 
     # 1. Everything that can be wrong is wrong before the long part: weights, labels, splits.
     import_ultralytics(output / "ultralytics" / "home")
     torch.manual_seed(cfg.seed)
     network = start_network(config, cfg.width, Path(cfg.init) if cfg.init else None)
     sources = list(image_sources(cfg))
-    counts = write_yolo_set(chain(*sources), output / "set", config.names[0], segmentation)
+    counts = write_yolo_set(chain(*sources), output / "set", config.names[0], config.segmentation)
     log.info("images by split and origin: %s", {k: dict(v) for k, v in counts.items()})
 
     # 2. Train.
@@ -88,36 +102,56 @@ def train_detector(cfg: DictConfig) -> Path:
     network = train_network(network, config, data, output, settings, cfg.seed, keep)
     minutes = (time.monotonic() - start) / 60
 
-    # 3. Save, load back, score.
+    # 3. Save.
     detector_folder.mkdir()
     write_detector(detector_folder, network, config)
-    detector = YoloDetector(detector_folder, cfg.confidence)
-    split = "test" if counts["test"] else "val"
-    scores = score_split(detector, output / "set", split)
     facts = {
-        "task": task,
+        "task": config.task,
         "seed": cfg.seed,
-        "started from": cfg.init or "random weights",
+        # A folder's place is nobody's business who gets the card.
+        "started from": "/".join(Path(cfg.init).parts[-2:]) if cfg.init else "random weights",
         "data": ", ".join(
             f"{number} {origin} images" for origin, number in counts["train"].items()
         ),
         "training": f"{epochs} epochs, batch {settings.batch_size}, "
         f"{config.image_size} pixels, {minutes:.0f} min, {settings.device}",
-        "scored on": f"{split} images of other subjects, least score {cfg.confidence}, weights as "
-        "stored (float16)",
         "trained with": "ultralytics (AGPL-3.0)",
     }
+    (output / FACTS_NAME).write_text(json.dumps(facts, indent=2) + "\n")
+
+
+def _score(cfg: DictConfig, output: Path) -> Path:
+    """Load the detector of a run, score it, and write its card; return its folder.
+
+    Raises:
+        FileNotFoundError: if the run holds no finished detector.
+    """
+    folder, facts_file = output / "detector", output / FACTS_NAME
+    if not facts_file.is_file():
+        raise FileNotFoundError(
+            f"output: {output} holds no finished training; score_only=true scores one again"
+        )
+    facts = json.loads(facts_file.read_text())
+    detector = YoloDetector(folder, cfg.confidence)
+    with (output / "set" / "images.csv").open(newline="") as file:
+        splits = {row["split"] for row in csv.DictReader(file)}
+    split = "test" if "test" in splits else "val"
+    scores = score_split(detector, output / "set", split)
+    facts["scored on"] = (
+        f"{split} images of other subjects, least score {cfg.confidence}, weights as stored "
+        "(float16)"
+    )
     table = {
         f"{name} ({origin}, {one.images} images)": getattr(one, name)
         for origin, one in scores.items()
         for name in ("accuracy", "mean_iou", "mean_iou_found", "false_alarms")
     }
     write_model_card(
-        detector_folder, TITLES[task], facts, table, licence="agpl-3.0", library="ultralytics"
+        folder, TITLES[cfg.task.name], facts, table, licence="agpl-3.0", library="ultralytics"
     )
     for origin, one in scores.items():
         log.info("%s: accuracy %.3f, mean IoU %.3f", origin, one.accuracy, one.mean_iou)
-    return detector_folder
+    return folder
 
 
 def image_sources(cfg: DictConfig) -> Iterator[Any]:

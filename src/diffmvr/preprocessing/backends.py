@@ -41,7 +41,7 @@ class Backends:
     face_weights: Path | None = None
     occluder_weights: Path | None = None
     landmarker: Path | None = None
-    confidence: float = 0.25
+    confidence: float = 0.5
     trusted: bool = False
 
     def __post_init__(self) -> None:
@@ -112,7 +112,7 @@ def choose_backends(
     face_weights: Path | None = None,
     occluder_weights: Path | None = None,
     landmarker: Path | None = None,
-    confidence: float = 0.25,
+    confidence: float = 0.5,
     trusted: bool = False,
     boxes: bool = False,
 ) -> Backends:

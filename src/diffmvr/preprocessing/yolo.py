@@ -39,7 +39,7 @@ class YoloDetector(Detector):
     def __init__(
         self,
         folder: str | Path,
-        confidence: float = 0.25,
+        confidence: float = 0.5,
         overlap: float = 0.6,
         device: str = "cpu",
         trusted: bool = False,

@@ -114,11 +114,11 @@ def test_faces_are_found_whether_hidden_or_not(detectors, clips):
             found = detectors["face"].detect(clip.observed[t])
             assert found.masks is None
             overlaps.append(iou(found.boxes[0], clip.track.face_box[t]))
-    assert min(overlaps) > 0.3 and np.median(overlaps) > 0.6
+    assert min(overlaps) > 0.5 and np.median(overlaps) > 0.7
 
 
 def test_occluders_are_found_where_they_are(detectors, clips):
-    """Of six people's most hidden frames at least half; the model cards say how good they are."""
+    """In all but one of six people's most hidden frames; the model cards say how good they are."""
     by_outline, by_box = [], []
     for clip in clips:
         t = int(clip.mask.mean(axis=(1, 2)).argmax())
@@ -130,8 +130,8 @@ def test_occluders_are_found_where_they_are(detectors, clips):
         box = np.array([columns.min(), rows.min(), columns.max(), rows.max()])
         boxes = detectors["occluder"].detect(clip.observed[t]).boxes
         by_box.append(max((iou(one, box) for one in boxes), default=0.0))
-    assert np.count_nonzero(np.array(by_outline) > 0.4) >= 3
-    assert np.count_nonzero(np.array(by_box) > 0.4) >= 3
+    assert np.count_nonzero(np.array(by_outline) > 0.8) >= 5
+    assert np.count_nonzero(np.array(by_box) > 0.7) >= 5
 
 
 def test_boxes_follow_the_image_when_it_is_enlarged_or_padded(detectors, clip):
@@ -145,11 +145,12 @@ def test_boxes_follow_the_image_when_it_is_enlarged_or_padded(detectors, clip):
     assert iou(detectors["face"].detect(wide).boxes[0] - [60, 0, 60, 0], box) > 0.5
 
 
-def test_nothing_is_found_in_a_grey_image(detectors):
-    grey = np.full((120, 200, 3), 128, np.uint8)
-    for detector in detectors.values():
-        found = detector.detect(grey)
-        assert found.boxes.shape == (0, 4) and found.scores.shape == (0,)
+def test_there_may_be_nothing_to_find(detectors, clips):
+    found = detectors["face"].detect(np.full((120, 200, 3), 128, np.uint8))
+    assert found.boxes.shape == (0, 4) and found.scores.shape == (0,)
+    for task in ("occluder", "occluder_seg"):
+        bare = [detectors[task].detect(clip.frames[0]) for clip in clips]
+        assert sum(len(found.boxes) > 0 for found in bare) <= 1
 
 
 def test_detecting_twice_gives_the_same(detectors, clip):
