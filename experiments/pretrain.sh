@@ -23,4 +23,8 @@ $PYTHON -m diffmvr.train --config-name ship_unet threads=1 paths.weights="$OUT" 
     hydra.run.dir="$OUT/runs/diffmvr_tiny"
 $PYTHON experiments/ship.py "$OUT/runs/diffmvr_tiny/model" "$OUT/diffmvr-tiny" --base ../tiny-base
 
-# 4. The detectors, which need the extra `detect` and the real clips: experiments/detectors.py.
+# 4. The reader of faces, which scores restorations; independent of all others.
+$PYTHON -m diffmvr.pretrain stage=expression output="$OUT/expression-tiny" \
+    source.subjects=1200 source.num_frames=8 held_out.subjects=120 max_steps=1500
+
+# 5. The detectors, which need the extra `detect` and the real clips: experiments/detectors.py.

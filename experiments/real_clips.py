@@ -31,6 +31,7 @@ from diffmvr.config import weights_dir
 from diffmvr.data.synthetic.occluders import composite_occluder
 from diffmvr.pipelines.benchmark import benchmark_table, save_table
 from diffmvr.pipelines.diffmvr_pipeline import DiffMVRPipeline
+from diffmvr.pipelines.landmark_scores import LandmarkScorer
 from diffmvr.preprocessing.audio import AudioCopy
 from diffmvr.preprocessing.face import track_from_landmarks
 from diffmvr.preprocessing.frame_source import Frame
@@ -192,6 +193,7 @@ def run(
     check_number("--frames", length, LEAST_FRAMES, 10_000)
     check_output_dir("--pictures", pictures)
     pipeline = DiffMVRPipeline.from_pretrained(weights)
+    landmarks = LandmarkScorer.from_bundle()
     facts, rows, sheet, hashes = [], [], {}, {}
     for name, path in recordings.items():
         folder = pictures / name
@@ -210,7 +212,7 @@ def run(
             )
             squares = [frame["crop"] for frame in report["frames"]]
             bounds = bounds_of(hidden.clip, squares, pipeline)
-            scored, sheet[name] = score(hidden.clip, after.frames, bounds, SEED)
+            scored, sheet[name] = score(hidden.clip, after.frames, bounds, SEED, landmarks)
             rows += scored
         facts.append(compare(name, before, after, mask, report))
         hashes = report["weights_sha256"]

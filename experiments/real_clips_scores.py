@@ -10,6 +10,7 @@ from diffmvr.baselines import get_restorer
 from diffmvr.metrics import score_clip
 from diffmvr.pipelines.benchmark import AutoencoderCeiling
 from diffmvr.pipelines.diffmvr_pipeline import DiffMVRPipeline
+from diffmvr.pipelines.landmark_scores import LandmarkScorer
 from diffmvr.pipelines.paste_back import paste_back
 from diffmvr.pipelines.regions import hole_box
 from diffmvr.preprocessing.crop import CropTransform, crop_track
@@ -19,13 +20,17 @@ from diffmvr.structures import Clip, FloatArray, UInt8Array
 SIDE = 256
 """Side of the squares in which every system is scored, in pixels."""
 
-FLOOR = ("telea", "navier_stokes", "copy_past", "mirror", "flow")
+FLOOR = ("occluded", "telea", "navier_stokes", "copy_past", "mirror", "flow")
 SHOWN = ("diffmvr", "flow")
 SHOWN_FRAMES = 3
 
 
 def score(
-    clip: Clip, restored: UInt8Array, bounds: Mapping[str, UInt8Array], seed: int
+    clip: Clip,
+    restored: UInt8Array,
+    bounds: Mapping[str, UInt8Array],
+    seed: int,
+    landmarks: LandmarkScorer,
 ) -> tuple[list[dict[str, Any]], dict[str, UInt8Array]]:
     """Score a restoration, the floor and the bounds, and pick frames to show.
 
@@ -38,6 +43,7 @@ def score(
         restored: ``[T, H, W, 3]`` uint8, what ``restore`` made of it.
         bounds: the same of :func:`bounds_of`.
         seed: of the restoration, for the record.
+        landmarks: says how far the hidden landmarks of the face are off.
 
     Returns:
         Score rows, and by system the shown frames ``[F, 256, 256, 3]``.
@@ -58,7 +64,7 @@ def score(
         reduced = np.stack([reduction.apply(image) for image in systems[name]])
         # A pixel with less than a thousandth of the hole in it counts as visible.
         reduced = np.where(small.mask[..., None] != 0, reduced, small.observed)
-        scores = score_clip(reduced, small)
+        scores = score_clip(reduced, small) | landmarks(reduced, small)
         rows.append(score_row(name, small, seed, "segmentation", scores))
         if name in SHOWN:
             pictures[name] = reduced[shown]
