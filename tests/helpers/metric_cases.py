@@ -7,9 +7,13 @@ import torch
 from torchmetrics import Metric
 
 from diffmvr.metrics import (
+    LPIPS,
+    FrameExtractor,
     FramePSNR,
     FrameSSIM,
+    FrameSSIMW65,
     FrechetDistance,
+    FrechetPerVideo,
     TemporalConsistency,
     TrueMotion,
     WarpError,
@@ -47,11 +51,34 @@ def feed_features(metric: Metric, index: int) -> None:
     metric.update(video(index + 100).flatten(1)[:, :4].double(), real=False)
 
 
+def feed_frames(metric: Metric, index: int) -> None:
+    metric.update(video(index) / 127.5 - 1, video(index + 100) / 127.5 - 1)
+
+
+def feed_pair(metric: Metric, index: int) -> None:
+    metric.update(video(index), video(index + 100))
+
+
+def feed_large(metric: Metric, index: int) -> None:
+    metric.update(video(index).repeat(1, 1, 5, 5), video(index + 100).repeat(1, 1, 5, 5))
+
+
+def colours() -> FrameExtractor:
+    return FrameExtractor("colours", 3, lambda frames: frames.double().mean(dim=(2, 3)))
+
+
+def absolute(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
+    return (a - b).abs().mean(dim=(1, 2, 3))
+
+
 CASES: dict[str, tuple[Callable[[], Metric], Callable[[Metric, int], None]]] = {
     "psnr": (lambda: FramePSNR(inside_hole=True), feed_images),
     "ssim": (lambda: FrameSSIM(inside_hole=True), feed_images),
     "tc": (lambda: TemporalConsistency(inside_hole=True), feed_images),
     "warp_error": (lambda: WarpError(inside_hole=True), feed_warp),
+    "ssim_w65": (FrameSSIMW65, feed_large),
+    "lpips": (lambda: LPIPS(absolute), feed_pair),
+    "frechet_per_video": (lambda: FrechetPerVideo(colours()), feed_frames),
     "frechet": (lambda: FrechetDistance(4, extractor="pixels"), feed_features),
 }
 

@@ -6,10 +6,12 @@ and both restorers are always compared on the same clips (paired).
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy.stats import norm
 
 from diffmvr.checks import check_number, check_same_shape, check_shape
 
@@ -21,7 +23,7 @@ class PairedComparison:
     """The difference a − b between two restorers' scores.
 
     Attributes:
-        mean_difference: mean of a − b over clips.
+        mean_difference: mean of a − b over clips, or of numbers of whole sets a − b itself.
         low: lower end of the interval.
         high: upper end of the interval.
         verdict: what that says of a; ``"tie"`` if the interval covers 0.
@@ -81,7 +83,8 @@ def paired_bootstrap(
         )
     sums = np.bincount(owner, weights=difference).astype(np.float64)
     clips = np.bincount(owner).astype(np.float64)
-    means = _resampled_means(sums, clips, resamples, np.random.default_rng(seed))
+    drawn = _drawn_subjects(len(persons), resamples, seed)
+    means = (drawn @ sums) / (drawn @ clips)
     tail = (1.0 - level) / 2.0
     low, high = np.quantile(means, [tail, 1.0 - tail])
     return PairedComparison(
@@ -94,16 +97,66 @@ def paired_bootstrap(
     )
 
 
-def _resampled_means(
-    sums: NDArray[np.float64],
-    clips: NDArray[np.float64],
-    resamples: int,
-    generator: np.random.Generator,
-) -> NDArray[np.float64]:
-    """Return the mean over clips of each resample; drawing S of S subjects is a multinomial."""
-    count = len(sums)
+def paired_replicates(
+    a: float,
+    b: float,
+    replicates_a: ArrayLike,
+    replicates_b: ArrayLike,
+    *,
+    n_subjects: int,
+    n_clips: int,
+    higher_is_better: bool = False,
+    level: float = 0.95,
+) -> PairedComparison:
+    """Compare two numbers of whole sets, such as Fréchet distances, by their paired resamples.
+
+    The interval is a − b ± z · (standard deviation of the resampled a − b).  Percentiles would not
+    do: a resample has fewer distinct samples than the set, so every resampled Fréchet distance
+    is larger than the set's own.
+
+    Args:
+        a: the first restorer's number.
+        b: the second's.
+        replicates_a: ``[K]``, the first number on K resamples of the subjects, K ≥ 2.
+        replicates_b: ``[K]``, the second on the same resamples in the same order.
+        n_subjects: number of subjects resampled, for the record.
+        n_clips: number of clips, for the record.
+        higher_is_better: whether a larger number is a better one.
+        level: probability that the interval is to cover.
+
+    Raises:
+        ValueError: if the resamples are not paired, or there are fewer than two.
+    """
+    check_number("level", level, 0.0, 1.0)
+    first, second = (np.asarray(r, dtype=np.float64) for r in (replicates_a, replicates_b))
+    check_same_shape("replicates_a", first, "replicates_b", second)
+    if first.ndim != 1 or len(first) < 2:
+        raise ValueError(
+            f"replicates_a: expected at least 2 resamples in a row, got shape {first.shape}"
+        )
+    reach = float(norm.ppf(0.5 + level / 2.0) * np.std(first - second, ddof=1))
+    low, high = a - b - reach, a - b + reach
+    return PairedComparison(
+        mean_difference=a - b,
+        low=low,
+        high=high,
+        verdict=_verdict(low, high, higher_is_better),
+        n_subjects=n_subjects,
+        n_clips=n_clips,
+    )
+
+
+@lru_cache(maxsize=4)
+def _drawn_subjects(count: int, resamples: int, seed: int) -> NDArray[np.float64]:
+    """Return ``[resamples, count]``, how often each subject is drawn: S of S is a multinomial.
+
+    A report compares hundreds of pairs on the same subjects, so the last draws are kept.
+    """
+    generator = np.random.default_rng(seed)
     drawn = generator.multinomial(count, np.full(count, 1.0 / count), size=resamples)
-    return (drawn @ sums) / (drawn @ clips)
+    weights = drawn.astype(np.float64)
+    weights.setflags(write=False)
+    return weights
 
 
 def _verdict(low: float, high: float, higher_is_better: bool) -> Verdict:

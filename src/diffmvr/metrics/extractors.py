@@ -1,9 +1,10 @@
-"""Networks that turn videos into the features of a Fréchet distance.
+"""Networks that turn frames or videos into the features of a Fréchet distance.
 
-Weights come from a local path and are named by their hash; nothing is downloaded.
+Weights come from a local path and are named by their hash; nothing is downloaded.  Only Inception's
+frame distance is called FID and only I3D's video distances FVD and VFID; any other carries its
+extractor's name, ``fd_<name>`` between frames and ``fvd_<name>`` between videos.
 """
 
-import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,17 +13,69 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from diffmvr.checks import check_range, check_shape
+from diffmvr.checks import WeightsNotPresentError, check_range, check_shape
+from diffmvr.digests import hash_files
 
+INCEPTION_NAME = "inception_2015"
 I3D_NAME = "i3d"
+I3D_RGB_NAME = "i3d_rgb_imagenet"
 I3D_FEATURES = 400
 I3D_SIDE = 224
 I3D_MIN_FRAMES = 10
 
+FRAME_DISTANCES = {INCEPTION_NAME: "fid"}
+VIDEO_DISTANCES = {I3D_NAME: "fvd", I3D_RGB_NAME: "vfid"}
+
+
+def frame_distance_name(extractor: str) -> str:
+    """Return what the Fréchet distance between frames is called with this extractor."""
+    return FRAME_DISTANCES.get(extractor, f"fd_{extractor}")
+
+
+def video_distance_name(extractor: str) -> str:
+    """Return what the Fréchet distance between videos is called with this extractor."""
+    return VIDEO_DISTANCES.get(extractor, f"fvd_{extractor}")
+
+
+@dataclass(frozen=True)
+class FrameExtractor:
+    """A frozen network that sees one frame at a time, under its own name.
+
+    Attributes:
+        name: what the distance is named after, e.g. ``clip_tiny``.
+        num_features: D, the length of a feature vector.
+        function: ``[N, 3, H, W]`` in [-1, 1] → ``[N, D]``.
+        weight_hash: SHA-256 of the weights, where they are a file.
+        summarise: features ``[T, D]`` of a video's frames → the features ``[E]`` of the video, for
+            a network that stands in for one that sees videos; ``None`` if it does not.
+    """
+
+    name: str
+    num_features: int
+    function: Callable[[Tensor], Tensor]
+    weight_hash: str | None = None
+    summarise: Callable[[Tensor], Tensor] | None = None
+
+    @torch.no_grad()
+    def __call__(self, frames: Tensor) -> Tensor:
+        """Return the features of each frame.
+
+        Args:
+            frames: ``[N, 3, H, W]`` float in [-1, 1].
+
+        Raises:
+            ValueError: if shape or range is another one, or the network's answer is.
+        """
+        check_shape("frames", frames, (None, 3, None, None))
+        check_range("frames", frames, -1.0, 1.0)
+        features = self.function(frames)
+        check_shape(f"features of {self.name}", features, (len(frames), self.num_features))
+        return features
+
 
 @dataclass(frozen=True)
 class FeatureExtractor:
-    """A frozen network under its own name.
+    """A frozen network that sees whole videos, under its own name.
 
     Attributes:
         name: what the distance is named after, e.g. ``clip_tiny``.
@@ -53,7 +106,25 @@ class FeatureExtractor:
         return features
 
 
-def i3d(weights: Path) -> FeatureExtractor:
+def present(weights: str | Path, remedy: str) -> Path:
+    """Return the path of a weights file that is there.
+
+    Args:
+        weights: path of the file.
+        remedy: what it is needed for and how to get it.
+
+    Raises:
+        WeightsNotPresentError: if it is absent; the message names path and remedy.
+    """
+    path = Path(weights)
+    if not path.is_file():
+        raise WeightsNotPresentError(
+            f"weights not present: {path}; {remedy}, or leave this distance out"
+        )
+    return path
+
+
+def i3d(weights: str | Path) -> FeatureExtractor:
     """Return the I3D network of FVD (400 Kinetics logits), from its TorchScript file.
 
     The file is the conversion of the original network that FVD implementations share,
@@ -64,13 +135,13 @@ def i3d(weights: Path) -> FeatureExtractor:
         weights: path of the file.  TorchScript can run code: give only a file you trust.
 
     Raises:
-        FileNotFoundError: if the file is absent; the message names the path.
+        WeightsNotPresentError: if the file is absent; the message names the path.
     """
-    if not weights.is_file():
-        raise FileNotFoundError(
-            f"weights not present: {weights}; FVD needs I3D as TorchScript "
-            "(i3d_torchscript.pt) there, or use the distance of another extractor"
-        )
+    weights = present(
+        weights,
+        "FVD needs I3D as TorchScript there: bring it with `curl -L -o i3d_torchscript.pt "
+        "'https://www.dropbox.com/s/ge9e5ujwgetktms/i3d_torchscript.pt?dl=1'`",
+    )
     network = torch.jit.load(weights, map_location="cpu").eval()
 
     def logits(videos: Tensor) -> Tensor:
@@ -84,9 +155,7 @@ def i3d(weights: Path) -> FeatureExtractor:
         network.to(clips.device)
         return network(clips, rescale=False, resize=False, return_features=True)
 
-    with weights.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
-    return FeatureExtractor(I3D_NAME, I3D_FEATURES, logits, digest)
+    return FeatureExtractor(I3D_NAME, I3D_FEATURES, logits, hash_files(weights))
 
 
 def _centre_square(videos: Tensor) -> Tensor:

@@ -1,14 +1,7 @@
-"""Fréchet distance between two sets of features (paper Eq. 5 and 7).
-
-    d² = ‖μ₁ − μ₂‖² + Tr(Σ₁ + Σ₂ − 2 (Σ₁ Σ₂)^½)
-
-The last trace equals the sum of the singular values of Σ₁^½ Σ₂^½, with the roots taken by
-symmetric eigenvalues: no complex parts, and no digits lost to a root of a rounded product.
-All of it in float64.
+"""Fréchet distances between real and restored frames or videos (paper Eq. 5 and 7), as metrics.
 
 A Fréchet number means nothing without the network that made the features and the number of
-samples, so both travel with it.  Only Inception's is called FID and only I3D's FVD; every other is
-named after its extractor (``fd_clip_tiny``).
+samples, so both travel with it (see :mod:`diffmvr.metrics.extractors` for the names).
 """
 
 import logging
@@ -18,67 +11,25 @@ import torch
 from torch import Tensor
 from torchmetrics import Metric
 
-from diffmvr.checks import check_shape
-from diffmvr.metrics.extractors import I3D_NAME, FeatureExtractor
+from diffmvr.checks import check_same_shape, check_shape
+from diffmvr.metrics.extractors import (
+    FeatureExtractor,
+    FrameExtractor,
+    frame_distance_name,
+    video_distance_name,
+)
+from diffmvr.metrics.gaussians import (
+    check_samples,
+    frechet_distance,
+    frechet_distance_of_features,
+)
+from diffmvr.metrics.images import MeanOverFrames
 
 logger = logging.getLogger(__name__)
 
 
-def gaussian_moments(features: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the mean ``[D]`` and the unbiased covariance ``[D, D]`` of features ``[N, D]``.
-
-    Raises:
-        ValueError: if there are fewer than two samples.
-    """
-    check_shape("features", features, (None, None))
-    _check_samples("features", len(features))
-    features = features.double()
-    return features.mean(dim=0), torch.cov(features.T).reshape(2 * (features.shape[1],))
-
-
-def frechet_distance(mean_a: Tensor, cov_a: Tensor, mean_b: Tensor, cov_b: Tensor) -> Tensor:
-    """Return the squared Fréchet distance between two Gaussians, Eq. 5.
-
-    Args:
-        mean_a: ``[D]``.
-        cov_a: ``[D, D]``, symmetric positive semi-definite.
-        mean_b: ``[D]``.
-        cov_b: ``[D, D]``, symmetric positive semi-definite.
-
-    Returns:
-        A float64 scalar, ≥ 0.
-
-    Raises:
-        ValueError: if the shapes do not fit.
-    """
-    check_shape("mean_a", mean_a, (None,))
-    size = len(mean_a)
-    check_shape("mean_b", mean_b, (size,))
-    check_shape("cov_a", cov_a, (size, size))
-    check_shape("cov_b", cov_b, (size, size))
-    cov_a, cov_b = cov_a.double(), cov_b.double()
-    shift = (mean_a.double() - mean_b.double()).square().sum()
-    overlap = torch.linalg.svdvals(_root(cov_a) @ _root(cov_b)).sum()
-    return (shift + cov_a.trace() + cov_b.trace() - 2 * overlap).clamp(min=0.0)
-
-
-def _root(cov: Tensor) -> Tensor:
-    values, vectors = torch.linalg.eigh(cov)
-    # Eigenvalues below this are rounding; a root would lift 1e-16 of noise to 1e-8.
-    noise = torch.finfo(values.dtype).eps * len(values) * values.abs().max()
-    values = torch.where(values > noise, values, 0.0)
-    return (vectors * values.sqrt()) @ vectors.T
-
-
-def _check_samples(name: str, count: int) -> None:
-    if count < 2:
-        raise ValueError(
-            f"{name}: expected at least 2 samples for a covariance, got {count}; score more"
-        )
-
-
 class FrechetDistance(Metric):
-    """Fréchet distance between real and restored features, fed batch by batch.
+    """Fréchet distance between real and restored frames' features, fed batch by batch.
 
     The state is sums, sums of outer products and counts in float64, added up over processes.
 
@@ -87,7 +38,7 @@ class FrechetDistance(Metric):
         extractor: name of the network that makes the features; part of the metric's name.
 
     Attributes:
-        name: ``fd_<extractor>``, to be shown with the number.
+        name: to be shown with the number, ``fid`` or ``fd_<extractor>``.
     """
 
     full_state_update = False
@@ -109,7 +60,7 @@ class FrechetDistance(Metric):
     @property
     def name(self) -> str:
         """What to call the number."""
-        return f"fd_{self.extractor_name}"
+        return frame_distance_name(self.extractor_name)
 
     @property
     def counts(self) -> tuple[int, int]:
@@ -152,13 +103,75 @@ class FrechetDistance(Metric):
 
     def _moments(self, side: str) -> tuple[Tensor, Tensor]:
         count = int(self._state(side, "count"))
-        _check_samples(side, count)
+        check_samples(side, count)
         mean = self._state(side, "sum") / count
         cov = (self._state(side, "outer") - count * mean.outer(mean)) / (count - 1)
         return mean, cov
 
     def _state(self, side: str, kind: str) -> Tensor:
         return getattr(self, f"{side}_{kind}")
+
+
+class FrechetFrameDistance(FrechetDistance):
+    """Fréchet distance between all real and all restored frames, pooled (FID, paper Eq. 5).
+
+    Args:
+        extractor: turns frames into features.  With
+            :func:`~diffmvr.metrics.inception.inception_2015` this is FID; with any other network it
+            is that network's distance, named so.
+    """
+
+    def __init__(self, extractor: FrameExtractor, **kwargs: Any) -> None:
+        super().__init__(extractor.num_features, extractor.name, **kwargs)
+        self.extractor = extractor
+
+    def update(self, frames: Tensor, real: bool) -> None:
+        """Add frames.
+
+        Args:
+            frames: ``[N, 3, H, W]`` float in [-1, 1].
+            real: whether they are the ground truth.
+
+        Raises:
+            ValueError: if shape or range is another one.
+        """
+        super().update(self.extractor(frames), real)
+
+
+class FrechetPerVideo(MeanOverFrames):
+    """Fréchet distance between the frames of one video and its truth, averaged over videos.
+
+    The paper's video-level FID (Table 2).  A covariance of one video's few frames is singular:
+    compare only numbers of equal length (decisions 17).
+
+    Args:
+        extractor: turns frames into features.
+    """
+
+    higher_is_better = False
+
+    def __init__(self, extractor: FrameExtractor, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.extractor = extractor
+
+    @property
+    def name(self) -> str:
+        """``fid_video`` for Inception's features, else ``fd_<extractor>_video``."""
+        return f"{frame_distance_name(self.extractor.name)}_video"
+
+    def update(self, preds: Tensor, target: Tensor) -> None:
+        """Add one video.
+
+        Args:
+            preds: ``[T, 3, H, W]`` float in [-1, 1], the restored video, T ≥ 2.
+            target: the same shape, the ground truth.
+
+        Raises:
+            ValueError: if the shapes differ, or there is one frame only.
+        """
+        check_same_shape("preds", preds, "target", target)
+        real, fake = self.extractor(target), self.extractor(preds)
+        self.accumulate(frechet_distance_of_features(real, fake)[None])
 
 
 class FrechetVideoDistance(FrechetDistance):
@@ -181,8 +194,8 @@ class FrechetVideoDistance(FrechetDistance):
 
     @property
     def name(self) -> str:
-        """``fvd`` for I3D features, else ``fd_<extractor>``."""
-        return "fvd" if self.extractor_name == I3D_NAME else super().name
+        """``fvd`` or ``vfid`` for the two I3D networks' features, else ``fvd_<extractor>``."""
+        return video_distance_name(self.extractor_name)
 
     def update(self, videos: Tensor, real: bool) -> None:
         """Add videos.

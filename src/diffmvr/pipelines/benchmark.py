@@ -1,21 +1,46 @@
 """Score restorers on clips whose truth is known, and compare them."""
 
-import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import polars as pl
 import torch
 from rich.progress import track
 
-from diffmvr.metrics.bootstrap import paired_bootstrap
+from diffmvr.metrics.bootstrap import paired_bootstrap, paired_replicates
 from diffmvr.metrics.clip_scores import score_clip
+from diffmvr.metrics.set_distances import SetDistances
 from diffmvr.models.vae import decode_latents, encode_latents
 from diffmvr.pipelines.diffmvr_pipeline import DiffMVRPipeline
-from diffmvr.reporting import Table, comparison_table, rows_frame, score_row, to_csv, to_markdown
+from diffmvr.reporting import (
+    Table,
+    comparison_table,
+    rows_frame,
+    save_rows,
+    score_row,
+    to_csv,
+    to_markdown,
+)
+from diffmvr.reporting.distance_columns import with_distances
+from diffmvr.reporting.distance_rows import POOLED, distances_frame, save_distances
 from diffmvr.structures import Clip, Restorer, UInt8Array, to_pixel_values, to_uint8
 
-log = logging.getLogger(__name__)
+ClipScorer = Callable[[UInt8Array, Clip], Mapping[str, float]]
+"""(restored ``[T, H, W, 3]`` uint8, its clip) → scores by name, NaN where there is none."""
+
+
+@dataclass(frozen=True)
+class Scoring:
+    """What is measured of restored clips (``conf/scoring``).
+
+    Attributes:
+        scorers: by what the configuration calls them; each gives some of a restored clip's scores.
+        distances: takes in every restored clip, for the distances between sets; ``None``: none.
+    """
+
+    scorers: Mapping[str, ClipScorer]
+    distances: SetDistances | None = None
 
 
 class AutoencoderCeiling:
@@ -48,6 +73,8 @@ def score_restorers(
     seed: int,
     mask_type: str,
     total: int | None = None,
+    scorers: Sequence[ClipScorer] = (score_clip,),
+    distances: SetDistances | None = None,
 ) -> pl.DataFrame:
     """Restore every clip with every restorer and score it.
 
@@ -57,23 +84,121 @@ def score_restorers(
         seed: seed of the restorers' randomness, for the record.
         mask_type: ``segmentation`` or ``bbox``, for the record.
         total: number of clips, for the progress bar.
+        scorers: each gives some of a restored clip's scores, by name.
+        distances: takes in every restored clip, for the distances between sets.
 
     Returns:
         One row per clip and restorer.
+
+    Raises:
+        ValueError: if there is no scorer, two of them give a score of the same name, or there is
+            no clip.
     """
-    rows = [
-        score_row(restorer.name, clip, seed, mask_type, score_clip(restorer.restore(clip), clip))
-        for clip in track(clips, "scoring", total=total)
-        for restorer in restorers
-    ]
+    if not scorers:
+        raise ValueError("scorers: expected at least one, got none")
+    rows = []
+    for clip in track(clips, "scoring", total=total):
+        for restorer in restorers:
+            restored = restorer.restore(clip)
+            scores = _merged(scorer(restored, clip) for scorer in scorers)
+            if distances is not None:
+                scores = _merged([scores, distances.add(restorer.name, restored, clip)])
+            rows.append(score_row(restorer.name, clip, seed, mask_type, scores))
     return rows_frame(rows)
 
 
+def _merged(parts: Iterable[Mapping[str, float]]) -> dict[str, float]:
+    scores: dict[str, float] = {}
+    for part in parts:
+        repeated = sorted(scores.keys() & part.keys())
+        if repeated:
+            raise ValueError(f"scorers: {repeated} are given by two of them; leave one out")
+        scores |= part
+    return scores
+
+
+def distance_rows(distances: SetDistances, rows: pl.DataFrame) -> pl.DataFrame:
+    """Return the collected distances as rows, under the conditions of the per-clip rows.
+
+    Args:
+        distances: has taken in every restored clip.
+        rows: the per-clip rows of the same clips.
+
+    Raises:
+        ValueError: if the rows mix conditions: clips of two sizes or lengths are two sets.
+    """
+    conditions = {}
+    for name in ("seed", "mask_type", "resolution", "clip_length"):
+        values = rows[name].unique().sort().to_list()
+        if len(values) > 1:
+            raise ValueError(
+                f"rows: {name} takes the values {values}; a distance between sets needs clips of "
+                "one kind, so score them apart"
+            )
+        conditions[name] = values[0]
+    return distances_frame(
+        {**asdict(found), **conditions, "pooling": POOLED, "replicates": list(found.replicates)}
+        for found in distances.compute()
+    )
+
+
 def benchmark_table(
-    rows: pl.DataFrame, reference: str, missing: Mapping[str, str] | None = None
+    rows: pl.DataFrame,
+    reference: str,
+    missing: Mapping[str, str] | None = None,
+    distances: pl.DataFrame | None = None,
 ) -> Table:
-    """Compare every restorer with ``reference``: paired bootstrap over subjects, 95 %."""
-    return comparison_table(rows, reference=reference, compare=paired_bootstrap, missing=missing)
+    """Compare every restorer with ``reference``: bootstrap over subjects, paired, 95 %.
+
+    Args:
+        rows: the per-clip rows.
+        reference: restorer the others are compared with.
+        missing: restorers that could not run, with the reason.
+        distances: distances between sets, shown in columns of their own.
+    """
+    table = comparison_table(rows, reference=reference, compare=paired_bootstrap, missing=missing)
+    if distances is None:
+        return table
+    return with_distances(table, distances, compare=paired_replicates)
+
+
+def run_benchmark(
+    restorers: Sequence[Restorer],
+    clips: Iterable[Clip],
+    scoring: Scoring,
+    output: Path,
+    *,
+    reference: str,
+    seed: int,
+    mask_type: str,
+    total: int | None = None,
+    missing: Mapping[str, str] | None = None,
+) -> tuple[pl.DataFrame, Table]:
+    """Score restorers, compare them and write rows, distances and table into a folder.
+
+    See :func:`score_restorers` and :func:`benchmark_table` for the arguments.
+
+    Returns:
+        The per-clip rows and the table.
+    """
+    rows = score_restorers(
+        restorers,
+        clips,
+        seed,
+        mask_type,
+        total,
+        list(scoring.scorers.values()),
+        scoring.distances,
+    )
+    # Before anything else can go wrong: the rows are what took time.
+    save_rows(rows, output / "scores")
+    distances = None
+    if scoring.distances is not None:
+        distances = distance_rows(scoring.distances, rows)
+        save_distances(distances, output)
+    table = benchmark_table(rows, reference, missing, distances)
+    save_table(table, output)
+    return rows, table
 
 
 def save_table(table: Table, folder: Path, name: str = "table") -> None:

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import scipy.stats
 
-from diffmvr.metrics import paired_bootstrap
+from diffmvr.metrics import paired_bootstrap, paired_replicates
 
 
 def scores(seed: int, effect: float, subjects: int = 30) -> tuple[np.ndarray, np.ndarray, list]:
@@ -92,3 +92,26 @@ def test_lengths_must_agree() -> None:
         paired_bootstrap([1.0, 2.0], [0.0] * 3, ["a", "b"])
     with pytest.raises(ValueError, match=r"subjects and a must .*\(1,\) and \(2,"):
         paired_bootstrap([1.0, 2.0], [0.0] * 2, ["a"])
+
+
+def test_paired_resamples_give_the_interval_of_their_difference() -> None:
+    rng = np.random.default_rng(0)
+    shared = rng.normal(5.0, 3.0, 4000)
+    a, b = 2.0 + shared, 1.0 + shared + rng.normal(0.0, 0.1, 4000)
+    found = paired_replicates(2.0, 1.0, a, b, n_subjects=9, n_clips=18)
+    assert found.mean_difference == 1.0 and found.verdict == "worse"
+    # What both share, the spread of 3 and the bias of 5, is gone: 1.96 × 0.1 is left.
+    assert found.high - 1.0 == pytest.approx(0.196, rel=0.05)
+    assert 1.0 - found.low == pytest.approx(found.high - 1.0)
+    assert (found.n_subjects, found.n_clips) == (9, 18)
+    higher = paired_replicates(2.0, 1.0, a, b, n_subjects=9, n_clips=18, higher_is_better=True)
+    assert higher.verdict == "better"
+    same = paired_replicates(1.0, 1.01, b, b[::-1], n_subjects=9, n_clips=18)
+    assert same.verdict == "tie"
+
+
+def test_resamples_must_be_paired() -> None:
+    with pytest.raises(ValueError, match=r"replicates_a and replicates_b .*\(3,\) and \(2,\)"):
+        paired_replicates(1.0, 2.0, [1.0, 2.0, 3.0], [1.0, 2.0], n_subjects=2, n_clips=2)
+    with pytest.raises(ValueError, match=r"replicates_a: expected at least 2 resamples"):
+        paired_replicates(1.0, 2.0, [1.0], [1.0], n_subjects=2, n_clips=2)

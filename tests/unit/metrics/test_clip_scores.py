@@ -95,3 +95,19 @@ def test_another_length_is_refused() -> None:
     clip = moving_clip()
     with pytest.raises(ValueError, match=r"restored and clip.frames .*\(5, 48, 48, 3\)"):
         score_clip(clip.observed[:5], clip)
+
+
+def test_a_clip_is_judged_by_its_own_truth_whoever_came_before() -> None:
+    first, second = moving_clip(seed=0), moving_clip(seed=1)
+    boxed = first.with_mask(np.ones_like(first.mask))
+    alone = [score_clip(clip.observed, clip) for clip in (first, second, boxed)]
+    for _ in range(2):
+        mixed = [score_clip(clip.observed, clip) for clip in (boxed, first, second)]
+        for found, expected in zip(mixed, (alone[2], alone[0], alone[1]), strict=True):
+            assert found == pytest.approx(expected, rel=0, abs=0, nan_ok=True)
+
+
+def test_the_uniform_window_needs_65_pixels() -> None:
+    small, large = moving_clip(size=64), moving_clip(size=66)
+    assert math.isnan(score_clip(small.observed, small)["ssim_w65"])
+    assert 0.0 < score_clip(large.observed, large)["ssim_w65"] < 1.0

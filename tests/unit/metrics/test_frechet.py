@@ -6,15 +6,22 @@ import pytest
 import scipy.linalg
 import torch
 from torch import Tensor, nn
+from torchmetrics.image.fid import FrechetInceptionDistance
 
+from diffmvr.checks import WeightsNotPresentError
 from diffmvr.metrics import (
     FeatureExtractor,
+    FrameExtractor,
     FrechetDistance,
+    FrechetFrameDistance,
+    FrechetPerVideo,
     FrechetVideoDistance,
     frechet_distance,
+    frechet_distance_of_features,
     gaussian_moments,
     i3d,
 )
+from diffmvr.metrics.gaussians import Gaussian
 
 
 def features(seed: int, n: int = 200, d: int = 12) -> Tensor:
@@ -67,6 +74,39 @@ def test_singular_covariances_agree_with_the_exact_form() -> None:
     assert distance(a, b) == pytest.approx(float(expected), rel=1e-8)
 
 
+@pytest.mark.parametrize("sizes", [(200, 150), (8, 11), (200, 7)])
+def test_samples_give_what_their_covariances_give(sizes: tuple[int, int]) -> None:
+    a, b = features(0, n=sizes[0]), features(1, n=sizes[1])
+    assert float(frechet_distance_of_features(a, b)) == pytest.approx(distance(a, b), rel=1e-8)
+    assert float(frechet_distance_of_features(a, a)) == pytest.approx(0.0, abs=1e-9)
+
+
+@pytest.mark.parametrize("n", [60, 9])
+def test_a_weight_is_a_repetition(n: int) -> None:
+    a, b = features(0, n=n), features(1, n=n)
+    weights = torch.tensor([0, 1, 2] * (n // 3))
+    repeated = [x.repeat_interleave(weights, dim=0) for x in (a, b)]
+    got = Gaussian.of_features(a, weights).distance(Gaussian.of_features(b, weights))
+    assert float(got) == pytest.approx(distance(*repeated), rel=1e-8)
+
+
+def test_agrees_with_torchmetrics_on_the_same_features() -> None:
+    class Corners(nn.Module):
+        num_features = 12
+
+        def forward(self, images: Tensor) -> Tensor:
+            return images.double()[:, :, :2, :2].flatten(1)
+
+    generator = torch.Generator().manual_seed(0)
+    real, fake = torch.randint(0, 256, (2, 40, 3, 8, 8), generator=generator, dtype=torch.uint8)
+    theirs = FrechetInceptionDistance(feature=Corners()).set_dtype(torch.float64)
+    ours = FrechetDistance(12, extractor="corners")
+    for images, is_real in ((real, True), (fake, False)):
+        theirs.update(images, real=is_real)
+        ours.update(Corners()(images), real=is_real)
+    assert float(ours.compute()) == pytest.approx(float(theirs.compute()), rel=1e-8)
+
+
 def test_is_symmetric_and_unmoved_by_rotation() -> None:
     a, b = features(0), features(1)
     rotation, _ = torch.linalg.qr(features(3, n=12))
@@ -117,13 +157,48 @@ def test_features_of_another_length_are_refused() -> None:
 def test_a_distance_has_its_extractors_name() -> None:
     tiny = FeatureExtractor("clip_tiny", 3, lambda videos: videos.mean(dim=(1, 3, 4)))
     metric = FrechetVideoDistance(tiny)
-    assert metric.name == "fd_clip_tiny"
+    assert metric.name == "fvd_clip_tiny"
     videos = torch.rand(6, 4, 3, 8, 8)
     metric.update(videos, real=True)
     metric.update(videos.flip(0), real=False)
     assert float(metric.compute()) == pytest.approx(0.0, abs=1e-9)
     with pytest.raises(ValueError, match="extractor: expected the network's name"):
         FrechetDistance(3, extractor="")
+
+
+def colours() -> FrameExtractor:
+    return FrameExtractor("colours", 3, lambda frames: frames.double().mean(dim=(2, 3)))
+
+
+def test_frames_are_pooled_over_videos() -> None:
+    metric = FrechetFrameDistance(colours())
+    assert metric.name == "fd_colours"
+    videos = torch.rand(4, 5, 3, 8, 8, generator=torch.Generator().manual_seed(0))
+    for video in videos:
+        metric.update(video, real=True)
+        metric.update(video.square(), real=False)
+    frames = videos.flatten(0, 1)
+    expected = distance(colours()(frames), colours()(frames.square()))
+    assert float(metric.compute()) == pytest.approx(expected, rel=1e-8)
+    assert metric.counts == (20, 20)
+    inception = FrechetFrameDistance(FrameExtractor("inception_2015", 3, colours().function))
+    assert inception.name == "fid"
+    with pytest.raises(ValueError, match=r"frames: expected shape \(any, 3, any, any\)"):
+        metric.update(videos, real=True)
+
+
+def test_videos_are_averaged() -> None:
+    metric = FrechetPerVideo(colours())
+    assert metric.name == "fd_colours_video"
+    videos = torch.rand(3, 6, 3, 8, 8, generator=torch.Generator().manual_seed(0))
+    for video in videos:
+        metric.update(video.square(), video)
+    each = [distance(colours()(v), colours()(v.square())) for v in videos]
+    assert float(metric.compute()) == pytest.approx(sum(each) / 3, rel=1e-8)
+    with pytest.raises(ValueError, match=r"real: expected at least 2 samples .*got 1"):
+        metric.update(videos[0, :1], videos[0, :1])
+    with pytest.raises(ValueError, match=r"preds and target must have the same shape"):
+        metric.update(videos[0, :4], videos[0])
 
 
 def test_videos_outside_the_range_are_refused() -> None:
@@ -166,5 +241,5 @@ def test_i3d_refuses_short_clips(i3d_file: Path) -> None:
 
 
 def test_absent_weights_are_named(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError, match=r"weights not present: .*absent\.pt"):
+    with pytest.raises(WeightsNotPresentError, match=r"not present: .*absent\.pt; .*curl -L -o"):
         i3d(tmp_path / "absent.pt")

@@ -1,0 +1,121 @@
+"""LPIPS: distance of two images in the layers of a classifier (Zhang et al., CVPR 2018).
+
+AlexNet with torchvision's ImageNet weights, from a local path, beneath the linear weights v0.1 that
+come with torchmetrics; whole frames.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from diffmvr.checks import check_same_shape
+from diffmvr.metrics.extractors import present
+from diffmvr.metrics.images import DATA_RANGE, MeanOverFrames, check_pair
+from diffmvr.structures import Clip, UInt8Array, to_pixel_values
+
+URL = "https://download.pytorch.org/models/alexnet-owt-7be5be79.pth"
+MIN_SIDE = 32
+
+PerceptualDistance = Callable[[Tensor, Tensor], Tensor]
+"""Two ``[N, 3, H, W]`` in [-1, 1] → ``[N]`` distances."""
+
+
+def lpips(weights: str | Path, device: str = "cpu") -> PerceptualDistance:
+    """Return the LPIPS distance on AlexNet.
+
+    Args:
+        weights: path of torchvision's AlexNet, ``alexnet-owt-7be5be79.pth`` (read without
+            unpickling code).
+        device: where the network runs.
+
+    Raises:
+        WeightsNotPresentError: if the file is absent; the message names the path.
+        ValueError: if the file holds another network.
+    """
+    # The metric around it would download the backbone, so the network itself is taken.
+    from torchmetrics.functional.image.lpips import _LPIPS
+
+    path = present(weights, f"LPIPS needs AlexNet there: `curl -L -o '{weights}' {URL}`")
+    network = _LPIPS(net="alex", pnet_rand=True).eval()
+    state: Any = torch.load(path, map_location="cpu", weights_only=True)
+    backbone = network.net.state_dict()
+    # Layer features.3 of torchvision's network is slice2.3 here.
+    names = {name: f"features.{name.partition('.')[2]}" for name in backbone}
+    wrong = [
+        source
+        for name, source in names.items()
+        if source not in state or state[source].shape != backbone[name].shape
+    ]
+    if wrong:
+        raise ValueError(
+            f"weights: {path} does not hold torchvision's AlexNet: {wrong} are absent or of "
+            "another shape; give the file of this network"
+        )
+    network.net.load_state_dict({name: state[source] for name, source in names.items()})
+    network.to(device)
+
+    @torch.no_grad()
+    def distance(a: Tensor, b: Tensor) -> Tensor:
+        check_same_shape("a", a, "b", b)
+        if min(a.shape[-2:]) < MIN_SIDE:
+            raise ValueError(
+                f"a: expected sides of at least {MIN_SIDE} pixels for AlexNet, "
+                f"got {tuple(a.shape[-2:])}; score larger frames"
+            )
+        return network(a.float().to(device), b.float().to(device)).flatten().cpu()
+
+    return distance
+
+
+class LPIPS(MeanOverFrames):
+    """Mean perceptual distance over all frames seen.
+
+    Args:
+        distance: e.g. that of :func:`lpips`.
+    """
+
+    higher_is_better = False
+
+    def __init__(self, distance: PerceptualDistance, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.distance = distance
+
+    def update(self, preds: Tensor, target: Tensor) -> None:
+        """Add frames.
+
+        Args:
+            preds: ``[N, 3, H, W]`` in [0, 255].
+            target: ``[N, 3, H, W]`` in [0, 255].
+
+        Raises:
+            ValueError: if shapes or ranges differ from the above.
+        """
+        first, second = (2.0 * side / DATA_RANGE - 1.0 for side in check_pair(preds, target))
+        self.accumulate(self.distance(first, second))
+
+
+class LPIPSScorer:
+    """Scores clips: ``lpips``, the mean over all frames.
+
+    Args:
+        weights: see :func:`lpips`.
+        device: where the network runs.
+    """
+
+    def __init__(self, weights: str | Path, device: str = "cpu") -> None:
+        self.distance = lpips(weights, device)
+
+    def __call__(self, restored: UInt8Array, clip: Clip) -> dict[str, float]:
+        """Return the score of a restored clip ``[T, H, W, 3]``.
+
+        Raises:
+            ValueError: if the ground truth is unknown or the shapes differ.
+        """
+        if clip.frames is None:
+            raise ValueError(f"clip: {clip.clip_id!r} has no ground truth (frames is None)")
+        check_same_shape("restored", restored, "clip.frames", clip.frames)
+        pair = to_pixel_values(restored), to_pixel_values(clip.frames)
+        return {"lpips": float(self.distance(*pair).mean())}
