@@ -8,6 +8,14 @@ from pathlib import Path
 from typing import Any
 
 
+class WeightsNotPresentError(FileNotFoundError):
+    """Weights that do not ship with diffmvr are not where they were looked for.
+
+    The message reads ``weights not present: PATH; REMEDY``, the remedy being the exact command
+    that brings them there.
+    """
+
+
 def check_shape(name: str, array: Any, shape: tuple[int | None, ...]) -> None:
     """Require ``array.shape`` to match ``shape``, where ``None`` stands for any size.
 

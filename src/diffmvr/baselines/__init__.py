@@ -1,6 +1,8 @@
 """Other ways to fill the hole, behind :class:`~diffmvr.structures.Restorer`.
 
-They need no weights and are the honest floor: whatever DiffMVR is worth, it must beat them.
+Those named here need no weights and are the honest floor: whatever DiffMVR is worth, it must beat
+them.  The paper's other systems, which need weights or code that do not ship, are classes of this
+folder that ``conf/baselines`` describes.
 """
 
 from diffmvr.baselines.past import PastFrame, PastGuide

@@ -1,0 +1,143 @@
+"""LaMa (Suvorov et al., WACV 2022), frame by frame, with the public big-lama weights.
+
+Two kinds of files are read.  **TorchScript**: ``big-lama.pt``, which restoration tools such as
+IOPaint pass around: ``model(image [1, 3, H, W] in 0..1, mask [1, 1, H, W] 0/1)`` returns the filled
+image (``iopaint/model/lama.py`` of ``Sanster/IOPaint``; made by ``bin/to_jit.py`` of
+``advimman/lama``).  Such a file is a program, so it is run only if it is said to be trusted.  **A
+state dict**, as safetensors or as plain tensors that ``torch.load(weights_only=True)`` accepts,
+with the names of the public checkpoint: it is loaded into this project's own network.
+"""
+
+import pickle
+import zipfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor
+
+from diffmvr.baselines.filling import fill_holes
+from diffmvr.baselines.learned import pick_device
+from diffmvr.baselines.padding import pad_to_multiple
+from diffmvr.baselines.resizing import resize_images, resize_occluded, working_size
+from diffmvr.checks import WeightsNotPresentError
+from diffmvr.models.fourier_inpainter import FourierInpainter
+from diffmvr.structures import Clip, UInt8Array
+
+KEY = "baselines.lama.weights"
+ADDRESS = "https://github.com/Sanster/models/releases/download/add_big_lama/big-lama.pt"
+MD5 = "e3aa4aaa15225a33ec84f9f4bc47e500"
+"""Of the file at :data:`ADDRESS`, as IOPaint checks it."""
+MULTIPLE = 8
+"""Sides that a TorchScript file of unknown depth takes: those of big-lama."""
+
+Fill = Callable[[Tensor, Tensor], Tensor]
+"""(image ``[1, 3, H, W]`` in [0, 1], mask ``[1, 1, H, W]`` 0/1) → image ``[1, 3, H, W]``."""
+
+
+class LaMa:
+    """LaMa behind the ``Restorer`` interface; each frame with a hole is filled by itself.
+
+    Args:
+        weights: a TorchScript file or a state dict; see the module's description.
+        trusted: whether a TorchScript file may be run.
+        resolution: short side at which LaMa works, in pixels; ``None``: the clip's own.
+        device: ``auto`` (the GPU if there is one) or torch's name of a device.
+
+    Raises:
+        WeightsNotPresentError: if there is no such file; the message says where to get it.
+        ValueError: if the file is of another kind, or a program that is not trusted.
+    """
+
+    name = "lama"
+
+    def __init__(
+        self,
+        weights: str | Path | None = None,
+        trusted: bool = False,
+        resolution: int | None = None,
+        device: str = "auto",
+    ) -> None:
+        path = None if weights is None else Path(weights).expanduser()
+        if path is None or not path.is_file():
+            target = path or Path("big-lama.pt")
+            raise WeightsNotPresentError(
+                f"weights not present: {f'{KEY}=null' if path is None else path}; run `curl -Lo "
+                f"{target} {ADDRESS}` (MD5 {MD5}), then give {KEY}={target} and, if you trust it, "
+                "baselines.lama.trusted=true"
+            )
+        self.resolution = resolution
+        self.device = pick_device(device)
+        self._fill, self._multiple = _load(path, trusted, self.device)
+
+    @torch.no_grad()
+    def restore(self, clip: Clip) -> UInt8Array:
+        """Return the clip with its holes filled, ``[T, H, W, 3]`` uint8."""
+        return fill_holes(clip, lambda t: self._restore(clip.observed[t], clip.mask[t]))
+
+    def _restore(self, frame: UInt8Array, mask: UInt8Array) -> UInt8Array:
+        """Fill one frame, ``[H, W, 3]``."""
+        size = (frame.shape[0], frame.shape[1])
+        frames, masks = frame[None], mask[None]
+        if self.resolution is not None:
+            working = working_size(*size, self.resolution)
+            frames, masks = resize_occluded(frames, masks, working)
+        height, width = frames.shape[1:3]
+        padded = pad_to_multiple(frames, self._multiple)
+        image = torch.from_numpy(padded).to(self.device).permute(0, 3, 1, 2).float() / 255
+        hidden = torch.from_numpy(pad_to_multiple(masks != 0, self._multiple)).to(self.device)
+        filled = self._fill(image, hidden[:, None].float())
+        pixels = filled[:, :, :height, :width].clamp(0, 1).mul(255).round().to(torch.uint8)
+        return resize_images(pixels.permute(0, 2, 3, 1).cpu().numpy(), size)[0]
+
+
+def _load(path: Path, trusted: bool, device: torch.device) -> tuple[Fill, int]:
+    """Return what fills an image, and the multiple that its sides have to be."""
+    if _is_torchscript(path):
+        if not trusted:
+            raise ValueError(
+                f"{KEY}: {path} is TorchScript, a program that would run here; if you trust where "
+                "it is from, give baselines.lama.trusted=true, else convert its state dict to "
+                "safetensors"
+            )
+        program: Fill = torch.jit.load(path, map_location=device).eval()
+        return program, MULTIPLE
+    try:
+        network = FourierInpainter.from_weights(_read_state_dict(path))
+    except ValueError as error:
+        raise ValueError(f"{KEY}: {path}: {error}") from error
+    network.to(device)
+    return network.fill, network.multiple
+
+
+def _is_torchscript(path: Path) -> bool:
+    if not zipfile.is_zipfile(path):
+        return False
+    with zipfile.ZipFile(path) as archive:
+        # A file of torch.save has data.pkl alone.
+        return any(name.endswith("/constants.pkl") for name in archive.namelist())
+
+
+def _read_state_dict(path: Path) -> Mapping[str, Tensor]:
+    """Read tensors by name.
+
+    Raises:
+        ValueError: if the file holds anything else.
+    """
+    try:
+        if path.suffix == ".safetensors":
+            return load_file(path)
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except (pickle.UnpicklingError, SafetensorError, RuntimeError, EOFError) as error:
+        raise ValueError(
+            "expected TorchScript, safetensors or a file of plain tensors; LaMa's own best.ckpt "
+            "holds other objects beside them and would run code, so convert it first, where you "
+            "trust it: safetensors.torch.save_file of torch.load(…)['state_dict']"
+        ) from error
+    weights = content.get("state_dict", content) if isinstance(content, Mapping) else {}
+    tensors = {name: value for name, value in weights.items() if isinstance(value, Tensor)}
+    if not tensors:
+        raise ValueError(f"expected tensors by name, got {type(content).__name__}")
+    return tensors

@@ -1,0 +1,216 @@
+"""Tuned-stabilityai and Tuned-runwayml (paper 4.2): fine-tuning of a text-guided inpainter.
+
+Legend: N frames of a batch, H × W pixels, c × h × w latents.
+
+Only the U-Net is trained; the text encoder and the autoencoder stay as they are.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import lightning as L
+import numpy as np
+import torch
+import torch.nn.functional as F
+from diffusers import DDPMScheduler
+from torch import Tensor, nn
+from torch.optim import Optimizer
+from torch.utils.data import DataLoader
+
+from diffmvr.baselines.resizing import resize_images, resize_masks, working_size
+from diffmvr.checks import check_number, check_one_of
+from diffmvr.data.loader import EpochSeededSampler
+from diffmvr.data.still_frames import StillFrames
+from diffmvr.losses.denoising import denoising_loss
+from diffmvr.losses.estimates import training_target
+from diffmvr.models.vae import encode_latents
+from diffmvr.structures import UInt8Array, to_pixel_values
+
+
+@dataclass(frozen=True)
+class Prior:
+    """What DreamBooth keeps the network from forgetting (its prior preservation).
+
+    Attributes:
+        images: ``[M, H, W, 3]`` uint8, what the base itself paints for ``prompt``.
+        prompt: names the class, without the rare word.
+        weight: of its loss beside that of the instance images.
+    """
+
+    images: UInt8Array
+    prompt: str
+    weight: float = 1.0
+
+
+class TextInpaintingModule(L.LightningModule):
+    """Trains the U-Net of a Stable Diffusion inpainter to fill random holes under a prompt.
+
+    The loss is the mean squared error of the predicted noise (or v), over the whole frame.  With a
+    prior it is DreamBooth's (Ruiz et al. 2023, Equation 2): a batch of class images as large is
+    drawn at every step, and its loss is added.  All that is random follows from (seed, step, rank),
+    so that a resumed run goes on exactly as an uninterrupted one.
+
+    Args:
+        pipeline: a diffusers inpainting pipeline; its U-Net is trained in place.
+        frames: what is learnt, and the holes.
+        prompt: under which the frames are shown.
+        optimizer: builds the optimizer from the U-Net's parameters.
+        batch_size: frames of a batch on one rank.
+        resolution: short side of the frames in training, in pixels.
+        prior: class images; ``None`` is plain fine-tuning.
+        seed: seed of order, holes, noise and timesteps.
+        gradient_checkpointing: spend time to save memory.
+
+    Raises:
+        ValueError: if the U-Net takes other inputs than Stable Diffusion's, or a setting is out of
+            range.
+    """
+
+    def __init__(
+        self,
+        pipeline: Any,
+        frames: StillFrames,
+        prompt: str,
+        optimizer: Callable[[Iterable[nn.Parameter]], Optimizer],
+        batch_size: int = 1,
+        resolution: int = 512,
+        prior: Prior | None = None,
+        seed: int = 0,
+        gradient_checkpointing: bool = False,
+    ) -> None:
+        super().__init__()
+        channels = pipeline.vae.config.latent_channels
+        check_one_of(
+            "unet.in_channels", pipeline.unet.config.in_channels, (channels, 2 * channels + 1)
+        )
+        check_number("batch_size", batch_size, 1, len(frames.images))
+        self.pipeline = pipeline
+        self.unet = pipeline.unet.train().requires_grad_(True)
+        if gradient_checkpointing:
+            self.unet.enable_gradient_checkpointing()
+        # A pipeline is no module: its frozen parts stay out of checkpoints and of the optimizer.
+        for part in (pipeline.vae, pipeline.text_encoder):
+            part.requires_grad_(False).eval()
+        self.scheduler = DDPMScheduler.from_config(pipeline.scheduler.config)
+        self._sees_hole = pipeline.unet.config.in_channels != channels
+        self._frames = frames
+        self._prior = prior
+        self._prompts = [prompt] if prior is None else [prompt, prior.prompt]
+        self._optimizer = optimizer
+        self._batch_size = batch_size
+        _, height, width, _ = frames.images.shape
+        self._size = working_size(height, width, resolution, pipeline.vae_scale_factor)
+        self._seed = seed
+        self._embeddings: list[Tensor] = []
+
+    def train_dataloader(self) -> DataLoader[Tensor]:
+        """Return batches of frames, ``[N, 3, H, W]`` in [-1, 1], shuffled by (seed, epoch)."""
+        sampler = EpochSeededSampler(
+            len(self._frames.images),
+            self._batch_size,
+            self._seed,
+            self.trainer.global_rank,
+            self.trainer.world_size,
+        )
+        images: Any = self._frames.images
+        return DataLoader(
+            images, self._batch_size, sampler=sampler, drop_last=True, collate_fn=self._to_pixels
+        )
+
+    @torch.no_grad()
+    def on_fit_start(self) -> None:
+        """Move the frozen parts to the trainer's device, and read the prompts once."""
+        self.pipeline.vae.to(self.device)
+        self.pipeline.text_encoder.to(self.device)
+        self._embeddings = list(
+            self.pipeline.encode_prompt(self._prompts, self.device, 1, False)[0]
+        )
+
+    def training_step(self, batch: Tensor, batch_idx: int) -> Tensor:
+        """Return the loss of ``[N, 3, H, W]`` frames, and of as many class images."""
+        mixed = (self._seed * 1_000_003 + self.global_step) * 1_009 + self.global_rank
+        generator = torch.Generator().manual_seed(mixed % 2**63)
+        loss = self._denoising(batch, self._embeddings[0], generator)
+        self.log("train/loss_frames", loss)
+        if self._prior is not None:
+            picks = torch.randint(len(self._prior.images), (len(batch),), generator=generator)
+            images = self._to_pixels(list(self._prior.images[picks.numpy()])).to(batch)
+            prior = self._denoising(images, self._embeddings[1], generator)
+            self.log("train/loss_prior", prior)
+            loss = loss + self._prior.weight * prior
+        self.log("train/loss", loss, prog_bar=True)
+        return loss
+
+    def configure_optimizers(self) -> Optimizer:
+        """Return the optimizer; the learning rate is constant."""
+        return self._optimizer(self.unet.parameters())
+
+    def _denoising(self, images: Tensor, embedding: Tensor, generator: torch.Generator) -> Tensor:
+        """Return the denoising loss of ``[N, 3, H, W]`` frames with random holes."""
+        count = len(images)
+        picks = torch.randint(len(self._frames.masks), (count,), generator=generator)
+        holes = resize_masks(self._frames.masks[picks.numpy()], self._size)
+        mask = torch.from_numpy(holes)[:, None].to(images)
+        with torch.no_grad():
+            latents = encode_latents(self.pipeline.vae, images).float()
+        noise = torch.randn(latents.shape, generator=generator).to(latents)
+        steps = self.scheduler.config.num_train_timesteps
+        timesteps = torch.randint(0, steps, (count,), generator=generator).to(images.device)
+        inputs = [self.scheduler.add_noise(latents, noise, timesteps)]
+        if self._sees_hole:
+            with torch.no_grad():
+                seen = encode_latents(self.pipeline.vae, (1.0 - mask) * images).float()
+            # The nearest pixel of each cell, as the pipeline reduces masks when it restores.
+            inputs += [F.interpolate(mask, size=latents.shape[-2:]), seen]
+        embeddings = embedding.expand(count, -1, -1)
+        output = self.unet(torch.cat(inputs, dim=1), timesteps, embeddings).sample.float()
+        return denoising_loss(output, training_target(self.scheduler, latents, noise, timesteps))
+
+    def _to_pixels(self, images: list[UInt8Array]) -> Tensor:
+        return to_pixel_values(resize_images(np.stack(images), self._size))
+
+
+def paint_prior_images(
+    pipeline: Any,
+    prompt: str,
+    count: int,
+    size: tuple[int, int],
+    seed: int = 0,
+    num_inference_steps: int = 50,
+    guidance_scale: float = 7.5,
+) -> UInt8Array:
+    """Let the base paint the class images of DreamBooth.
+
+    An inpainter whose hole is the whole frame is a text-to-image model.
+
+    Args:
+        pipeline: the base, before training.
+        prompt: of the class.
+        count: number of images, at least 1.
+        size: (H, W), multiples of the pipeline's own.
+        seed: image i is drawn from (seed, i).
+        num_inference_steps: denoising steps.
+        guidance_scale: of classifier-free guidance.
+
+    Returns:
+        ``[count, H, W, 3]`` uint8.
+    """
+    check_number("prior.images", count, 1, 100_000)
+    pipeline.set_progress_bar_config(disable=True)
+    height, width = size
+    painted = []
+    for number in range(count):
+        output = pipeline(
+            prompt=prompt,
+            image=torch.full((1, 3, height, width), 0.5),
+            mask_image=torch.ones(1, 1, height, width),
+            height=height,
+            width=width,
+            num_inference_steps=num_inference_steps,
+            guidance_scale=guidance_scale,
+            generator=torch.Generator().manual_seed(seed * 1_000_003 + number),
+            output_type="np",
+        )
+        painted.append(np.round(255.0 * np.clip(output.images[0], 0.0, 1.0)).astype(np.uint8))
+    return np.stack(painted)

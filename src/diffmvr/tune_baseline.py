@@ -1,0 +1,152 @@
+"""``python -m diffmvr.tune_baseline baseline=tuned_stabilityai base=FOLDER``: tune a rival.
+
+The run's folder then holds ``model/``, a diffusers folder with a model card, which
+``baselines.NAME.weights=RUN/model`` lets compete in ``python -m diffmvr.evaluate``.
+"""
+
+import logging
+import shutil
+import time
+from pathlib import Path
+from typing import Any
+
+import hydra
+import lightning as L
+import torch
+from hydra.utils import instantiate
+from omegaconf import DictConfig, OmegaConf
+
+from diffmvr.baselines.inpainting_checkpoints import load_inpainting_pipeline, locate_weights
+from diffmvr.baselines.learned import pick_device
+from diffmvr.baselines.resizing import working_size
+from diffmvr.cli import run_cli
+from diffmvr.config import config_dir, register_resolvers
+from diffmvr.data.splits import split_indices
+from diffmvr.data.still_frames import StillFrames, choose_still_frames
+from diffmvr.training.checkpoints import check_checkpoint, find_checkpoint
+from diffmvr.training.model_card import write_model_card
+from diffmvr.training.text_inpainting import Prior, TextInpaintingModule, paint_prior_images
+
+log = logging.getLogger(__name__)
+
+register_resolvers()
+
+
+def tune_baseline(cfg: DictConfig) -> Path:
+    """Fine-tune a text-guided inpainter and write it as a diffusers folder.
+
+    Args:
+        cfg: the composed ``conf/tune_baseline.yaml``.
+
+    Returns:
+        The folder of the tuned model.
+
+    Raises:
+        WeightsNotPresentError: if the base is not there.
+        ValueError: if there are too few people, or settings contradict each other.
+    """
+    torch.set_num_threads(cfg.threads)
+    L.seed_everything(cfg.seed, workers=True, verbose=False)
+    output = Path(cfg.paths.output)
+    baseline = cfg.baseline
+
+    # 1. Build.
+    base = locate_weights("base", cfg.base, baseline.base_id)
+    pipeline = load_inpainting_pipeline(base, cfg.configs, baseline.base_id)
+    source = instantiate(cfg.data.source)
+    training = split_indices(source.subject_ids, list(cfg.data.fractions))["train"]
+    frames = choose_still_frames(
+        source, training, baseline.subjects, baseline.frames, seed=cfg.seed
+    )
+    log.info("%d frames of %d people", len(frames.images), len(frames.subjects))
+    module = TextInpaintingModule(
+        pipeline,
+        frames,
+        baseline.prompt,
+        instantiate(baseline.optimizer),
+        batch_size=baseline.batch_size,
+        resolution=cfg.resolution,
+        prior=_prior(cfg, pipeline, frames),
+        seed=cfg.seed,
+        gradient_checkpointing=cfg.gradient_checkpointing,
+    )
+    loggers = [instantiate(entry, _convert_="all") for entry in cfg.logger.values()]
+    for logger in loggers:
+        settings: Any = OmegaConf.to_container(cfg, resolve=True)
+        logger.log_hyperparams(settings)
+    callbacks = [instantiate(entry) for entry in cfg.callbacks.values()]
+    trainer: L.Trainer = instantiate(cfg.trainer, callbacks=callbacks, logger=loggers)
+
+    # 2. Train.
+    start = time.monotonic()
+    checkpoint = find_checkpoint(cfg.ckpt_path, output / "checkpoints")
+    if checkpoint is not None:
+        check_checkpoint(checkpoint, module)
+    trainer.fit(module, ckpt_path=checkpoint, weights_only=True)
+    minutes = (time.monotonic() - start) / 60
+    if trainer.interrupted:
+        raise KeyboardInterrupt
+    if not trainer.is_global_zero:
+        return output / "model"
+
+    # 3. Save.
+    facts = {
+        "command": f"python -m diffmvr.tune_baseline baseline={baseline.name}",
+        "base": baseline.base_id if cfg.base is None else cfg.base,
+        "data": f"{len(frames.images)} frames of {len(frames.subjects)} people, "
+        f"{cfg.resolution} pixels",
+        "training": f"{trainer.current_epoch} epochs, {trainer.global_step} steps of "
+        f"{baseline.batch_size * trainer.world_size} frames, {minutes:.0f} min",
+        "prompt": baseline.prompt,
+        "prior": "none"
+        if baseline.prior is None
+        else f"{baseline.prior.images} images painted by the base for {baseline.prior.prompt!r}",
+        "seed": cfg.seed,
+    }
+    folder = save_pipeline(pipeline, output / "model", baseline.title, facts, baseline.licence)
+    log.info("the tuned model is in %s; baselines.%s.weights names it", folder, baseline.name)
+    return folder
+
+
+def save_pipeline(
+    pipeline: Any, folder: Path, title: str, facts: dict[str, object], licence: str
+) -> Path:
+    """Write a pipeline with its model card, beside first, then renamed."""
+    partial = folder.with_name(folder.name + ".partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    pipeline.unet.eval()
+    pipeline.save_pretrained(partial)
+    write_model_card(partial, title, facts, {}, licence=licence)
+    shutil.rmtree(folder, ignore_errors=True)
+    partial.rename(folder)
+    return folder
+
+
+def _prior(cfg: DictConfig, pipeline: Any, frames: StillFrames) -> Prior | None:
+    settings = cfg.baseline.prior
+    if settings is None:
+        return None
+    _, height, width, _ = frames.images.shape
+    size = working_size(height, width, cfg.resolution, pipeline.vae_scale_factor)
+    log.info("the base paints %d images for %r", settings.images, settings.prompt)
+    images = paint_prior_images(
+        pipeline.to(pick_device("auto" if cfg.trainer.accelerator == "gpu" else "cpu")),
+        settings.prompt,
+        settings.images,
+        size,
+        seed=cfg.seed,
+        num_inference_steps=settings.num_inference_steps,
+        guidance_scale=settings.guidance_scale,
+    )
+    return Prior(images, settings.prompt, settings.weight)
+
+
+@hydra.main(version_base="1.3", config_path=str(config_dir()), config_name="tune_baseline")
+@run_cli
+def main(cfg: DictConfig) -> None:
+    """Run ``tune_baseline`` with the composed configuration."""
+    tune_baseline(cfg)
+
+
+if __name__ == "__main__":
+    main()
