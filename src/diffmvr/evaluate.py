@@ -1,39 +1,56 @@
 """``python -m diffmvr.evaluate``: score restorers on people that no model was trained on.
 
-The run's folder then holds ``table.md``, ``table.csv``, ``scores.parquet`` and ``comparison.png``.
+The run's folder then holds ``table.md``, ``table.csv``, ``scores.parquet``, ``distances.parquet``
+(the distances between sets), ``comparison.png`` and,
+if a restorer could not be built because its weights are not present, ``missing.json``; written
+last, ``run.json``.  With ``ledger=true`` a job of a sweep that has finished is skipped; with
+``frames=true`` there is also ``frames.parquet``, the scores of single frames.
 """
 
+import json
 import logging
+import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import hydra
 import numpy as np
 import torch
+from hydra.errors import InstantiationException
 from hydra.utils import instantiate
 from omegaconf import DictConfig
 
 from diffmvr.baselines import RESTORERS, get_restorer
+from diffmvr.checks import WeightsNotPresentError
 from diffmvr.cli import run_cli
 from diffmvr.config import config_dir, register_resolvers, weights_dir
 from diffmvr.data.splits import first_clips, split_indices
 from diffmvr.pipelines.benchmark import (
     AutoencoderCeiling,
-    benchmark_table,
-    save_table,
-    score_restorers,
+    Scoring,
+    run_benchmark,
 )
 from diffmvr.pipelines.diffmvr_pipeline import DiffMVRPipeline
+from diffmvr.pipelines.frame_scores import FrameScores
 from diffmvr.pipelines.restorer import DiffMVRRestorer
 from diffmvr.preprocessing.guides import AutomaticGuides
-from diffmvr.reporting import Table, image_grid, print_table, save_png, save_rows
+from diffmvr.reporting import Table, image_grid, print_table, save_png
+from diffmvr.reporting.frame_rows import save_frames
+from diffmvr.reporting.run_record import save_run_record
 from diffmvr.structures import Clip, Restorer
+from diffmvr.training.ledger import open_job
+from diffmvr.training.run_facts import model_hash, run_record
 
 log = logging.getLogger(__name__)
 
 register_resolvers()
 
 SHOWN_FRAMES = 8
+MISSING_NAME = "missing.json"
+"""Restorers that could not be built, with the reason: ``{name: note}``."""
+
+OURS = ("diffmvr", "autoencoder")
 
 
 def evaluate(cfg: DictConfig) -> Table:
@@ -44,50 +61,123 @@ def evaluate(cfg: DictConfig) -> Table:
 
     Raises:
         ValueError: if a restorer is unknown or the reference does not compete.
-        FileNotFoundError: if the model's folder is missing.
+        FileNotFoundError: if the model's folder is missing, or the reference's weights are.
     """
     torch.set_num_threads(cfg.threads)
     output = Path(cfg.paths.output)
-    if cfg.reference not in cfg.restorers:
-        raise ValueError(
-            f"reference: {cfg.reference!r} is not among restorers={list(cfg.restorers)}"
-        )
-    restorers = _restorers(cfg)
+    names = chosen_restorers(cfg.restorers, cfg.restorer_sets)
+    if cfg.reference not in names:
+        raise ValueError(f"reference: {cfg.reference!r} is not among restorers={names}")
+    built, missing = build_restorers(cfg, names)
+    if cfg.reference in missing:
+        raise WeightsNotPresentError(missing[cfg.reference])
+    restorers = list(built.values())
+    scoring: Scoring = instantiate(cfg.scoring, _convert_="all")
     source = instantiate(cfg.data.source)
     test = split_indices(source.subject_ids, list(cfg.data.fractions))["test"]
     indices = first_clips(test, source.subject_ids, cfg.clips_per_subject)[: cfg.limit]
     clips = (source[index] for index in indices)
-    rows = score_restorers(restorers, clips, cfg.seed, cfg.mask.type, total=len(indices))
-    reference = restorers[list(cfg.restorers).index(cfg.reference)].name
-    table = benchmark_table(rows, reference)
-    save_rows(rows, output / "scores")
-    save_table(table, output)
+    frames = FrameScores(cfg.mask.type, cfg.seed, cfg.preprocessing.clear_threshold)
+    _, table = run_benchmark(
+        [frames.watch(restorer) for restorer in restorers] if cfg.frames else restorers,
+        clips,
+        scoring,
+        output,
+        reference=built[cfg.reference].name,
+        seed=cfg.seed,
+        mask_type=cfg.mask.type,
+        total=len(indices),
+        missing=missing,
+    )
+    save_missing(missing, output)
+    if cfg.frames:
+        save_frames(frames.frame(), output)
     save_png(_comparison(source[indices[0]], restorers), output / "comparison.png")
     print_table(table)
     log.info("written to %s", output)
     return table
 
 
-def _restorers(cfg: DictConfig) -> list[Restorer]:
-    ours = {"diffmvr", "autoencoder"}
-    for name in cfg.restorers:
-        if name not in ours and name not in RESTORERS:
+def chosen_restorers(chosen: str | Sequence[str], sets: Mapping[str, Sequence[str]]) -> list[str]:
+    """Return the names of restorers, each once.
+
+    Args:
+        chosen: a name, or several; each is a restorer's or that of a set.
+        sets: names by set, ``restorer_sets`` of ``conf/evaluate.yaml``.
+    """
+    listed = [chosen] if isinstance(chosen, str) else chosen
+    return list(dict.fromkeys(name for entry in listed for name in sets.get(entry, [entry])))
+
+
+def build_restorers(
+    cfg: DictConfig, names: Sequence[str]
+) -> tuple[dict[str, Restorer], dict[str, str]]:
+    """Build restorers by name: ours, those that need no weights, and those of ``conf/baselines``.
+
+    Args:
+        cfg: the composed ``conf/evaluate.yaml``.
+        names: whom to build.
+
+    Returns:
+        The restorers by name, and for those whose weights are not present the reason.
+
+    Raises:
+        ValueError: if a name is unknown.
+    """
+    known = {*OURS, *RESTORERS, *cfg.baselines}
+    for name in names:
+        if name not in known:
             raise ValueError(
-                f"restorers: expected some of {sorted(ours | set(RESTORERS))}, got {name!r}"
+                f"restorers: expected some of {sorted(known)}, or a set of "
+                f"{sorted(cfg.restorer_sets)}, got {name!r}"
             )
-    model: dict[str, Restorer] = {}
-    if ours & set(cfg.restorers):
-        pipeline: Any = DiffMVRPipeline.from_pretrained(
-            cfg.weights or weights_dir() / "diffmvr-tiny"
-        )
-        guides = AutomaticGuides(
-            pipeline.guide_kinds, cfg.preprocessing.clear_threshold, cfg.preprocessing.align_past
-        )
-        model["diffmvr"] = DiffMVRRestorer(
-            pipeline, guides, num_inference_steps=cfg.num_inference_steps, seed=cfg.seed
-        )
-        model["autoencoder"] = AutoencoderCeiling(pipeline)
-    return [model[name] if name in model else get_restorer(name) for name in cfg.restorers]
+    ours = _build_ours(cfg) if set(OURS) & set(names) else {}
+    built: dict[str, Restorer] = {}
+    missing: dict[str, str] = {}
+    for name in names:
+        try:
+            built[name] = ours[name] if name in ours else _build_baseline(cfg, name)
+        except WeightsNotPresentError as error:
+            log.warning("%s does not compete: %s", name, error)
+            missing[name] = str(error)
+    return built, missing
+
+
+def _weights(cfg: DictConfig) -> Path:
+    return Path(cfg.weights or weights_dir() / "diffmvr-tiny")
+
+
+def _build_ours(cfg: DictConfig) -> dict[str, Restorer]:
+    pipeline: Any = DiffMVRPipeline.from_pretrained(_weights(cfg))
+    guides = AutomaticGuides(
+        pipeline.guide_kinds, cfg.preprocessing.clear_threshold, cfg.preprocessing.align_past
+    )
+    ours = DiffMVRRestorer(
+        pipeline, guides, num_inference_steps=cfg.num_inference_steps, seed=cfg.seed
+    )
+    return {"diffmvr": ours, "autoencoder": AutoencoderCeiling(pipeline)}
+
+
+def _build_baseline(cfg: DictConfig, name: str) -> Restorer:
+    if name in RESTORERS:
+        return get_restorer(name)
+    try:
+        restorer: Restorer = instantiate(cfg.baselines[name], _convert_="all")
+    except InstantiationException as error:
+        # Hydra wraps what a constructor raised.
+        if isinstance(error.__cause__, WeightsNotPresentError):
+            raise error.__cause__ from error
+        raise
+    return restorer
+
+
+def save_missing(missing: Mapping[str, str], folder: Path) -> None:
+    """Write who could not be built and why; without any, remove what an earlier run wrote."""
+    path = folder / MISSING_NAME
+    if missing:
+        path.write_text(json.dumps(dict(missing), indent=2, ensure_ascii=False) + "\n")
+    else:
+        path.unlink(missing_ok=True)
 
 
 def _comparison(clip: Clip, restorers: list[Restorer]) -> Any:
@@ -104,8 +194,16 @@ def _comparison(clip: Clip, restorers: list[Restorer]) -> Any:
 @hydra.main(version_base="1.3", config_path=str(config_dir()), config_name="evaluate")
 @run_cli
 def main(cfg: DictConfig) -> None:
-    """Run ``evaluate`` with the composed configuration."""
-    evaluate(cfg)
+    """Run ``evaluate`` with the composed configuration, and say how it was made."""
+    output, weights = Path(cfg.paths.output), _weights(cfg)
+    begun = time.monotonic()
+    job = open_job(cfg, output, {"weights": model_hash(weights)}, cfg.ledger)
+    if job.skipped:
+        return
+    with job.claimed():
+        evaluate(cfg)
+    seconds = time.monotonic() - begun
+    save_run_record(run_record(cfg, "evaluate", job.config_hash, seconds, weights=weights), output)
 
 
 if __name__ == "__main__":

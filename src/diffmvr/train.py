@@ -2,7 +2,8 @@
 
 A run's folder then holds ``model/`` (a folder for ``DiffMVRPipeline.from_pretrained``),
 ``table.md`` and ``scores.parquet``, ``restored.mp4`` and ``restored.png`` (original and restored
-side by side), ``checkpoints/``, ``samples/``, and the W&B and CSV logs.
+side by side), ``checkpoints/``, ``samples/``, the W&B and CSV logs and, written last, ``run.json``.
+With ``ledger=true`` a job of a sweep that has finished is skipped, and one that was killed goes on.
 """
 
 import logging
@@ -23,20 +24,22 @@ from diffmvr.cli import run_cli
 from diffmvr.config import config_dir, register_resolvers
 from diffmvr.data.datamodule import ClipDataModule
 from diffmvr.data.splits import first_clips
-from diffmvr.pipelines.benchmark import (
-    AutoencoderCeiling,
-    benchmark_table,
-    save_table,
-    score_restorers,
-)
+from diffmvr.pipelines.benchmark import AutoencoderCeiling, Scoring, run_benchmark
 from diffmvr.pipelines.clip_video import side_by_side, write_clip
 from diffmvr.pipelines.diffmvr_pipeline import DiffMVRPipeline
 from diffmvr.pipelines.restorer import DiffMVRRestorer
-from diffmvr.reporting import print_table, save_png, save_rows
+from diffmvr.reporting import print_table, save_png
+from diffmvr.reporting.run_record import save_run_record
+from diffmvr.reporting.wandb_source import RUN_FILES
+from diffmvr.training.cache_contents import check_contents, describe_contents
+from diffmvr.training.cached_data import CachedDataModule
 from diffmvr.training.checkpoints import check_checkpoint, find_checkpoint, save_model
+from diffmvr.training.encoding_cache import EncodingCache
+from diffmvr.training.ledger import Job, open_job
 from diffmvr.training.module import DiffMVRModule
+from diffmvr.training.run_facts import model_hash, run_record
 from diffmvr.training.sampling_callback import comparison_grid
-from diffmvr.training.wandb_logger import finish_wandb
+from diffmvr.training.wandb_logger import finish_wandb, keep_in_wandb
 
 log = logging.getLogger(__name__)
 
@@ -50,7 +53,8 @@ class TrainResult:
     Attributes:
         output: the run's folder.
         model: folder of the trained model.
-        scores: mean ``psnr_hole`` of every restorer on the test split; empty if not scored.
+        scores: mean ``psnr_hole`` of every restorer on the test split; empty if not scored, or if
+            the ledger had the run as finished.
     """
 
     output: Path
@@ -65,21 +69,32 @@ def train(cfg: DictConfig) -> TrainResult:
         cfg: the composed ``conf/train.yaml``.
 
     Raises:
-        ValueError: if settings contradict each other.
+        ValueError: if settings contradict each other, or the ledger has the folder under others.
         FileNotFoundError: if the base or the checkpoint is missing.
     """
     torch.set_num_threads(cfg.threads)
-    L.seed_everything(cfg.seed, workers=True, verbose=False)
-    loggers = [instantiate(entry, _convert_="all") for entry in cfg.logger.values()]
-    try:
-        return _train(cfg, loggers)
-    finally:
-        # Else the next job of a sweep would write into this job's run.
-        finish_wandb(loggers)
-
-
-def _train(cfg: DictConfig, loggers: list[Any]) -> TrainResult:
     output = Path(cfg.paths.output)
+    job = open_job(cfg, output, {"base": model_hash(_base(cfg))}, cfg.ledger)
+    if job.skipped:
+        return TrainResult(output, output / "model", {})
+    with job.claimed():
+        L.seed_everything(cfg.seed, workers=True, verbose=False)
+        loggers = [instantiate(entry, _convert_="all") for entry in cfg.logger.values()]
+        try:
+            return _train(cfg, job, loggers)
+        finally:
+            # Else the next job of a sweep would write into this job's run.
+            finish_wandb(loggers)
+
+
+def _base(cfg: DictConfig) -> Path | None:
+    base = OmegaConf.select(cfg, "model.components.base")
+    return Path(base) if base is not None else None
+
+
+def _train(cfg: DictConfig, job: Job, loggers: list[Any]) -> TrainResult:
+    output = job.output
+    begun = time.monotonic()
 
     # 1. Build.
     datamodule: ClipDataModule = instantiate(cfg.data, _convert_="all")
@@ -88,6 +103,8 @@ def _train(cfg: DictConfig, loggers: list[Any]) -> TrainResult:
             f"data.fractions: nobody is left to score with {list(cfg.data.fractions)}; give the "
             "test split a share, or set evaluation.restorers=null"
         )
+    # Before the training, lest it be in vain: a network to score with may be absent.
+    scoring: Scoring = instantiate(cfg.scoring, _convert_="all")
     module: DiffMVRModule = instantiate(cfg.model, _convert_="all")
     callbacks = [instantiate(entry) for entry in cfg.callbacks.values()]
     settings: Any = OmegaConf.to_container(cfg, resolve=True)
@@ -97,10 +114,11 @@ def _train(cfg: DictConfig, loggers: list[Any]) -> TrainResult:
 
     # 2. Train.
     start = time.monotonic()
-    checkpoint = find_checkpoint(cfg.ckpt_path, output / "checkpoints")
+    checkpoint = find_checkpoint(job.checkpoint, output / "checkpoints")
     if checkpoint is not None:
         check_checkpoint(checkpoint, module)
-    trainer.fit(module, datamodule=datamodule, ckpt_path=checkpoint, weights_only=True)
+    training_data = _training_data(cfg, datamodule, module)
+    trainer.fit(module, datamodule=training_data, ckpt_path=checkpoint, weights_only=True)
     minutes = (time.monotonic() - start) / 60
     if trainer.interrupted:
         raise KeyboardInterrupt
@@ -124,15 +142,42 @@ def _train(cfg: DictConfig, loggers: list[Any]) -> TrainResult:
     scores = {}
     if cfg.evaluation.restorers is not None:
         device = trainer.strategy.root_device
-        scores = _score(cfg, module, datamodule, output, loggers, device)
+        scores = _score(cfg, module, datamodule, scoring, output, loggers, device)
+
+    # 5. Say that it is finished, and how it was made.
+    record = run_record(
+        cfg,
+        "train",
+        job.config_hash,
+        time.monotonic() - begun,
+        weights=output / "model",
+        base=_base(cfg),
+        steps=trainer.global_step,
+        resumed=job.state == "resumed",
+        device=trainer.strategy.root_device,
+    )
+    save_run_record(record, output)
+    keep_in_wandb(loggers, [output / name for name in RUN_FILES])
     log.info("the run is in %s", output)
     return TrainResult(output, output / "model", scores)
+
+
+def _training_data(
+    cfg: DictConfig, datamodule: ClipDataModule, module: DiffMVRModule
+) -> L.LightningDataModule:
+    """Return the clips, or the cache of what the frozen parts made of them."""
+    if cfg.encodings is None:
+        return datamodule
+    encodings = EncodingCache(Path(cfg.encodings).expanduser())
+    check_contents(encodings.made, describe_contents(cfg, module.components))
+    return CachedDataModule(datamodule, encodings, module.guide)
 
 
 def _score(
     cfg: DictConfig,
     module: DiffMVRModule,
     datamodule: ClipDataModule,
+    scoring: Scoring,
     output: Path,
     loggers: list[Any],
     device: torch.device,
@@ -153,10 +198,16 @@ def _score(
         datamodule.indices["test"], datamodule.source.subject_ids, cfg.evaluation.clips_per_subject
     )[: cfg.evaluation.limit]
     clips = (datamodule.source[index] for index in indices)
-    rows = score_restorers(restorers, clips, cfg.seed, cfg.mask.type, total=len(indices))
-    table = benchmark_table(rows, reference=cfg.name)
-    save_rows(rows, output / "scores")
-    save_table(table, output)
+    rows, table = run_benchmark(
+        restorers,
+        clips,
+        scoring,
+        output,
+        reference=cfg.name,
+        seed=cfg.seed,
+        mask_type=cfg.mask.type,
+        total=len(indices),
+    )
     print_table(table)
 
     clip = datamodule.source[indices[0]]

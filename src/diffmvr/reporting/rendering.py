@@ -31,15 +31,18 @@ def to_markdown(table: Table, change: Change = "difference") -> str:
     Raises:
         ValueError: on another ``change``.
     """
-    lines = [_line(_headers(table)), _line(["---"] + ["---:"] * (len(table.columns) + 1))]
-    lines += [_line(cells) for cells in _body(table, change)]
+    lines = [
+        markdown_line(_headers(table)),
+        markdown_line(["---"] + ["---:"] * (len(table.columns) + 1)),
+    ]
+    lines += [markdown_line(cells) for cells in _body(table, change)]
     return "\n".join([*lines, "", caption(table, change)]) + "\n"
 
 
 def to_latex(table: Table, change: Change = "difference") -> str:
     """Return the table as a LaTeX ``tabular`` (package booktabs); see :func:`to_markdown`."""
     body = [_headers(table), *_body(table, change)]
-    lines = [" & ".join(_escape(cell) for cell in cells) + r" \\" for cells in body]
+    lines = [" & ".join(escape_latex(cell) for cell in cells) + r" \\" for cells in body]
     return "\n".join(
         [
             r"\begin{tabular}{l" + "r" * (len(table.columns) + 1) + "}",
@@ -153,12 +156,14 @@ def _csv_values(cell: Cell) -> list[float | str | None]:
     return [cell.mean, *compared, cell.relative]
 
 
-def _line(cells: Sequence[str]) -> str:
+def markdown_line(cells: Sequence[str]) -> str:
+    """Return a row of a Markdown table."""
     # A bar inside a cell would end it.
     return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
 
 
-def _escape(text: str) -> str:
+def escape_latex(text: str) -> str:
+    """Return text as LaTeX shows it, signs of the tables included."""
     signs = {
         "\\": r"\textbackslash{}",
         "&": r"\&",
@@ -175,6 +180,7 @@ def _escape(text: str) -> str:
         "↓": r"$\downarrow$",
         "−": r"$-$",
         "×": r"$\times$",
+        "±": r"$\pm$",
         NOTHING: "---",
     }
     return "".join(signs.get(character, character) for character in text)

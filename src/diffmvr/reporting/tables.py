@@ -69,6 +69,15 @@ DEFAULT_COLUMNS = (
     Column("tc_diff", "|TC − TC_gt|", False, 5),
     Column("warp_error_hole", "Warp error hole", False, 5),
 )
+"""What every scored clip has."""
+
+FACE_COLUMNS = (
+    Column("expression_error", "Expression error", False, 3),
+    Column("state_agreement", "State agreement", True, 3),
+    Column("landmark_error_hole", "Landmark error hole", False, 3),
+    Column("landmark_found", "Faces found", True, 3),
+)
+"""What the face says: the first two of rendered clips, the others of real ones."""
 
 
 @dataclass(frozen=True)
@@ -127,7 +136,7 @@ class Table:
 def comparison_table(
     rows: pl.DataFrame,
     *,
-    columns: Sequence[Column] = DEFAULT_COLUMNS,
+    columns: Sequence[Column] | None = None,
     reference: str | None = None,
     compare: Compare | None = None,
     order: Sequence[str] | None = None,
@@ -139,7 +148,7 @@ def comparison_table(
 
     Args:
         rows: score rows under one set of conditions.
-        columns: which scores.
+        columns: which scores; ``None``: :func:`default_columns`.
         reference: restorer to compare with; none if ``None``.
         compare: gives difference, interval and verdict; no intervals if ``None``.
         order: names of the restorers from top to bottom; by default as they first appear, those
@@ -154,6 +163,7 @@ def comparison_table(
         ValueError: if the rows mix conditions, lack a column, or a named restorer has no row.
     """
     check_rows(rows)
+    columns = default_columns(rows) if columns is None else columns
     missing = missing or {}
     conditions = _one_set_of_conditions(rows)
     absent = [c.metric for c in columns if c.metric not in rows.columns]
@@ -183,6 +193,16 @@ def comparison_table(
         reference=reference,
         conditions=conditions,
     )
+
+
+def default_columns(rows: pl.DataFrame) -> tuple[Column, ...]:
+    """Return the columns shown unless others are named: what the face says, where it was scored."""
+    scored = [
+        column
+        for column in FACE_COLUMNS
+        if column.metric in rows.columns and rows[column.metric].null_count() < rows.height
+    ]
+    return (*DEFAULT_COLUMNS, *scored)
 
 
 def _one_set_of_conditions(rows: pl.DataFrame) -> dict[str, str | int]:

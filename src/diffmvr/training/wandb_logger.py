@@ -51,6 +51,20 @@ def build_wandb_logger(
     )
 
 
+def keep_in_wandb(loggers: Sequence[Any], files: Sequence[Path]) -> None:
+    """Put files into this process's W&B run, so that they are uploaded with it.
+
+    Args:
+        loggers: of the run; those that are not W&B's are passed over.
+        files: those that do not exist are passed over.
+    """
+    for logger in loggers:
+        if isinstance(logger, WandbLogger):
+            for file in files:
+                if file.is_file():
+                    logger.experiment.save(str(file), base_path=str(file.parent), policy="now")
+
+
 def finish_wandb(loggers: Sequence[Any]) -> None:
     """Close the W&B run of this process, if one of the loggers opened one."""
     if any(isinstance(logger, WandbLogger) for logger in loggers):

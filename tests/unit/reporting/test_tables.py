@@ -6,7 +6,7 @@ import polars as pl
 import pytest
 
 from diffmvr.metrics import paired_bootstrap
-from diffmvr.reporting import Column, comparison_table, rows_frame
+from diffmvr.reporting import DEFAULT_COLUMNS, Column, comparison_table, rows_frame
 
 COLUMNS = (Column("psnr_hole", "PSNR", True), Column("warp_error", "Warp", False, 4))
 
@@ -145,3 +145,24 @@ def test_unknown_names_are_refused(rows: pl.DataFrame) -> None:
         comparison_table(rows, columns=COLUMNS, reference="best")
     with pytest.raises(ValueError, match=r"order: \['lama'\] have neither rows nor a reason"):
         comparison_table(rows, columns=COLUMNS, order=["lama", "ours"])
+
+
+def test_by_default_what_the_face_says_is_shown_where_it_was_scored(rows: pl.DataFrame) -> None:
+    """Of rendered clips the expression, of real ones the landmarks: the others are null."""
+    always = [column.metric for column in DEFAULT_COLUMNS]
+    absent = [name for name in always if name not in rows.columns]
+    rows = rows.with_columns(pl.lit(1.0).alias(name) for name in absent)
+    assert [column.metric for column in comparison_table(rows).columns] == always
+
+    nothing = pl.lit(None, pl.Float64)
+    said = rows.with_columns(
+        expression_error=pl.when(pl.col("clip_id") == "c0").then(0.1),
+        state_agreement=pl.lit(0.9),
+        landmark_error_hole=nothing,
+        landmark_found=nothing,
+    )
+    table = comparison_table(said)
+    shown = [column.metric for column in table.columns]
+    assert shown == [*always, "expression_error", "state_agreement"]
+    assert [column.higher_is_better for column in table.columns[-2:]] == [False, True]
+    assert table.rows[0].cells[-2].mean == pytest.approx(0.1)

@@ -1,0 +1,72 @@
+"""Rows of single frames, ``frames.parquet``: what the error depends on.
+
+One row is one restored frame with a hole: how much of the face box was hidden, how long ago the
+face was last seen whole, and the scores inside the hole.
+"""
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from diffmvr.clip_store.layout import write_at_once
+
+FRAMES_FILE = "frames.parquet"
+FRAME_COLUMNS: dict[str, Any] = {
+    "restorer": pl.String,
+    "clip_id": pl.String,
+    "subject_id": pl.String,
+    "mask_type": pl.String,
+    "seed": pl.Int64,
+    "frame": pl.Int64,
+    "hidden_share": pl.Float32,
+    # Null where no earlier frame shows the face unobstructed.
+    "past_age": pl.Int64,
+    "psnr_hole": pl.Float32,
+    "ssim_hole": pl.Float32,
+}
+
+
+def frames_frame(rows: Iterable[Mapping[str, Any]]) -> pl.DataFrame:
+    """Return rows as a frame.
+
+    Raises:
+        ValueError: as :func:`check_frames`.
+    """
+    return check_frames(pl.DataFrame(list(rows), schema=FRAME_COLUMNS))
+
+
+def check_frames(frame: pl.DataFrame) -> pl.DataFrame:
+    """Return ``frame`` if it is a table of frame rows.
+
+    Raises:
+        ValueError: if it is empty, or a column is missing, unknown or of another type.
+    """
+    if frame.is_empty():
+        raise ValueError("frames: expected at least one row, got none; no frame has a hole")
+    if dict(frame.schema) != FRAME_COLUMNS:
+        raise ValueError(f"frames: expected the columns {FRAME_COLUMNS}, got {dict(frame.schema)}")
+    return frame
+
+
+def save_frames(frame: pl.DataFrame, folder: Path) -> Path:
+    """Write ``frames.parquet`` into a run's folder, whole or not at all."""
+    check_frames(frame)
+    folder.mkdir(parents=True, exist_ok=True)
+    target = folder / FRAMES_FILE
+    write_at_once(target, frame.write_parquet)
+    return target
+
+
+def load_frames(folder: Path) -> pl.DataFrame:
+    """Read ``frames.parquet`` of a run's folder.
+
+    Raises:
+        FileNotFoundError: if it holds none.
+        ValueError: as :func:`check_frames`.
+    """
+    path = folder / FRAMES_FILE
+    if not path.is_file():
+        raise FileNotFoundError(f"no {FRAMES_FILE} in {folder}; evaluate with frames=true")
+    return check_frames(pl.read_parquet(path))

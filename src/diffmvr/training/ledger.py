@@ -1,0 +1,190 @@
+"""The ledger of a sweep: finished jobs are skipped, killed ones go on, changed ones are an error.
+
+Each job of a sweep has a folder of its own that does not depend on the day
+(``hydra.sweep.subdir``).  A job begins by writing its settings and their hash to ``job.json`` and
+ends by writing ``run.json``; in between lie its checkpoints.  What to do is read off these files
+alone, so a sweep may be killed at any moment and given again.
+
+With several processes the first one decides, before it starts the others, and tells them by an
+environment variable.  Lightning's children replay the whole sweep from its first job: they take
+part in the job that they were started for and pass over the others.
+"""
+
+import hashlib
+import json
+import logging
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from lightning.pytorch.utilities import rank_zero_only
+from omegaconf import DictConfig, OmegaConf
+
+from diffmvr.reporting.run_record import RUN_FILE, load_run_record, read_json, write_json
+
+log = logging.getLogger(__name__)
+
+JOB_FILE = "job.json"
+LEADER = "DIFFMVR_JOB"
+# What Lightning leaves in the environment for the processes it starts.
+LAUNCH_VARIABLES = ("LOCAL_RANK", "NODE_RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT", LEADER)
+# Settings that say where and how a job runs, not what comes out.
+NOT_THE_RESULT = ("ckpt_path", "encodings", "ledger", "logger", "paths", "threads")
+
+SHOWN_CHANGES = 5
+
+State = Literal["new", "resumed", "finished", "another's"]
+
+
+@dataclass(frozen=True)
+class Job:
+    """One job of a sweep, and what is to be done with it.
+
+    Attributes:
+        output: its folder.
+        settings: those that the result depends on, by their full names.
+        state: ``"new"``; ``"resumed"`` if it was killed; ``"finished"``, or ``"another's"`` in a
+            process that was started for another job of the sweep.
+        checkpoint: what to go on from.
+    """
+
+    output: Path
+    settings: Mapping[str, Any]
+    state: State
+    checkpoint: str | None = None
+
+    @property
+    def config_hash(self) -> str:
+        """SHA-256 of the settings."""
+        return settings_hash(self.settings)
+
+    @property
+    def skipped(self) -> bool:
+        """Whether there is nothing to do here."""
+        return self.state in ("finished", "another's")
+
+    @contextmanager
+    def claimed(self) -> Iterator[None]:
+        """Hold the job: note its settings, lead the processes it starts, and clean up after."""
+        before = {name: os.environ.get(name) for name in LAUNCH_VARIABLES}
+        if not _follows():
+            if _rank() == 0:
+                content = {"config_hash": self.config_hash, "settings": self.settings}
+                write_json(self.output / JOB_FILE, content)
+                _keep_metrics(self.output)
+            os.environ[LEADER] = json.dumps([str(self.output.resolve()), self.checkpoint])
+        try:
+            yield
+        finally:
+            # Else the sweep's next job would take these for its own processes.
+            if before["LOCAL_RANK"] is None and torch.distributed.is_initialized():
+                torch.distributed.destroy_process_group()
+            for name, value in before.items():
+                os.environ.pop(name, None)
+                if value is not None:
+                    os.environ[name] = value
+
+
+def open_job(
+    cfg: DictConfig, output: Path, inputs: Mapping[str, str], use_ledger: bool = True
+) -> Job:
+    """Decide what to do with a job.
+
+    Args:
+        cfg: the composed configuration.
+        output: the job's folder.
+        inputs: hashes of files that the result depends on, by name.
+        use_ledger: False starts every job anew, or from ``ckpt_path``.
+
+    Raises:
+        ValueError: if the folder holds a job with other settings.
+    """
+    settings = result_settings(cfg, inputs)
+    asked = cfg.get("ckpt_path")
+    if not use_ledger:
+        return Job(output, settings, "new", asked)
+    leader = os.environ.get(LEADER)
+    if leader is not None and _follows():
+        folder, checkpoint = json.loads(leader)
+        if folder != str(output.resolve()):
+            return Job(output, settings, "another's")
+        return Job(output, settings, "resumed" if checkpoint else "new", checkpoint)
+
+    last = output / "checkpoints" / "last.ckpt"
+    if (output / RUN_FILE).is_file():
+        _check_same(output, load_run_record(output).config_hash, settings)
+        log.info("%s: finished before, skipped", output)
+        return Job(output, settings, "finished")
+    if (output / JOB_FILE).is_file():
+        _check_same(output, read_json(output / JOB_FILE).get("config_hash"), settings)
+    elif last.is_file():
+        _check_same(output, None, settings)
+    if last.is_file():
+        log.info("%s: was stopped, goes on from %s", output, last.name)
+        return Job(output, settings, "resumed", str(last))
+    return Job(output, settings, "new", asked)
+
+
+def result_settings(cfg: DictConfig, inputs: Mapping[str, str]) -> dict[str, Any]:
+    """Return the settings that a result depends on, by their full names.
+
+    Interpolations stay as they are written, so that they do not depend on the folder.
+
+    Args:
+        cfg: the composed configuration.
+        inputs: hashes of files, by name.
+    """
+    content: Any = OmegaConf.to_container(cfg, resolve=False)
+    kept = {key: value for key, value in content.items() if key not in NOT_THE_RESULT}
+    hashes = {f"hash of {name}": digest for name, digest in inputs.items()}
+    return {**_flat(kept), **hashes}
+
+
+def settings_hash(settings: Mapping[str, Any]) -> str:
+    """Return the SHA-256 of settings, whatever their order."""
+    return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()
+
+
+def _flat(content: Mapping[str, Any], above: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for key, value in content.items():
+        name = f"{above}{key}"
+        if isinstance(value, dict) and value:
+            flat |= _flat(value, f"{name}.")
+        else:
+            flat[name] = value
+    return flat
+
+
+def _follows() -> bool:
+    """Return whether this process was started by another one's job."""
+    return _rank() != 0 and LEADER in os.environ
+
+
+def _rank() -> int:
+    return int(getattr(rank_zero_only, "rank", 0))
+
+
+def _check_same(output: Path, before: str | None, now: dict[str, Any]) -> None:
+    if before == settings_hash(now):
+        return
+    noted = output / JOB_FILE
+    then: dict[str, Any] = read_json(noted).get("settings", {}) if noted.is_file() else {}
+    differing = sorted(key for key in then | now if then.get(key) != now.get(key)) if then else []
+    changes = [f"{key}: {then.get(key)!r} -> {now.get(key)!r}" for key in differing[:SHOWN_CHANGES]]
+    raise ValueError(
+        f"{output}: holds a job with other settings ({'; '.join(changes) or 'not noted'}); one "
+        "folder holds one job, so give this one another folder, or remove the old one"
+    )
+
+
+def _keep_metrics(output: Path) -> None:
+    """Put aside what a killed run logged: the CSV logger deletes what it finds."""
+    current = output / "metrics.csv"
+    if current.is_file():
+        number = 1 + sum(1 for _ in output.glob("metrics-*.csv"))
+        current.rename(output / f"metrics-{number}.csv")
