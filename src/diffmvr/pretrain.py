@@ -1,11 +1,14 @@
 """``python -m diffmvr.pretrain stage=vae``: train the small parts that the base model is made of.
 
-The base U-Net itself is trained by ``python -m diffmvr.train --config-name pretrain_unet``.
+``stage=expression`` trains the network that reads faces, by which restorations are scored.  The
+base U-Net itself is trained by ``python -m diffmvr.train --config-name pretrain_unet``.
 """
 
 import logging
 import shutil
 import time
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +23,12 @@ from lightning.pytorch.loggers import CSVLogger
 from omegaconf import DictConfig
 from torch.utils.data import DataLoader
 
-from diffmvr.checks import check_output_dir
+from diffmvr.checks import check_one_of, check_output_dir
 from diffmvr.cli import run_cli
 from diffmvr.config import config_dir
+from diffmvr.data.expression_frames import ExpressionFrames, stack_expression_frames
 from diffmvr.data.frames import FrameDataset, stack_frames
+from diffmvr.models.expression_network import ExpressionNetwork
 from diffmvr.models.vae import decode_latents, encode_latents
 from diffmvr.training.autoencoder import measure_scaling_factor
 from diffmvr.training.model_card import write_model_card
@@ -46,20 +51,20 @@ def pretrain(cfg: DictConfig) -> Path:
         ValueError: if the output folder is not empty or the stage is unknown.
     """
     output = Path(cfg.output)
+    check_one_of("stage.kind", cfg.stage.kind, KINDS)
+    kind = KINDS[cfg.stage.kind]
     check_output_dir("output", output)
     torch.set_num_threads(cfg.threads)
     L.seed_everything(cfg.seed, verbose=False)
 
     # 1. Render.
-    frames = FrameDataset(instantiate(cfg.source), cfg.stage.stride, cfg.stage.views)
-    held_out = FrameDataset(instantiate(cfg.held_out), cfg.stage.stride, cfg.stage.views)
+    frames = kind.frames(cfg.stage, instantiate(cfg.source))
+    held_out = kind.frames(cfg.stage, instantiate(cfg.held_out))
     log.info("%d training frames, %d held out", len(frames), len(held_out))
 
     # 2. Train.
     module = instantiate(cfg.stage.module, _convert_="all")
-    loader = DataLoader(
-        frames, cfg.batch_size, shuffle=True, drop_last=True, collate_fn=stack_frames
-    )
+    loader = DataLoader(frames, cfg.batch_size, shuffle=True, drop_last=True, collate_fn=kind.stack)
     limit = {"minutes": cfg.max_minutes} if cfg.max_minutes else None
     start = time.monotonic()
     trainer = L.Trainer(
@@ -76,22 +81,16 @@ def pretrain(cfg: DictConfig) -> Path:
     minutes = (time.monotonic() - start) / 60
 
     # 3. Save in half precision beside the final name, load back, score, rename.
-    part = module.vae if cfg.stage.kind == "vae" else module.image_encoder
+    part = getattr(module, kind.part)
     if cfg.stage.kind == "vae" and cfg.stage.module.train_encoder:
         part.register_to_config(scaling_factor=_scaling_factor(part, frames))
     partial = output.with_name(output.name + ".partial")
     shutil.rmtree(partial, ignore_errors=True)
     part.half().save_pretrained(partial)
-    scored = type(part).from_pretrained(partial, low_cpu_mem_usage=False).eval()
-    if cfg.stage.kind == "vae":
-        scores = score_autoencoder(scored, held_out)
-        title = "Small autoencoder of diffmvr"
-    else:
-        module.image_encoder = scored
-        scores = score_contrastive(module, held_out)
-        title = "Small OpenCLIP vision tower of diffmvr"
+    setattr(module, kind.part, type(part).from_pretrained(partial, low_cpu_mem_usage=False).eval())
+    scores = kind.score(module, held_out)
     facts = {
-        "command": f"python -m diffmvr.pretrain stage={cfg.stage.kind}",
+        "command": _command(),
         "seed": cfg.seed,
         "data": f"{len(frames)} rendered frames of {cfg.source.subjects} people "
         f"(renderer seed {cfg.source.seed})",
@@ -99,11 +98,18 @@ def pretrain(cfg: DictConfig) -> Path:
         "scored on": f"{len(held_out)} frames of {cfg.held_out.subjects} other people "
         f"(renderer seed {cfg.held_out.seed}), weights as stored (float16)",
     }
-    write_model_card(partial, title, facts, scores)
+    write_model_card(partial, kind.title, facts, scores)
     output.rmdir()
     partial.rename(output)
     log.info("%s: %s", output, scores)
     return output
+
+
+def _command() -> str:
+    """Return what was typed, without the folder it was written to."""
+    overrides = HydraConfig.get().overrides.task
+    kept = [item for item in overrides if not item.startswith("output=")]
+    return " ".join(["python -m diffmvr.pretrain", *kept])
 
 
 def _scaling_factor(vae: Any, frames: FrameDataset) -> float:
@@ -113,8 +119,9 @@ def _scaling_factor(vae: Any, frames: FrameDataset) -> float:
 
 
 @torch.no_grad()
-def score_autoencoder(vae: Any, frames: FrameDataset) -> dict[str, float]:
+def score_autoencoder(module: Any, frames: FrameDataset) -> dict[str, float]:
     """Return the mean PSNR of reconstructing each kind of frame."""
+    vae = module.vae
     errors = []
     for first in range(0, len(frames), 64):
         images, _ = stack_frames([frames[i] for i in range(first, min(first + 64, len(frames)))])
@@ -137,6 +144,87 @@ def score_contrastive(module: Any, frames: FrameDataset) -> dict[str, float]:
         best = (image_features @ text_features.T).argmax(dim=-1)
         hits.append(torch.tensor([captions[b] == captions[i] for i, b in enumerate(best)]))
     return {"caption retrieval, top-1 of 64": float(torch.cat(hits).float().mean())}
+
+
+@torch.no_grad()
+def score_expression(module: Any, frames: ExpressionFrames) -> dict[str, float]:
+    """Compare readings with what the renderer drew.
+
+    Returns:
+        For each expression R² and the mean absolute error as a share of its range; over all of them
+        that error beside that of always saying the median; for the states the share of frames that
+        are right beside that of always saying the commonest one.
+    """
+    network: ExpressionNetwork = module.network
+    batches = [
+        stack_expression_frames([frames[i] for i in range(first, min(first + 64, len(frames)))])
+        for first in range(0, len(frames), 64)
+    ]
+    readings = [network(batch.pixel_values, batch.similarity) for batch in batches]
+    read = torch.cat([reading.expression for reading in readings])
+    span = network.high - network.low
+    truth = frames.expression
+    error = ((read - truth).abs() / span).mean(dim=0)
+    floor = ((truth.median(dim=0).values - truth).abs() / span).mean(dim=0)
+    unexplained = (read - truth).square().mean(dim=0) / truth.var(dim=0, correction=0)
+    scores = {}
+    for i, name in enumerate(network.expression_names):
+        scores[f"{name}: MAE / range"] = float(error[i])
+        scores[f"{name}: R²"] = float(1 - unexplained[i])
+    scores["all expressions: MAE / range"] = float(error.mean())
+    scores["all expressions: MAE / range of the median"] = float(floor.mean())
+    said = torch.cat([reading.state_logits for reading in readings]).argmax(dim=1)
+    scores["state: accuracy"] = float((said == frames.state).float().mean())
+    commonest = frames.state.bincount().argmax()
+    scores["state: accuracy of the commonest"] = float((frames.state == commonest).float().mean())
+    return scores
+
+
+@dataclass(frozen=True)
+class Kind:
+    """How one kind of part is made.
+
+    Attributes:
+        title: of its model card.
+        part: name of what is kept of the training module.
+        frames: (``cfg.stage``, clips) → the frames it learns from or is scored on.
+        stack: frames → batch.
+        score: (module, held-out frames) → the scores of the card.
+    """
+
+    title: str
+    part: str
+    frames: Callable[[DictConfig, Any], Any]
+    stack: Callable[[Any], Any]
+    score: Callable[[Any, Any], dict[str, float]]
+
+
+def _captioned(stage: DictConfig, source: Any) -> FrameDataset:
+    return FrameDataset(source, stage.stride, stage.views)
+
+
+def _expressive(stage: DictConfig, source: Any) -> ExpressionFrames:
+    network = stage.module.network
+    return ExpressionFrames(source, stage.stride, network.names, network.ranges, network.states)
+
+
+KINDS = {
+    "vae": Kind("Small autoencoder of diffmvr", "vae", _captioned, stack_frames, score_autoencoder),
+    "image_encoder": Kind(
+        "Small OpenCLIP vision tower of diffmvr",
+        "image_encoder",
+        _captioned,
+        stack_frames,
+        score_contrastive,
+    ),
+    "expression": Kind(
+        "Small reader of rendered faces of diffmvr",
+        "network",
+        _expressive,
+        stack_expression_frames,
+        score_expression,
+    ),
+}
 
 
 @hydra.main(version_base="1.3", config_path=str(config_dir()), config_name="pretrain")

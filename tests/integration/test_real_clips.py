@@ -87,12 +87,17 @@ def test_every_system_is_scored_and_no_pixel_is_among_the_results(
     results = folder[0] / "results"
     rows = pl.read_parquet(results / "scores.parquet")
 
-    floor = {"telea", "navier_stokes", "copy_past", "mirror", "flow"}
+    floor = {"occluded", "telea", "navier_stokes", "copy_past", "mirror", "flow"}
     assert {"diffmvr", *floor} < set(rows["restorer"])
     assert set(rows["subject_id"]) == {CLIP}
     assert rows["resolution"].unique().to_list() == [256]
     by_name = dict(rows.select("restorer", "psnr_hole").iter_rows())
     assert by_name["flow"] > by_name["telea"] > 10
+    found = rows.filter(pl.col("restorer") == "occluded").row(0, named=True)
+    assert found["landmark_frames"] > 0 and found["landmark_frames_unknown"] == 0
+    bounds = rows.filter(pl.col("restorer").str.contains("resolution"))
+    assert 0 < bounds["landmark_error_hole"].item() < found["landmark_error_hole"]
+    assert bounds["landmark_found"].item() == 1
     suffixes = {path.suffix for path in results.iterdir()}
     assert suffixes == {".json", ".md", ".csv", ".parquet"}
     assert str(folder[0]) not in (results / "facts.json").read_text()

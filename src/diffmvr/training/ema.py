@@ -1,16 +1,24 @@
 """Exponential moving average of the trainable weights, in checkpoints and out of the way."""
 
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import lightning as L
 from diffusers.training_utils import EMAModel
 from lightning.pytorch.utilities.types import STEP_OUTPUT
+from torch import nn
 
-from diffmvr.training.module import DiffMVRModule
+
+@runtime_checkable
+class Averaged(Protocol):
+    """A module that says what of it is trained."""
+
+    def trainable_parameters(self) -> list[nn.Parameter]:
+        """Return what is trained, in an order that never changes."""
+        ...
 
 
 class EMACallback(L.Callback):
-    """Averages the U-Net and the projectors; validation and the final model use the average.
+    """Averages what a module trains; validation and the final model use the average.
 
     Frozen parts are not averaged.
 
@@ -25,11 +33,11 @@ class EMACallback(L.Callback):
 
     def on_fit_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Start from the current weights, or from the checkpoint's average."""
-        module = _checked(pl_module)
-        self._average = EMAModel(module.trainable_parameters(), decay=self._decay)
+        parameters = _checked(pl_module).trainable_parameters()
+        self._average = EMAModel(parameters, decay=self._decay)
         if self._saved is not None:
             self._average.load_state_dict(self._saved)
-        self._average.to(module.device)
+        self._average.to(pl_module.device)
 
     def on_train_batch_end(
         self,
@@ -70,7 +78,10 @@ class EMACallback(L.Callback):
             self._average.load_state_dict(self._saved)
 
 
-def _checked(pl_module: L.LightningModule) -> DiffMVRModule:
-    if not isinstance(pl_module, DiffMVRModule):
-        raise TypeError(f"EMACallback works on a DiffMVRModule, got {type(pl_module).__name__}")
+def _checked(pl_module: L.LightningModule) -> Averaged:
+    if not isinstance(pl_module, Averaged):
+        raise TypeError(
+            "EMACallback needs a module with trainable_parameters(), as of a DiffMVRModule, got "
+            f"{type(pl_module).__name__}"
+        )
     return pl_module

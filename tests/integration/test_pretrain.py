@@ -1,0 +1,61 @@
+"""``python -m diffmvr.pretrain``: the smallest of its stages, from the command line to the card."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from diffmvr.data.sources import SyntheticClips
+from diffmvr.pipelines.expression_scores import ExpressionScorer
+from diffmvr.pretrain import main
+
+FEW = [
+    "source.subjects=4",
+    "source.num_frames=4",
+    "held_out.subjects=2",
+    "held_out.num_frames=4",
+    "batch_size=4",
+    "max_steps=2",
+]
+
+
+def run(arguments: list[str], folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    quiet = ["hydra/job_logging=none", "hydra/hydra_logging=none", f"hydra.run.dir={folder}"]
+    monkeypatch.setattr(sys, "argv", ["pretrain", *arguments, *quiet])
+    main()
+
+
+def test_a_reader_of_faces_is_trained_saved_and_described(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    output = tmp_path / "expression"
+    run(["stage=expression", f"output={output}", *FEW], tmp_path / "run", monkeypatch)
+
+    assert {path.name for path in output.iterdir()} == {
+        "README.md",
+        "config.json",
+        "diffusion_pytorch_model.safetensors",
+    }
+    card = (output / "README.md").read_text()
+    typed = " ".join(["python -m diffmvr.pretrain stage=expression", *FEW])
+    assert f"- **command**: {typed}\n" in card and str(tmp_path) not in card
+    assert "- **seed**: 1\n" in card
+    assert "- **data**: 8 rendered frames of 4 people (renderer seed 1001)" in card
+    assert "4 frames of 2 other people (renderer seed 1002)" in card
+    for score in ("eye_open: R²", "mouth_open: MAE / range", "state: accuracy of the commonest"):
+        assert f"| {score} | " in card
+
+    clip = SyntheticClips(subjects=1, num_frames=6)[0]
+    scores = ExpressionScorer.from_folder(output)(clip.frames, clip)
+    assert scores["expression_error"] == 0 and scores["state_agreement"] == 1
+
+
+def test_a_stage_of_an_unknown_kind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    output = tmp_path / "part"
+    with pytest.raises(SystemExit) as stop:
+        run(["stage.kind=ear", f"output={output}"], tmp_path / "run", monkeypatch)
+    assert stop.value.code == 2
+    assert "stage.kind: expected one of ['vae'," in capsys.readouterr().err
+    assert not output.exists()
