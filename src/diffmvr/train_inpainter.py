@@ -1,0 +1,165 @@
+"""``python -m diffmvr.train_inpainter inpainter=fourier|temporal``: train a learned rival.
+
+It sees the clips, the people and the frames a step that DiffMVR sees, and none of its guides.  A
+run's folder then holds ``model/`` (for ``baselines.NAME.weights=…`` of ``diffmvr.evaluate``),
+``table.md`` and ``scores.parquet``, ``checkpoints/``, the logs and, written last, ``run.json``.
+"""
+
+import logging
+import shutil
+import time
+from pathlib import Path
+from typing import Any
+
+import hydra
+import lightning as L
+import polars as pl
+import torch
+from hydra.utils import instantiate
+from omegaconf import DictConfig
+
+from diffmvr.baselines import get_restorer
+from diffmvr.baselines.learned import LearnedInpainter
+from diffmvr.cli import run_cli
+from diffmvr.config import config_dir, register_resolvers
+from diffmvr.data.datamodule import ClipDataModule
+from diffmvr.data.splits import first_clips
+from diffmvr.pipelines.benchmark import benchmark_table, save_table, score_restorers
+from diffmvr.reporting import print_table, save_rows
+from diffmvr.reporting.run_record import save_run_record
+from diffmvr.training.checkpoints import check_checkpoint, find_checkpoint
+from diffmvr.training.inpainter_module import InpainterModule
+from diffmvr.training.ledger import Job, open_job
+from diffmvr.training.model_card import write_model_card
+from diffmvr.training.run_facts import command, run_record
+
+log = logging.getLogger(__name__)
+
+register_resolvers()
+
+KIND = "train_inpainter"
+CARD_SCORES = ("psnr_hole", "ssim_hole", "psnr", "ssim", "tc_diff", "warp_error_hole")
+
+
+def train_inpainter(cfg: DictConfig) -> Path:
+    """Train one rival, score it on the test people, and write it with its model card.
+
+    Args:
+        cfg: the composed ``conf/train_inpainter.yaml``.
+
+    Returns:
+        The folder of the trained network.
+
+    Raises:
+        ValueError: if settings contradict each other, or the ledger has the folder under others.
+        FileNotFoundError: if the checkpoint is missing.
+    """
+    torch.set_num_threads(cfg.threads)
+    output = Path(cfg.paths.output)
+    job = open_job(cfg, output, {}, cfg.ledger)
+    if not job.skipped:
+        with job.claimed():
+            L.seed_everything(cfg.seed, workers=True, verbose=False)
+            _train(cfg, job)
+    return output / "model"
+
+
+def _train(cfg: DictConfig, job: Job) -> None:
+    begun = time.monotonic()
+
+    # 1. Build.
+    datamodule: ClipDataModule = instantiate(cfg.data, _convert_="all")
+    if cfg.evaluation.restorers is not None and not datamodule.indices["test"]:
+        raise ValueError(
+            f"data.fractions: nobody is left to score with {list(cfg.data.fractions)}; give the "
+            "test split a share, or set evaluation.restorers=null"
+        )
+    module: InpainterModule = instantiate(cfg.module, _convert_="all")
+    loggers = [instantiate(entry, _convert_="all") for entry in cfg.logger.values()]
+    callbacks = [instantiate(entry) for entry in cfg.callbacks.values() if entry is not None]
+    trainer: L.Trainer = instantiate(cfg.trainer, callbacks=callbacks, logger=loggers)
+    checkpoint = find_checkpoint(job.checkpoint, job.output / "checkpoints")
+    if checkpoint is not None:
+        check_checkpoint(checkpoint, module)
+
+    # 2. Train.
+    datamodule.setup("fit")
+    start = time.monotonic()
+    trainer.fit(module, datamodule=datamodule, ckpt_path=checkpoint, weights_only=True)
+    seconds = time.monotonic() - start
+    if trainer.interrupted:
+        raise KeyboardInterrupt
+    if not trainer.is_global_zero:
+        return
+
+    # 3. Save in half precision beside the final name, load back, score, rename.
+    partial = job.output / "model.partial"
+    shutil.rmtree(partial, ignore_errors=True)
+    network: Any = module.network
+    network.half().save_pretrained(partial)
+    scores = {}
+    if cfg.evaluation.restorers is not None:
+        scores = _score(cfg, LearnedInpainter(cfg.name, partial, command(KIND)), datamodule)
+    frames = cfg.data.batch_frames * trainer.world_size
+    facts = {
+        "command": command(KIND),
+        "seed": cfg.seed,
+        "data": f"{cfg.data.source.subjects} rendered people, seed {cfg.data.source.seed}, of whom "
+        f"{cfg.data.fractions[0]:g} to train"
+        if "subjects" in cfg.data.source
+        else cfg.data.source.get("root"),
+        "steps": f"{trainer.global_step} of {frames} frames in windows of {cfg.data.window}, "
+        f"{trainer.global_step * frames} frames in all",
+        "training time": f"{seconds:.0f} s, {cfg.threads} threads"
+        + (" since it was resumed" if checkpoint else ""),
+        "parameters": sum(parameter.numel() for parameter in network.parameters()),
+        "loss": "mean absolute error; no discriminator and no perceptual loss",
+        "scored on": "the test people, weights as stored (float16)",
+    }
+    write_model_card(partial, cfg.title, facts, scores)
+    shutil.rmtree(job.output / "model", ignore_errors=True)
+    partial.rename(job.output / "model")
+
+    # 4. Say that it is finished, and how it was made.
+    record = run_record(
+        cfg,
+        KIND,
+        job.config_hash,
+        time.monotonic() - begun,
+        weights=job.output / "model",
+        steps=trainer.global_step,
+        resumed=checkpoint is not None,
+        device=trainer.strategy.root_device,
+    )
+    save_run_record(record, job.output)
+    log.info("the run is in %s", job.output)
+
+
+def _score(
+    cfg: DictConfig, rival: LearnedInpainter, datamodule: ClipDataModule
+) -> dict[str, float]:
+    """Score the test split beside the floor, write table and rows; return the rival's means."""
+    source = datamodule.source
+    indices = first_clips(
+        datamodule.indices["test"], source.subject_ids, cfg.evaluation.clips_per_subject
+    )[: cfg.evaluation.limit]
+    restorers = [rival, *map(get_restorer, cfg.evaluation.restorers)]
+    clips = (source[index] for index in indices)
+    rows = score_restorers(restorers, clips, cfg.seed, cfg.mask.type, total=len(indices))
+    table = benchmark_table(rows, reference=rival.name)
+    save_rows(rows, Path(cfg.paths.output) / "scores")
+    save_table(table, Path(cfg.paths.output))
+    print_table(table)
+    own = rows.filter(pl.col("restorer") == rival.name)
+    return {f"{name} ({len(indices)} clips)": own[name].mean() for name in CARD_SCORES}  # type: ignore[misc]
+
+
+@hydra.main(version_base="1.3", config_path=str(config_dir()), config_name=KIND)
+@run_cli
+def main(cfg: DictConfig) -> None:
+    """Run ``train_inpainter`` with the composed configuration."""
+    train_inpainter(cfg)
+
+
+if __name__ == "__main__":
+    main()
