@@ -17,6 +17,7 @@ from safetensors.torch import load_file
 from diffmvr.baselines.filling import fill_holes
 from diffmvr.baselines.padding import pad_to_multiple
 from diffmvr.checks import WeightsNotPresentError, check_number
+from diffmvr.config import weights_dir
 from diffmvr.models.fourier_inpainter import FourierInpainter
 from diffmvr.models.temporal_inpainter import TemporalInpainter
 from diffmvr.structures import Clip, UInt8Array, to_pixel_values, to_uint8
@@ -60,7 +61,7 @@ class LearnedInpainter:
         key = f"baselines.{name}.weights"
         folder = None if weights is None else Path(weights)
         if folder is None or not (folder / CONFIG_FILE).is_file():
-            where = f"{key}=null" if folder is None else folder / CONFIG_FILE
+            where = f"{key}=null" if folder is None else _shown(folder / CONFIG_FILE)
             raise WeightsNotPresentError(
                 f"weights not present: {where}; train them with `{made_by}`, then give the folder "
                 f"model/ of that run as {key}=FOLDER"
@@ -118,3 +119,9 @@ def pick_device(name: str) -> torch.device:
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
     return torch.device(name)
+
+
+def _shown(path: Path) -> Path:
+    """Return a path as a table may show it: what ships is named from the package on."""
+    package = weights_dir().parents[1]
+    return path.relative_to(package) if path.is_relative_to(package) else path

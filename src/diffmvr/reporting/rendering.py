@@ -79,13 +79,20 @@ def to_csv(table: Table) -> str:
 def print_table(
     table: Table, console: Console | None = None, change: Change = "difference"
 ) -> None:
-    """Show the table on the console; see :func:`to_markdown`."""
+    """Show the table on the console, reasons for missing rows below; see :func:`to_markdown`."""
     shown = RichTable(caption=caption(table, change), caption_justify="left")
     for index, header in enumerate(_headers(table)):
         shown.add_column(header, justify="left" if index == 0 else "right")
     for row, cells in zip(table.rows, _body(table, change), strict=True):
+        if row.note:
+            # Beside numbers, a sentence would squeeze every other column.
+            cells = [row.restorer, *[NOTHING] * (len(cells) - 1)]
         shown.add_row(*cells, style="bold" if row.restorer == table.reference else None)
-    (console or Console()).print(shown)
+    console = console or Console()
+    console.print(shown)
+    for row in table.rows:
+        if row.note:
+            console.print(f"{row.restorer}: {row.note}", markup=False)
 
 
 def caption(table: Table, change: Change = "difference") -> str:
