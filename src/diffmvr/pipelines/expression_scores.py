@@ -11,6 +11,7 @@ from diffmvr.checks import check_same_shape
 from diffmvr.data.synthetic import SyntheticClip
 from diffmvr.metrics.expression import expression_error, state_agreement
 from diffmvr.models.expression_network import ExpressionNetwork
+from diffmvr.preprocessing.reference import occluded_share, past_clear_index
 from diffmvr.structures import Clip, UInt8Array, to_pixel_values
 
 
@@ -25,10 +26,12 @@ class ExpressionScorer:
 
     Args:
         network: reads faces.
+        clear_threshold: largest occluded share of the face box of a clear frame (decisions 11).
     """
 
-    def __init__(self, network: ExpressionNetwork) -> None:
+    def __init__(self, network: ExpressionNetwork, clear_threshold: float = 0.005) -> None:
         self.network = network.eval().requires_grad_(False)
+        self.clear_threshold = clear_threshold
 
     @classmethod
     def from_folder(cls, folder: str | Path) -> "ExpressionScorer":
@@ -54,25 +57,36 @@ class ExpressionScorer:
         Returns:
             Over the frames with a hole, NaN without any: ``expression_error`` (mean over all
             expressions of the mean absolute difference as a share of the range), the same for each
-            expression as ``expression_error_NAME``, and ``state_agreement`` (share of frames whose
-            state is read as in the clean frame).
+            expression as ``expression_error_NAME``, ``state_agreement`` (share of frames whose
+            state is read as in the clean frame), and ``state_agreement_changed``: the same over the
+            frames whose state is no longer that of the last clear frame.  Whoever shows that
+            frame's face again is right in the others and wrong in these.
 
         Raises:
             ValueError: if the shapes differ.
         """
         if not isinstance(clip, SyntheticClip) or clip.frames is None:
             names = [f"expression_error_{name}" for name in self.network.expression_names]
-            return dict.fromkeys(["expression_error", *names, "state_agreement"], math.nan)
+            agreements = ["state_agreement", "state_agreement_changed"]
+            return dict.fromkeys(["expression_error", *names, *agreements], math.nan)
         check_same_shape("restored", restored, "clip.frames", clip.frames)
         hidden = np.flatnonzero(clip.mask.any(axis=(1, 2)))
-        similarity = clip.track.similarity[hidden]
-        own, own_states = self.read(restored[hidden], similarity)
-        true, true_states = self.read(clip.frames[hidden], similarity)
-        errors = expression_error(own, true, self.network.config.ranges)
+        own, own_states = self.read(restored[hidden], clip.track.similarity[hidden])
+        true, true_states = self.read(clip.frames, clip.track.similarity)
+        errors = expression_error(own, true[hidden], self.network.config.ranges)
         scores = {"expression_error": float(errors.mean())}
         for name, error in zip(self.network.expression_names, errors, strict=True):
             scores[f"expression_error_{name}"] = float(error)
-        return {**scores, "state_agreement": state_agreement(own_states, true_states)}
+        past = past_clear_index(
+            occluded_share(clip.mask, clip.track.face_box), self.clear_threshold
+        )[hidden]
+        true_now = true_states[hidden]
+        changed = (past >= 0) & (true_states[past] != true_now)
+        return {
+            **scores,
+            "state_agreement": state_agreement(own_states, true_now),
+            "state_agreement_changed": state_agreement(own_states[changed], true_now[changed]),
+        }
 
     @torch.no_grad()
     def read(

@@ -74,10 +74,11 @@ DEFAULT_COLUMNS = (
 FACE_COLUMNS = (
     Column("expression_error", "Expression error", False, 3),
     Column("state_agreement", "State agreement", True, 3),
+    Column("state_agreement_changed", "State agreement, changed", True, 3),
     Column("landmark_error_hole", "Landmark error hole", False, 3),
     Column("landmark_found", "Faces found", True, 3),
 )
-"""What the face says: the first two of rendered clips, the others of real ones."""
+"""What the face says: the first three of rendered clips, the others of real ones."""
 
 
 @dataclass(frozen=True)

@@ -34,6 +34,7 @@ def scorer() -> ExpressionScorer:
 
 def test_a_perfect_restoration_says_the_same(scorer: ExpressionScorer) -> None:
     scores = scorer(CLIP.frames.copy(), CLIP)
+    scores.pop("state_agreement_changed")
     assert scores == {
         "expression_error": 0.0,
         "expression_error_smile": 0.0,
@@ -56,6 +57,25 @@ def test_only_frames_with_a_hole_count(scorer: ExpressionScorer) -> None:
     assert scores["expression_error_brow"] == pytest.approx(error[1])
     assert scores["expression_error"] == pytest.approx(error.mean()) and error.mean() > 0.01
     assert scores["state_agreement"] == np.mean(own_states == true_states)
+
+
+def test_a_face_that_stays_as_it_was_is_wrong_where_the_state_changed() -> None:
+    scorer = ExpressionScorer.from_folder(weights_dir() / "expression-tiny")
+    for clip in map(SyntheticClips(subjects=40, clips_per_subject=1).__getitem__, range(40)):
+        _, states = scorer.read(clip.frames, clip.track.similarity)
+        clear = ~clip.mask.any(axis=(1, 2))
+        changed = [
+            t
+            for t in np.flatnonzero(~clear)
+            if clear[:t].any() and states[np.flatnonzero(clear[:t])[-1]] != states[t]
+        ]
+        if changed:
+            break
+    again = clip.frames.copy()
+    for t in changed:
+        again[t] = clip.frames[np.flatnonzero(clear[:t])[-1]]
+    assert scorer(clip.frames, clip)["state_agreement_changed"] == 1.0
+    assert scorer(again, clip)["state_agreement_changed"] < 0.5
 
 
 def test_the_other_mask_type_is_still_a_rendered_clip(scorer: ExpressionScorer) -> None:
