@@ -98,11 +98,8 @@ def _train(cfg: DictConfig, job: Job, loggers: list[Any]) -> TrainResult:
 
     # 1. Build.
     datamodule: ClipDataModule = instantiate(cfg.data, _convert_="all")
-    if cfg.evaluation.restorers is not None and not datamodule.indices["test"]:
-        raise ValueError(
-            f"data.fractions: nobody is left to score with {list(cfg.data.fractions)}; give the "
-            "test split a share, or set evaluation.restorers=null"
-        )
+    if cfg.evaluation.restorers is not None:
+        datamodule.check_test_split()
     # Before the training, lest it be in vain: a network to score with may be absent.
     scoring: Scoring = instantiate(cfg.scoring, _convert_="all")
     module: DiffMVRModule = instantiate(cfg.model, _convert_="all")

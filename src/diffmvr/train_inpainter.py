@@ -69,11 +69,8 @@ def _train(cfg: DictConfig, job: Job) -> None:
 
     # 1. Build.
     datamodule: ClipDataModule = instantiate(cfg.data, _convert_="all")
-    if cfg.evaluation.restorers is not None and not datamodule.indices["test"]:
-        raise ValueError(
-            f"data.fractions: nobody is left to score with {list(cfg.data.fractions)}; give the "
-            "test split a share, or set evaluation.restorers=null"
-        )
+    if cfg.evaluation.restorers is not None:
+        datamodule.check_test_split()
     module: InpainterModule = instantiate(cfg.module, _convert_="all")
     loggers = [instantiate(entry, _convert_="all") for entry in cfg.logger.values()]
     callbacks = [instantiate(entry) for entry in cfg.callbacks.values() if entry is not None]

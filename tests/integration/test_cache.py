@@ -7,12 +7,9 @@ import polars as pl
 import pytest
 from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig
-from tests.helpers.tiny import build_tiny
 
 from diffmvr.cache import cache
 from diffmvr.config import config_dir
-from diffmvr.models.guide_settings import GuideSettings
-from diffmvr.pipelines.diffmvr_pipeline import DiffMVRPipeline
 from diffmvr.train import train
 
 DATA = [
@@ -26,14 +23,6 @@ TRAINING = [
     *("debug=fast", "data.val_clips=1", "data.window=2", "data.batch_frames=8", "logger=csv"),
     *("trainer.max_steps=3", "trainer.val_check_interval=3", "evaluation.restorers=null"),
 ]
-
-
-@pytest.fixture(scope="module")
-def weights(frozen_parts: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("weights")
-    base = build_tiny(frozen_parts, GuideSettings(pathway="both"), sample_size=16)
-    DiffMVRPipeline.from_components(base).save_pretrained(folder / "tiny-base")
-    return folder
 
 
 def composed(name: str, *overrides: str) -> DictConfig:

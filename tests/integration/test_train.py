@@ -11,10 +11,9 @@ import polars as pl
 import pytest
 from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig
-from tests.helpers.tiny import build_tiny, fingerprint
+from tests.helpers.tiny import fingerprint
 
 from diffmvr.config import config_dir
-from diffmvr.models.guide_settings import GuideSettings
 from diffmvr.pipelines.diffmvr_pipeline import DiffMVRPipeline
 from diffmvr.train import main, train
 
@@ -33,15 +32,6 @@ LESS = [
     "evaluation.num_inference_steps=1",
 ]
 CSV_ONLY = "logger=csv"
-
-
-@pytest.fixture(scope="module")
-def weights(frozen_parts: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A stand-in for the shipped weights, in the same layout and much smaller."""
-    folder = tmp_path_factory.mktemp("weights")
-    base = build_tiny(frozen_parts, GuideSettings(pathway="both"), sample_size=16)
-    DiffMVRPipeline.from_components(base).save_pretrained(folder / "tiny-base")
-    return folder
 
 
 def composed(

@@ -56,6 +56,7 @@ class ClipDataModule(L.LightningDataModule):
         self.pin_memory = pin_memory
         self.keep = keep
         self.seed = seed
+        self.fractions = fractions
         self.indices = split_indices(source.subject_ids, fractions)
         check_disjoint(
             {name: [source.subject_ids[i] for i in ids] for name, ids in self.indices.items()}
@@ -68,6 +69,18 @@ class ClipDataModule(L.LightningDataModule):
                     "use more subjects, or give that split a share of 0"
                 )
         self._train: ClipDataset | None = None
+
+    def check_test_split(self) -> None:
+        """Require somebody to score.
+
+        Raises:
+            ValueError: if the test split is empty.
+        """
+        if not self.indices["test"]:
+            raise ValueError(
+                f"data.fractions: nobody is left to score with {list(self.fractions)}; give the "
+                "test split a share, or set evaluation.restorers=null"
+            )
 
     def setup(self, stage: str | None = None) -> None:
         """Read the training clips."""
