@@ -202,7 +202,8 @@ def run_benchmark(
 
 
 def save_table(table: Table, folder: Path, name: str = "table") -> None:
-    """Write a table as Markdown and CSV."""
+    """Write a table as Markdown and CSV, and without its intervals as ``NAME_short.md``."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / f"{name}.md").write_text(to_markdown(table) + "\n")
+    (folder / f"{name}_short.md").write_text(to_markdown(table, "verdict") + "\n")
     (folder / f"{name}.csv").write_text(to_csv(table))

@@ -15,8 +15,8 @@ from rich.table import Table as RichTable
 from diffmvr.checks import check_one_of
 from diffmvr.reporting.tables import Cell, Column, Table, TableRow
 
-Change = Literal["difference", "relative", "none"]
-CHANGES = ("difference", "relative", "none")
+Change = Literal["difference", "relative", "verdict", "none"]
+CHANGES = ("difference", "relative", "verdict", "none")
 UP, DOWN, TIE, NOTHING = "▲", "▼", "≈", "—"
 
 
@@ -26,7 +26,8 @@ def to_markdown(table: Table, change: Change = "difference") -> str:
     Args:
         table: the table.
         change: what stands beside a mean: the ``"difference"`` to the reference with its
-            interval, the ``"relative"`` change in percent as in the paper, or ``"none"``.
+            interval, the ``"relative"`` change in percent as in the paper, the ``"verdict"`` alone
+            (▲, ▼ or ≈), or ``"none"``.
 
     Raises:
         ValueError: on another ``change``.
@@ -141,6 +142,8 @@ def _cell_text(cell: Cell, column: Column, change: Change) -> str:
         if cell.relative is None:
             return mean
         return f"{mean} {_sign(cell, cell.relative)} {abs(cell.relative):.1f}%"
+    if change == "verdict":
+        return f"{mean} {_sign(cell, found.mean_difference)}"
     low, high, difference = (
         f"{value:+.{column.digits}f}" for value in (found.low, found.high, found.mean_difference)
     )

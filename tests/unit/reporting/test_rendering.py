@@ -56,8 +56,9 @@ def test_markdown(table: Table) -> None:
     assert "higher/lower than ours" in lines[-1] and "≈: a tie" in lines[-1]
 
 
-def test_relative_change_as_in_the_paper_and_none(table: Table) -> None:
+def test_relative_change_as_in_the_paper_verdict_and_none(table: Table) -> None:
     assert "18.00 ▼ 25.0% | 0.0012 ≈ 20.0%" in to_markdown(table, change="relative")
+    assert "| copy_past | 18.00 ▼ | 0.0012 ≈ | 40 (20) |" in to_markdown(table, change="verdict")
     plain = to_markdown(table, change="none")
     assert "| copy_past | 18.00 | 0.0012 | 40 (20) |" in plain
     assert not any(sign in plain for sign in "▲▼≈")
