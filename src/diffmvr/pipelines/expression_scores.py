@@ -71,21 +71,22 @@ class ExpressionScorer:
             return dict.fromkeys(["expression_error", *names, *agreements], math.nan)
         check_same_shape("restored", restored, "clip.frames", clip.frames)
         hidden = np.flatnonzero(clip.mask.any(axis=(1, 2)))
-        own, own_states = self.read(restored[hidden], clip.track.similarity[hidden])
-        true, true_states = self.read(clip.frames, clip.track.similarity)
-        errors = expression_error(own, true[hidden], self.network.config.ranges)
+        similarity = clip.track.similarity[hidden]
+        own, own_states = self.read(restored[hidden], similarity)
+        true, true_states = self.read(clip.frames[hidden], similarity)
+        errors = expression_error(own, true, self.network.config.ranges)
         scores = {"expression_error": float(errors.mean())}
         for name, error in zip(self.network.expression_names, errors, strict=True):
             scores[f"expression_error_{name}"] = float(error)
         past = past_clear_index(
             occluded_share(clip.mask, clip.track.face_box), self.clear_threshold
         )[hidden]
-        true_now = true_states[hidden]
-        changed = (past >= 0) & (true_states[past] != true_now)
+        _, past_states = self.read(clip.frames[past], clip.track.similarity[past])
+        changed = (past >= 0) & (past_states != true_states)
         return {
             **scores,
-            "state_agreement": state_agreement(own_states, true_now),
-            "state_agreement_changed": state_agreement(own_states[changed], true_now[changed]),
+            "state_agreement": state_agreement(own_states, true_states),
+            "state_agreement_changed": state_agreement(own_states[changed], true_states[changed]),
         }
 
     @torch.no_grad()

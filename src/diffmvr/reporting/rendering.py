@@ -80,20 +80,38 @@ def to_csv(table: Table) -> str:
 def print_table(
     table: Table, console: Console | None = None, change: Change = "difference"
 ) -> None:
-    """Show the table on the console, reasons for missing rows below; see :func:`to_markdown`."""
-    shown = RichTable(caption=caption(table, change), caption_justify="left")
-    for index, header in enumerate(_headers(table)):
-        shown.add_column(header, justify="left" if index == 0 else "right")
+    """Show the table on the console, reasons for missing rows below; see :func:`to_markdown`.
+
+    On a console that is too narrow the intervals are left out, then columns from the right.
+    """
+    console = console or Console()
+    unlimited = console.options.update(width=10_000)
+    shown = _console_table(table, change, len(table.columns))
+    for count in range(len(table.columns), 0, -1):
+        if console.measure(shown, options=unlimited).maximum <= console.width:
+            break
+        shown = _console_table(table, "verdict", count)
+    console.print(shown)
+    console.print(caption(table, change), markup=False)
+    for row in table.rows:
+        if row.note:
+            console.print(f"{row.restorer}: {row.note}", markup=False)
+
+
+def _console_table(table: Table, change: Change, columns: int) -> RichTable:
+    """Build the console's table of the first ``columns`` scores."""
+    kept = [0, *range(1, columns + 1), len(table.columns) + 1]
+    shown = RichTable()
+    headers = _headers(table)
+    for index in kept:
+        shown.add_column(headers[index], justify="left" if index == 0 else "right", no_wrap=True)
     for row, cells in zip(table.rows, _body(table, change), strict=True):
         if row.note:
             # Beside numbers, a sentence would squeeze every other column.
             cells = [row.restorer, *[NOTHING] * (len(cells) - 1)]
-        shown.add_row(*cells, style="bold" if row.restorer == table.reference else None)
-    console = console or Console()
-    console.print(shown)
-    for row in table.rows:
-        if row.note:
-            console.print(f"{row.restorer}: {row.note}", markup=False)
+        style = "bold" if row.restorer == table.reference else None
+        shown.add_row(*(cells[index] for index in kept), style=style)
+    return shown
 
 
 def caption(table: Table, change: Change = "difference") -> str:

@@ -95,3 +95,15 @@ def test_the_console_shows_every_row(table: Table) -> None:
     shown = console.export_text()
     for text in ("PSNR hole ↑", "18.00 ▼ -6.00 [-7.00, -5.00]", "weights not present"):
         assert text in shown
+
+
+@pytest.mark.parametrize("width", [200, 60, 52])
+def test_a_narrow_console_shows_fewer_columns_and_whole_names(table: Table, width: int) -> None:
+    console = Console(width=width, record=True, file=io.StringIO())
+    print_table(table, console)
+    lines = console.export_text().splitlines()
+    for name in ("ours", "copy_past", "mirror", "lama"):
+        assert any(f" {name} " in line for line in lines), name
+    assert any("PSNR hole ↑" in line for line in lines)
+    assert any("[-7.00, -5.00]" in line for line in lines) == (width == 200)
+    assert any("|TC| ↓" in line for line in lines) == (width > 52)
