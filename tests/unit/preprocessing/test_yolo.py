@@ -13,7 +13,7 @@ import torch
 from diffmvr.config import weights_dir
 from diffmvr.data.synthetic import render_clip
 from diffmvr.preprocessing.yolo import YoloDetector, letterbox
-from diffmvr.preprocessing.yolo_files import DetectorConfig
+from diffmvr.preprocessing.yolo_files import DetectorConfig, read_detector
 
 SHIPPED = weights_dir() / "detectors"
 TASKS = ("face", "occluder", "occluder_seg")
@@ -94,6 +94,19 @@ def test_shipped_detectors_are_small_and_described(task):
     config = json.loads((folder / "config.json").read_text())
     assert config["task"] == task and config["segmentation"] == (task == "occluder_seg")
     assert "AGPL-3.0" in (folder / "README.md").read_text()
+
+
+def test_a_trusted_checkpoint_finds_what_its_folder_finds(detectors, clip, tmp_path):
+    network, config = read_detector(SHIPPED / "occluder_seg")
+    network.names = dict(enumerate(config.names))
+    saved = {"model": network.half(), "train_args": {"imgsz": config.image_size}}
+    torch.save(saved, tmp_path / "best.pt")
+    checkpoint = YoloDetector(tmp_path / "best.pt", trusted=True)
+    assert checkpoint.config == config
+    image = clip.observed[int(clip.mask.mean(axis=(1, 2)).argmax())]
+    found, expected = checkpoint.detect(image), detectors["occluder_seg"].detect(image)
+    assert len(found.boxes) > 0
+    np.testing.assert_array_equal(found.masks, expected.masks)
 
 
 @needs_ultralytics
