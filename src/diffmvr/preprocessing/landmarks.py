@@ -7,7 +7,9 @@ falls back to the face box (decisions 10).
 """
 
 import os
+import signal
 import sys
+import threading
 import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
@@ -244,6 +246,7 @@ class FaceLandmarker:
     def _create(self, mode: str) -> Any:
         """Load MediaPipe and open the bundle in a running mode."""
         self._process = os.getpid()
+        _ignore_profiling_signal()
         try:
             from mediapipe.tasks.python import BaseOptions, vision
 
@@ -270,6 +273,19 @@ class FaceLandmarker:
                 f"bundle: {self.bundle} is not a Face Landmarker bundle ({error}); "
                 f"give the path of {BUNDLE_NAME}"
             ) from error
+
+
+def _ignore_profiling_signal() -> None:
+    """Keep MediaPipe's own profiler from ending the process.
+
+    Its threads run timers that send SIGPROF, to a handler that Python does not know of.  Whoever
+    puts Python's handlers back, as a Lightning trainer does at its end, puts back the default
+    one: the next SIGPROF ends the process.
+    """
+    number = getattr(signal, "SIGPROF", None)  # Windows has none
+    in_main_thread = threading.current_thread() is threading.main_thread()
+    if number and in_main_thread and signal.getsignal(number) == signal.SIG_DFL:
+        signal.signal(number, signal.SIG_IGN)
 
 
 def _tiles(height: int, width: int) -> list[View]:

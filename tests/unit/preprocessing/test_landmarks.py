@@ -1,5 +1,6 @@
 import os
 import pickle
+import subprocess
 import sys
 import types
 from pathlib import Path
@@ -176,3 +177,21 @@ def test_a_used_landmarker_refuses_to_work_in_a_fork(landmarker, monkeypatch):
     monkeypatch.setattr(os, "getpid", lambda: here + 1)
     with pytest.raises(RuntimeError, match=f"used in process {here} before this one was forked"):
         landmarker.detect(np.full((90, 120, 3), 90, np.uint8))
+
+
+@pytest.mark.skipif(SHARED is None, reason="set DIFFMVR_SHARED to a folder with the bundle")
+def test_handlers_that_are_put_back_do_not_end_the_process():
+    """As Lightning's trainer does at its end; MediaPipe's profiler would then be deadly."""
+    pytest.importorskip("mediapipe")
+    code = (
+        "import signal, numpy as np\n"
+        "from diffmvr.preprocessing.landmarks import FaceLandmarker, find_landmarker_bundle\n"
+        "image = np.random.default_rng(0).integers(0, 255, (256, 256, 3), dtype=np.uint8)\n"
+        "for _ in range(3):\n"
+        "    landmarker = FaceLandmarker(find_landmarker_bundle(None))\n"
+        "    for _ in range(10):\n"
+        "        landmarker.detect(image)\n"
+        "    landmarker.close()\n"
+        "    signal.signal(signal.SIGPROF, signal.getsignal(signal.SIGPROF))\n"
+    )
+    assert subprocess.run([sys.executable, "-c", code], stderr=subprocess.DEVNULL).returncode == 0
