@@ -31,7 +31,7 @@ log = logging.getLogger(__name__)
 SCORES_FILE, MISSING_FILE = "scores.parquet", "missing.json"
 RUNS_FILE, CURVES_FILE = "runs.json", "curves.parquet"
 # Two computations of one number may differ by rounding.
-TOLERANCE = 1e-9
+TOLERANCE = 1e-6
 
 
 @dataclass(frozen=True)

@@ -107,11 +107,19 @@ def machine(device: torch.device | None = None) -> dict[str, Any]:
     return facts
 
 
+PLACES = ("encodings=", "paths.")
+"""Overrides that name folders of this machine and shape no result."""
+
+
 def command(kind: str) -> str:
-    """Return the command that repeats this job, of a sweep the job alone."""
+    """Return the command that repeats this job, of a sweep the job alone.
+
+    Where this machine keeps things is left out: it changes nothing, and is nobody's business.
+    """
     if HydraConfig.initialized():
         hydra = HydraConfig.get()
-        name, overrides = hydra.job.config_name, list(hydra.overrides.task)
+        name = hydra.job.config_name
+        overrides = [one for one in hydra.overrides.task if not one.startswith(PLACES)]
         chosen = [] if name in (None, kind) else ["--config-name", name]
         return shlex.join(["python", "-m", f"diffmvr.{kind}", *chosen, *overrides])
     return shlex.join(["python", "-m", f"diffmvr.{kind}", *sys.argv[1:]])
