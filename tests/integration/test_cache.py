@@ -1,6 +1,8 @@
 """``python -m diffmvr.cache``, and training from what it wrote."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import polars as pl
@@ -73,3 +75,18 @@ def test_rendered_clips_have_one_mask(weights: Path, tmp_path: Path) -> None:
         cache(cfg)
     with pytest.raises(ValueError, match="output: expected a new folder"):
         cache(composed("cache"))
+
+
+def test_the_command_line_needs_an_output_only(tmp_path: Path) -> None:
+    """No other setting is missing: it gets as far as the folder, which is a file."""
+    taken = tmp_path / "taken"
+    taken.write_text("")
+    done = subprocess.run(
+        [sys.executable, "-m", "diffmvr.cache", f"output={taken}"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[-1].startswith(f"error: output: {taken}")
