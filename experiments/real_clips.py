@@ -1,11 +1,11 @@
 """Restore real faces with a moving hand composited over them; check the files, score, show.
 
-    DIFFMVR_SHARED=FOLDER python experiments/real_clips.py
+    DIFFMVR_SHARED=FOLDER python experiments/real_clips.py [--mask bbox] [baselines.lama.weights=…]
 
 Reads FOLDER/data/faces/*.mp4 (talking faces) and FOLDER/data/davis (a DAVIS-layout clip with
-masks of its own and no truth: its files are checked, nothing is scored).  Numbers go to
-``--output``.  Whatever shows the recordings goes to ``--pictures``, which stays outside the
-repository: they are not ours to pass on.
+masks of its own and no truth: its files are checked, nothing is scored).  Every baseline whose
+weights are present is scored beside DiffMVR.  Numbers go to ``--output``.  Whatever shows the
+recordings goes to ``--pictures``, which stays outside the repository: they are not ours to pass on.
 """
 
 import argparse
@@ -23,7 +23,7 @@ import av
 import numpy as np
 from PIL import Image
 from real_clips_report import Facts, Recording, compare, contact_sheet, save_facts
-from real_clips_scores import bounds_of, score
+from real_clips_scores import OURS, Rivals, build_rivals, restore_squares, score
 
 from diffmvr.checks import check_number, check_output_dir
 from diffmvr.cli import run_cli
@@ -50,6 +50,7 @@ from diffmvr.structures import Clip, FaceTrack, UInt8Array
 
 log = logging.getLogger("real_clips")
 
+MASKS = ("segmentation", "bbox")
 SEED = 0
 COVER = 0.35
 """Hidden share of the face box while the hand is in place."""
@@ -73,7 +74,7 @@ class HiddenFace:
     clip: Clip
 
 
-def hide_face(video: Path, folder: Path, length: int) -> HiddenFace:
+def hide_face(video: Path, folder: Path, length: int, mask_type: str) -> HiddenFace:
     """Composite a moving hand over the face in the first frames of a video.
 
     The occluded frames are written exactly, with the video's times and the audio of that span.
@@ -82,6 +83,7 @@ def hide_face(video: Path, folder: Path, length: int) -> HiddenFace:
         video: the recording.
         folder: where to write; it exists.
         length: how many frames at most.
+        mask_type: ``segmentation`` (the hand's outline) or ``bbox`` (its bounding rectangle).
     """
     source = open_frames(video)
     frames = list(islice(source, length))
@@ -89,7 +91,8 @@ def hide_face(video: Path, folder: Path, length: int) -> HiddenFace:
     clear = np.zeros(truth.shape[:3], np.uint8)
     seed = zlib.crc32(video.stem.encode())
     face_box = find_face(truth, clear).face_box
-    observed, mask, _ = composite_occluder(truth, face_box, seed, "hand", COVER)
+    observed, outline, box = composite_occluder(truth, face_box, seed, "hand", COVER)
+    mask = box if mask_type == "bbox" else outline
     path, masks = folder / "input.mkv", folder / "masks"
     end = (frames[-1].pts + frames[-1].duration) * source.info.time_base
     audio = cut_audio(video, folder / "audio.mka", end) if source.info.audio else None
@@ -176,7 +179,13 @@ def find_recordings(shared: Path, names: list[str] | None) -> dict[str, Path]:
 
 
 def run(
-    recordings: dict[str, Path], length: int, weights: str, output: Path, pictures: Path
+    recordings: dict[str, Path],
+    length: int,
+    weights: str,
+    rivals: Rivals,
+    output: Path,
+    pictures: Path,
+    mask_type: str = "segmentation",
 ) -> list[Facts]:
     """Restore, check and score every recording, and write what came out.
 
@@ -184,8 +193,10 @@ def run(
         recordings: videos and DAVIS-layout folders by name.
         length: frames of each video.
         weights: model folder or hub id.
+        rivals: whom the model is compared with.
         output: where numbers go.
         pictures: a new folder for everything that shows the recordings.
+        mask_type: ``segmentation`` or ``bbox``.
 
     Returns:
         The facts about each recording.
@@ -204,24 +215,33 @@ def run(
             before = Recording.from_source(source)
             after, report = restore_exactly(path, None, folder / "restored", weights)
         else:
-            hidden = hide_face(path, folder, length)
+            hidden = hide_face(path, folder, length, mask_type)
             mask = hidden.clip.mask
             before = Recording.from_video(hidden.input)
             after, report = restore_exactly(
                 hidden.input, hidden.masks, folder / "restored", weights
             )
             squares = [frame["crop"] for frame in report["frames"]]
-            bounds = bounds_of(hidden.clip, squares, pipeline)
-            scored, sheet[name] = score(hidden.clip, after.frames, bounds, SEED, landmarks)
+            restored = {OURS: after.frames}
+            restored |= restore_squares(hidden.clip, squares, pipeline, rivals.small)
+            scored, sheet[name] = score(
+                hidden.clip, restored, rivals.native, mask_type, SEED, landmarks
+            )
             rows += scored
         facts.append(compare(name, before, after, mask, report))
         hashes = report["weights_sha256"]
         log.info("%s: %s", name, "; ".join(facts[-1].broken) or "every fact holds")
-    settings = {"frames": length, "cover": COVER, "seed": SEED, "weights_sha256": hashes}
+    settings = {
+        "frames": length,
+        "mask": mask_type,
+        "cover": COVER,
+        "seed": SEED,
+        "weights_sha256": hashes,
+    }
     save_facts(facts, settings, output)
     if rows:
         frame = rows_frame(rows)
-        table = benchmark_table(frame, "diffmvr")
+        table = benchmark_table(frame, OURS, rivals.missing)
         save_rows(frame, output / "scores")
         save_table(table, output)
         save_png(contact_sheet(sheet), pictures / "contact_sheet.png")
@@ -240,16 +260,26 @@ def main() -> None:
         default=str(weights_dir() / DEFAULT_MODEL),
         help="model folder or hub id; by default the small model that ships",
     )
-    parser.add_argument("--output", type=Path, default=Path("experiments/results/real_clips"))
-    parser.add_argument("--pictures", type=Path, default=Path("outputs/real_clips"))
-    arguments = parser.parse_args()
+    parser.add_argument("--mask", choices=MASKS, default=MASKS[0], help="what is known of the hand")
+    parser.add_argument("--output", type=Path, help="experiments/results/real_clips[_bbox]")
+    parser.add_argument("--pictures", type=Path, help="outputs/real_clips[_bbox]")
+    parser.add_argument(
+        "overrides", nargs="*", help="where a rival is: baselines.lama.weights=PATH"
+    )
+    arguments = parser.parse_intermixed_args()
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     shared = os.environ.get(SHARED_VARIABLE)
     if not shared:
         parser.error(f"{SHARED_VARIABLE}: expected the folder that holds data/faces, got nothing")
-    recordings = find_recordings(Path(shared), arguments.clips)
+    name = "real_clips" if arguments.mask == MASKS[0] else f"real_clips_{arguments.mask}"
     facts = run(
-        recordings, arguments.frames, arguments.weights, arguments.output, arguments.pictures
+        find_recordings(Path(shared), arguments.clips),
+        arguments.frames,
+        arguments.weights,
+        build_rivals(arguments.overrides),
+        arguments.output or Path("experiments/results") / name,
+        arguments.pictures or Path("outputs") / name,
+        arguments.mask,
     )
     broken = {one.clip: one.broken for one in facts if one.broken}
     if broken:

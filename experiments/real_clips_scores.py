@@ -1,12 +1,14 @@
-"""How ``real_clips.py`` scores a restoration of a real face: against the floor, and its bounds."""
+"""How ``real_clips.py`` scores a restoration of a real face: against its rivals, and its bounds."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+from hydra import compose, initialize_config_dir
 
-from diffmvr.baselines import get_restorer
+from diffmvr.config import config_dir
+from diffmvr.evaluate import build_restorers, chosen_restorers
 from diffmvr.metrics import score_clip
 from diffmvr.pipelines.benchmark import AutoencoderCeiling
 from diffmvr.pipelines.diffmvr_pipeline import DiffMVRPipeline
@@ -15,33 +17,73 @@ from diffmvr.pipelines.paste_back import paste_back
 from diffmvr.pipelines.regions import hole_box
 from diffmvr.preprocessing.crop import CropTransform, crop_track
 from diffmvr.reporting import score_row
-from diffmvr.structures import Clip, FloatArray, UInt8Array
+from diffmvr.structures import Clip, FloatArray, Restorer, UInt8Array
 
 SIDE = 256
 """Side of the squares in which every system is scored, in pixels."""
 
-FLOOR = ("occluded", "telea", "navier_stokes", "copy_past", "mirror", "flow")
-SHOWN = ("diffmvr", "flow")
-SHOWN_FRAMES = 3
+OURS = "diffmvr"
+RIVALS = ("occluded", "paper", "copy_past_aligned", "past_guide")
+"""Every restorer that ``python -m diffmvr.evaluate`` knows, by name or by set."""
+
+SMALL = ("fourier_inpainter", "temporal_inpainter")
+"""Trained on 64 × 64 faces: they see the squares that DiffMVR sees, and are pasted back as it."""
+
+SHOWN = ("telea", "temporal_inpainter", "past_guide", "flow", OURS)
+SHOWN_FRAMES = 2
+
+
+@dataclass(frozen=True)
+class Rivals:
+    """Who DiffMVR is compared with.
+
+    Attributes:
+        native: work on the recording's own pixels, or scale them themselves.
+        small: work at the model's size.
+        missing: who cannot compete because weights or code are not present, with the reason.
+    """
+
+    native: Mapping[str, Restorer]
+    small: Mapping[str, Restorer]
+    missing: Mapping[str, str]
+
+
+def build_rivals(overrides: Sequence[str] = ()) -> Rivals:
+    """Build everybody whose weights are present.
+
+    Args:
+        overrides: settings of ``conf/evaluate.yaml``, such as ``baselines.lama.weights=PATH``.
+    """
+    with initialize_config_dir(str(config_dir()), version_base="1.3"):
+        settings = compose("evaluate", list(overrides))
+    names = [name for name in chosen_restorers(RIVALS, settings.restorer_sets) if name != OURS]
+    built, missing = build_restorers(settings, names)
+    return Rivals(
+        native={name: one for name, one in built.items() if name not in SMALL},
+        small={name: one for name, one in built.items() if name in SMALL},
+        missing=missing,
+    )
 
 
 def score(
     clip: Clip,
-    restored: UInt8Array,
-    bounds: Mapping[str, UInt8Array],
+    restored: Mapping[str, UInt8Array],
+    rivals: Mapping[str, Restorer],
+    mask_type: str,
     seed: int,
     landmarks: LandmarkScorer,
 ) -> tuple[list[dict[str, Any]], dict[str, UInt8Array]]:
-    """Score a restoration, the floor and the bounds, and pick frames to show.
+    """Score restorations and rivals, and pick frames to show.
 
-    The floor works on the square around face and hole at the recording's own resolution.  All are
+    The rivals work on the square around face and hole at the recording's own resolution.  All are
     scored after that square is resampled to 256 × 256 (averaging over areas), so that recordings
     of every size enter one table.
 
     Args:
         clip: the occluded recording with its truth.
-        restored: ``[T, H, W, 3]`` uint8, what ``restore`` made of it.
-        bounds: the same of :func:`bounds_of`.
+        restored: ``[T, H, W, 3]`` uint8 by system, what was made of the whole frames.
+        rivals: restorers by name.
+        mask_type: for the record.
         seed: of the restoration, for the record.
         landmarks: says how far the hidden landmarks of the face are off.
 
@@ -55,35 +97,39 @@ def score(
     reduction = CropTransform(matrix, SIDE, (square.size, square.size))
     native = crop_clip(clip, (square,) * len(clip))
     small = crop_clip(native, (reduction,) * len(clip))
-    whole = {"diffmvr": restored, **bounds}
-    systems = {name: [square.apply(image) for image in images] for name, images in whole.items()}
-    systems |= {name: list(get_restorer(name).restore(native)) for name in FLOOR}
+    systems = {name: [square.apply(image) for image in images] for name, images in restored.items()}
+    systems |= {name: list(rival.restore(native)) for name, rival in rivals.items()}
     shown = frames_to_show(small.mask)
     rows, pictures = [], {"occluded": small.observed[shown]}
-    for name in ("diffmvr", *FLOOR, *bounds):
+    # The bounds last.
+    for name in sorted(systems, key=lambda name: name.endswith("(bound)")):
         reduced = np.stack([reduction.apply(image) for image in systems[name]])
         # A pixel with less than a thousandth of the hole in it counts as visible.
         reduced = np.where(small.mask[..., None] != 0, reduced, small.observed)
         scores = score_clip(reduced, small) | landmarks(reduced, small)
-        rows.append(score_row(name, small, seed, "segmentation", scores))
-        if name in SHOWN:
-            pictures[name] = reduced[shown]
-    return rows, {**pictures, "truth": _truth(small)[shown]}
+        rows.append(score_row(name, small, seed, mask_type, scores))
+        pictures[name] = reduced[shown]
+    order = ["occluded", *(name for name in SHOWN if name in pictures)]
+    return rows, {name: pictures[name] for name in order} | {"truth": _truth(small)[shown]}
 
 
-def bounds_of(
-    clip: Clip, squares: Sequence[Sequence[float]], pipeline: DiffMVRPipeline
+def restore_squares(
+    clip: Clip,
+    squares: Sequence[Sequence[float]],
+    pipeline: DiffMVRPipeline,
+    rivals: Mapping[str, Restorer],
 ) -> dict[str, UInt8Array]:
-    """Restore with the truth as the model could state it at best.
+    """Restore what goes through the model, at its size, by others and with the truth itself.
 
-    No restoration by this model can be expected to score higher: ``resolution (bound)`` is the
-    truth reduced to the model's few pixels and enlarged again, ``autoencoder (bound)`` has been
-    through the autoencoder as well.
+    No restoration by this model can be expected to score higher than the truth as the model could
+    state it at best: ``resolution (bound)`` is the truth reduced to the model's few pixels and
+    enlarged again, ``autoencoder (bound)`` has been through the autoencoder as well.
 
     Args:
         clip: the occluded recording with its truth.
         squares: T times x0, y0 and side of what went through the model, as in ``report.json``.
         pipeline: the model.
+        rivals: restorers that work at its size, by name.
 
     Returns:
         ``[T, H, W, 3]`` uint8 by name.
@@ -93,16 +139,15 @@ def bounds_of(
         CropTransform(_to_square(x0, y0, size / side), size, frame_size) for x0, y0, side in squares
     )
     seen = crop_clip(clip, crops)
-    best = {
-        "resolution (bound)": _truth(seen),
-        "autoencoder (bound)": AutoencoderCeiling(pipeline).restore(seen),
-    }
+    filled = {name: rival.restore(seen) for name, rival in rivals.items()}
+    filled["resolution (bound)"] = _truth(seen)
+    filled["autoencoder (bound)"] = AutoencoderCeiling(pipeline).restore(seen)
     frames = list(zip(clip.observed, clip.mask, crops, strict=True))
     return {
         name: np.stack(
             [paste_back(fill, *frame) for fill, frame in zip(fills, frames, strict=True)]
         )
-        for name, fills in best.items()
+        for name, fills in filled.items()
     }
 
 
@@ -139,7 +184,7 @@ def crop_clip(clip: Clip, crops: tuple[CropTransform, ...]) -> Clip:
 
 
 def frames_to_show(mask: UInt8Array) -> list[int]:
-    """Return an early, a middle and a late one of the frames with a hole."""
+    """Return some of the frames with a hole, evenly spread."""
     hidden = np.flatnonzero(mask.any(axis=(1, 2)))
     places = (np.arange(SHOWN_FRAMES) + 0.5) / SHOWN_FRAMES * len(hidden)
     return [int(hidden[int(place)]) for place in places]

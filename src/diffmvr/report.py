@@ -14,6 +14,7 @@ from typing import Any
 import hydra
 from omegaconf import DictConfig
 from rich.console import Console
+from rich.table import Table as Grid
 
 from diffmvr.checks import check_one_of
 from diffmvr.cli import run_cli
@@ -22,6 +23,7 @@ from diffmvr.metrics.bootstrap import paired_bootstrap, paired_replicates
 from diffmvr.parsing import read_settings
 from diffmvr.reporting.claims import paper_claims
 from diffmvr.reporting.differences import Comparer, Study
+from diffmvr.reporting.paper_layout import PaperTable, TableSpec, spec_rows
 from diffmvr.reporting.paper_rendering import (
     CSV_COLUMNS,
     paper_csv,
@@ -30,14 +32,7 @@ from diffmvr.reporting.paper_rendering import (
     print_paper_table,
     table_records,
 )
-from diffmvr.reporting.paper_tables import (
-    PaperTable,
-    TableSpec,
-    hole_columns,
-    paper_table,
-    spec_rows,
-    table_columns,
-)
+from diffmvr.reporting.paper_tables import hole_columns, paper_table, table_columns
 from diffmvr.reporting.paper_values import disagreements
 from diffmvr.reporting.plots import draw_figures
 from diffmvr.reporting.run_collection import collect, find_runs, save_collection
@@ -47,7 +42,6 @@ from diffmvr.training.wandb_logger import build_wandb_logger, finish_wandb
 
 log = logging.getLogger(__name__)
 
-SHOWN_WIDTH = 200
 TABLES = ("1", "2", "3", "4")
 GUIDES = {
     "dual_motion": "Dual guide",
@@ -138,18 +132,22 @@ def report(settings: ReportSettings) -> list[PaperTable]:
     trials = [try_claim(study, claim) for claim in claims] if settings.table == "all" else []
     labels = {**EXPERIMENTS, **settings.labels}
 
-    console = Console(width=SHOWN_WIDTH)
+    console = Console()
     for table in tables:
         print_paper_table(table, console)
+    verdicts = Grid.grid(padding=(0, 2))
+    verdicts.add_column(justify="right", no_wrap=True)
     for trial in trials:
-        console.print(f"{trial.verdict:>14}  {trial.claim.text}")
+        verdicts.add_row(trial.verdict, trial.claim.text)
+    if trials:
+        console.print(verdicts)
     if settings.output is not None:
         output = Path(settings.output)
         _write(tables, hole, trials, labels, output)
         if settings.paper_values:
             (output / "paper_disagreements.md").write_text(_disagreements())
         if settings.figures:
-            draw_figures(runs, sweeps, labels, output / "figures")
+            draw_figures(runs, sweeps, labels, output / "figures", paired_bootstrap)
         if settings.collect:
             save_collection(runs, output / "rows")
             if sweeps:

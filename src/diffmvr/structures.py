@@ -20,6 +20,7 @@ UInt8Array = NDArray[np.uint8]
 FloatArray = NDArray[np.float64]
 
 GUIDE_KINDS = ("symmetric", "past", "present")
+DETECTION_TASKS = ("face", "occluder", "occluder_seg")
 
 
 @dataclass(frozen=True)

@@ -3,17 +3,21 @@
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import torch
 from torchmetrics import Metric
 
 from diffmvr.metrics import (
     LPIPS,
+    ExpressionError,
     FrameExtractor,
     FramePSNR,
     FrameSSIM,
     FrameSSIMW65,
     FrechetDistance,
     FrechetPerVideo,
+    LandmarkError,
+    StateAgreement,
     TemporalConsistency,
     TrueMotion,
     WarpError,
@@ -63,6 +67,27 @@ def feed_large(metric: Metric, index: int) -> None:
     metric.update(video(index).repeat(1, 1, 5, 5), video(index + 100).repeat(1, 1, 5, 5))
 
 
+def readings(seed: int, frames: int) -> torch.Tensor:
+    return torch.rand(frames, 2, generator=torch.Generator().manual_seed(seed))
+
+
+def feed_expressions(metric: Metric, index: int) -> None:
+    # Videos of 0 to 4 frames.
+    metric.update(readings(index, index), readings(index + 100, index))
+
+
+def feed_states(metric: Metric, index: int) -> None:
+    metric.update(readings(index, index).argmax(1), readings(index + 100, index).argmax(1))
+
+
+def feed_landmarks(metric: Metric, index: int) -> None:
+    clean = np.random.default_rng(index).uniform(0, 14, (3, 40, 2))
+    restored = clean + 1.0 + index
+    restored[index % 3] = np.nan
+    clean[0] = np.nan if index == 2 else clean[0]
+    metric.update(restored, clean, hole(index)[:, 0].byte().numpy())
+
+
 def colours() -> FrameExtractor:
     return FrameExtractor("colours", 3, lambda frames: frames.double().mean(dim=(2, 3)))
 
@@ -79,6 +104,9 @@ CASES: dict[str, tuple[Callable[[], Metric], Callable[[Metric, int], None]]] = {
     "ssim_w65": (FrameSSIMW65, feed_large),
     "lpips": (lambda: LPIPS(absolute), feed_pair),
     "frechet_per_video": (lambda: FrechetPerVideo(colours()), feed_frames),
+    "expression_error": (lambda: ExpressionError([(0, 1), (-1, 1)]), feed_expressions),
+    "state_agreement": (StateAgreement, feed_states),
+    "landmark_error": (lambda: LandmarkError(((0, 1), (2, 3))), feed_landmarks),
     "frechet": (lambda: FrechetDistance(4, extractor="pixels"), feed_features),
 }
 

@@ -47,7 +47,12 @@ def folder(
     model.save_pretrained(folder / "model")
     recordings = script.find_recordings(Path(str(SHARED)), [CLIP])
     facts = script.run(
-        recordings, COUNT, str(folder / "model"), folder / "results", folder / "pictures"
+        recordings,
+        COUNT,
+        str(folder / "model"),
+        script.build_rivals(["baselines.lama.weights=null"]),
+        folder / "results",
+        folder / "pictures",
     )
     return folder, facts
 
@@ -88,7 +93,10 @@ def test_every_system_is_scored_and_no_pixel_is_among_the_results(
     rows = pl.read_parquet(results / "scores.parquet")
 
     floor = {"occluded", "telea", "navier_stokes", "copy_past", "mirror", "flow"}
-    assert {"diffmvr", *floor} < set(rows["restorer"])
+    rivals = {"copy_past_aligned", "past_guide", "fourier_inpainter", "temporal_inpainter"}
+    bounded = {"resolution (bound)", "autoencoder (bound)"}
+    assert {"diffmvr", *floor, *rivals, *bounded} == set(rows["restorer"])
+    assert set(rows["mask_type"]) == {"segmentation"}
     assert set(rows["subject_id"]) == {CLIP}
     assert rows["resolution"].unique().to_list() == [256]
     by_name = dict(rows.select("restorer", "psnr_hole").iter_rows())
@@ -100,8 +108,29 @@ def test_every_system_is_scored_and_no_pixel_is_among_the_results(
     assert bounds["landmark_found"].item() == 1
     suffixes = {path.suffix for path in results.iterdir()}
     assert suffixes == {".json", ".md", ".csv", ".parquet"}
+    table = (results / "table.md").read_text()
+    assert "| lama |" in table and "weights not present: baselines.lama.weights=null" in table
     assert str(folder[0]) not in (results / "facts.json").read_text()
     assert (folder[0] / "pictures" / "contact_sheet.png").is_file()
+
+
+@needs_shared
+def test_a_box_hides_what_the_outline_hides_and_more(script: Any, tmp_path: Path) -> None:
+    video = Path(str(SHARED)) / "data" / "faces" / f"{CLIP}.mp4"
+    hidden = {}
+    for mask_type in ("segmentation", "bbox"):
+        (tmp_path / mask_type).mkdir()
+        hidden[mask_type] = script.hide_face(video, tmp_path / mask_type, COUNT, mask_type).clip
+
+    outline, box = hidden["segmentation"].mask, hidden["bbox"].mask
+    assert np.array_equal(hidden["segmentation"].observed, hidden["bbox"].observed)
+    assert ((outline <= box).all(), box.sum() > outline.sum()) == (True, True)
+    for hand, rectangle in zip(outline, box, strict=True):
+        rows, columns = np.flatnonzero(hand.any(1)), np.flatnonzero(hand.any(0))
+        expected = np.zeros_like(hand)
+        if len(rows):
+            expected[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1] = 1
+        assert np.array_equal(rectangle, expected)
 
 
 @needs_shared

@@ -62,10 +62,8 @@ def test_a_model_is_trained_and_scored_on_a_store(
         "logger=csv",
         "data.window=4",
         "data.batch_frames=8",
-        "data.val_clips=1",
+        "debug=fast",
         "trainer.max_steps=2",
-        "trainer.val_check_interval=2",
-        "trainer.log_every_n_steps=1",
         "evaluation.restorers=[telea]",
         "evaluation.clips_per_subject=null",
     )

@@ -2,15 +2,78 @@
 
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from diffmvr.data.detection_set import LabelledObject
+from diffmvr.checks import check_one_of
+from diffmvr.data.detection_set import LabelledImage, LabelledObject
 from diffmvr.parsing import parse_pattern
+from diffmvr.structures import DETECTION_TASKS
 
 SUBJECT_PATTERN = "(?P<subject>[^_]+)"
 """The subject is what stands before the first underscore, as in ``S024_Pain_20s.png``."""
+
+
+@dataclass(frozen=True)
+class Intake:
+    """How annotated images of a user are taken in, whatever their format.
+
+    Attributes:
+        outlines: whether polygons are asked for.
+        subject: tells the subject at the start of a file's name.
+        origin: what the images are called in the scores.
+    """
+
+    outlines: bool
+    subject: re.Pattern[str]
+    origin: str
+
+    @classmethod
+    def checked(cls, task: str, subject: str, origin: str) -> "Intake":
+        """Check the settings that every format has.
+
+        Args:
+            task: ``face``, ``occluder`` or ``occluder_seg``.
+            subject: regular expression with a group ``subject``.
+            origin: see the class.
+
+        Raises:
+            ValueError: if the task is another one, or the expression is none.
+        """
+        check_one_of("task", task, DETECTION_TASKS)
+        return cls(task == "occluder_seg", subject_pattern(subject), origin)
+
+    def image(
+        self,
+        root: Path,
+        file: Path,
+        size: tuple[int, int],
+        objects: Sequence[LabelledObject],
+        split: str | None = None,
+    ) -> LabelledImage:
+        """Return an image whose name and subject are told by its file's place and name.
+
+        Args:
+            root: the data set's folder.
+            file: the image.
+            size: its (height, width).
+            objects: what is in it.
+            split: where the data set has decided.
+
+        Raises:
+            ValueError: if the name does not tell the subject.
+        """
+        return LabelledImage(
+            name=flat_name(self.origin, root, file),
+            subject=subject_of(self.subject, file.name),
+            origin=self.origin,
+            size=size,
+            objects=tuple(objects),
+            pixels=file,
+            split=split,
+        )
 
 
 def subject_pattern(text: str) -> re.Pattern[str]:

@@ -7,16 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from diffmvr.checks import check_one_of
-from diffmvr.data.annotations import (
-    SUBJECT_PATTERN,
-    checked_object,
-    flat_name,
-    kept_classes,
-    subject_of,
-    subject_pattern,
-)
-from diffmvr.data.detection_set import TASKS, LabelledImage, LabelledObject, read_rgb
+from diffmvr.data.annotations import SUBJECT_PATTERN, Intake, checked_object, kept_classes
+from diffmvr.data.detection_set import LabelledImage, LabelledObject, read_rgb
 
 
 class CocoImages:
@@ -46,12 +38,11 @@ class CocoImages:
         subject: str = SUBJECT_PATTERN,
         origin: str = "coco",
     ) -> None:
-        check_one_of("task", task, TASKS)
+        intake = Intake.checked(task, subject, origin)
         path, folder = Path(annotations), Path(images)
         data = _read_coco(path)
         names = {int(entry["id"]): str(entry["name"]) for entry in data["categories"]}
         kept = kept_classes(names, classes)
-        pattern = subject_pattern(subject)
         by_image: dict[int, list[dict[str, Any]]] = {}
         known = {entry["id"] for entry in data["images"]}
         for entry in data["annotations"]:
@@ -80,19 +71,10 @@ class CocoImages:
                 item
                 for note in by_image.get(entry["id"], [])
                 for item in _coco_objects(
-                    note, f"{path}, annotation {note.get('id')}", task == "occluder_seg"
+                    note, f"{path}, annotation {note.get('id')}", intake.outlines
                 )
             ]
-            self._images.append(
-                LabelledImage(
-                    name=flat_name(origin, folder, file),
-                    subject=subject_of(pattern, file.name),
-                    origin=origin,
-                    size=(height, width),
-                    objects=tuple(objects),
-                    pixels=file,
-                )
-            )
+            self._images.append(intake.image(folder, file, (height, width), objects))
         if not self._images:
             raise ValueError(f"data.annotations: {path} lists no image")
 

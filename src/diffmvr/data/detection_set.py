@@ -19,9 +19,7 @@ from diffmvr.checks import check_number, check_one_of
 from diffmvr.data.sources import ClipSource
 from diffmvr.data.splits import SPLITS, check_disjoint, split_of
 from diffmvr.geometry import boxes_mask
-from diffmvr.structures import Clip, FloatArray, UInt8Array
-
-TASKS = ("face", "occluder", "occluder_seg")
+from diffmvr.structures import DETECTION_TASKS, Clip, FloatArray, UInt8Array
 
 LEAST_SHARE = 0.002
 """Pieces of an occluder smaller than this share of the image are no objects: a fingertip that
@@ -100,7 +98,7 @@ class RenderedImages:
     def __init__(
         self, clips: ClipSource, task: str, stride: int = 3, origin: str = "rendered"
     ) -> None:
-        check_one_of("task", task, TASKS)
+        check_one_of("task", task, DETECTION_TASKS)
         check_number("stride", stride, 1, 10_000)
         self._clips = clips
         self._task = task

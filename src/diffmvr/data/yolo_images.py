@@ -7,16 +7,8 @@ from typing import Any
 import numpy as np
 import yaml
 
-from diffmvr.checks import check_one_of
-from diffmvr.data.annotations import (
-    SUBJECT_PATTERN,
-    checked_object,
-    flat_name,
-    kept_classes,
-    subject_of,
-    subject_pattern,
-)
-from diffmvr.data.detection_set import TASKS, LabelledImage, LabelledObject, read_rgb
+from diffmvr.data.annotations import SUBJECT_PATTERN, Intake, checked_object, kept_classes
+from diffmvr.data.detection_set import LabelledImage, LabelledObject, read_rgb
 from diffmvr.data.splits import SPLITS
 
 IMAGE_ENDINGS = (".png", ".jpg", ".jpeg", ".bmp", ".webp")
@@ -53,14 +45,11 @@ class YoloImages:
         subject: str = SUBJECT_PATTERN,
         origin: str = "yolo",
     ) -> None:
-        check_one_of("task", task, TASKS)
+        self._intake = Intake.checked(task, subject, origin)
         self._root = Path(root).resolve()
         settings = _read_data_yaml(self._root)
         self._names: dict[int, str] = settings["names"]
         self._kept = kept_classes(self._names, classes)
-        self._pattern = subject_pattern(subject)
-        self._origin = origin
-        self._outlines = task == "occluder_seg"
         self._images = list(self._find(settings["splits"]))
         if not self._images:
             raise FileNotFoundError(
@@ -100,15 +89,7 @@ class YoloImages:
             if line.strip():
                 found = self._parse(f"{label}, line {number}", line, (height, width))
                 objects += [found] if found is not None else []
-        return LabelledImage(
-            name=flat_name(self._origin, self._root, path),
-            subject=subject_of(self._pattern, path.name),
-            origin=self._origin,
-            size=(height, width),
-            objects=tuple(objects),
-            pixels=path,
-            split=split,
-        )
+        return self._intake.image(self._root, path, (height, width), objects, split)
 
     def _parse(self, where: str, line: str, size: tuple[int, int]) -> LabelledObject | None:
         """Return the object of a label line, ``None`` if its class does not count."""
@@ -138,7 +119,7 @@ class YoloImages:
         if count > 5:
             outline = shares.reshape(-1, 2).clip(0, 1) * scale - 0.5
             return checked_object(LabelledObject.from_outline(outline), where)
-        if self._outlines:
+        if self._intake.outlines:
             raise ValueError(
                 f"{where}: task occluder_seg needs a polygon, got a box; annotate outlines or "
                 "choose task=occluder"

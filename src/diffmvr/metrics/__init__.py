@@ -2,6 +2,12 @@
 
 from diffmvr.metrics.bootstrap import PairedComparison, paired_bootstrap, paired_replicates
 from diffmvr.metrics.clip_scores import score_clip
+from diffmvr.metrics.expression import (
+    ExpressionError,
+    StateAgreement,
+    expression_error,
+    state_agreement,
+)
 from diffmvr.metrics.extractors import FeatureExtractor, FrameExtractor, i3d
 from diffmvr.metrics.frechet import (
     FrechetDistance,
@@ -16,6 +22,7 @@ from diffmvr.metrics.gaussians import (
 )
 from diffmvr.metrics.i3d_rgb import i3d_rgb
 from diffmvr.metrics.inception import inception_2015
+from diffmvr.metrics.landmark_error import LandmarkError, landmark_error
 from diffmvr.metrics.perceptual import LPIPS, LPIPSScorer, lpips
 from diffmvr.metrics.psnr import FramePSNR, frame_psnr, pooled_psnr
 from diffmvr.metrics.set_distances import SetDistance, SetDistances, resampled_subjects
@@ -25,6 +32,7 @@ from diffmvr.metrics.warp_error import TrueMotion, WarpError, pair_warp_error, t
 
 __all__ = [
     "LPIPS",
+    "ExpressionError",
     "FeatureExtractor",
     "FrameExtractor",
     "FramePSNR",
@@ -35,12 +43,15 @@ __all__ = [
     "FrechetPerVideo",
     "FrechetVideoDistance",
     "LPIPSScorer",
+    "LandmarkError",
     "PairedComparison",
     "SetDistance",
     "SetDistances",
+    "StateAgreement",
     "TemporalConsistency",
     "TrueMotion",
     "WarpError",
+    "expression_error",
     "frame_psnr",
     "frame_ssim",
     "frame_ssim_w65",
@@ -50,6 +61,7 @@ __all__ = [
     "i3d",
     "i3d_rgb",
     "inception_2015",
+    "landmark_error",
     "lpips",
     "pair_warp_error",
     "paired_bootstrap",
@@ -58,6 +70,7 @@ __all__ = [
     "resampled_subjects",
     "score_clip",
     "ssim_map",
+    "state_agreement",
     "true_motion",
     "video_tc",
 ]

@@ -16,8 +16,8 @@ from torch import Tensor, nn
 
 from diffmvr.checks import check_number
 from diffmvr.digests import hash_files
-from diffmvr.metrics.extractors import I3D_FEATURES, I3D_RGB_NAME, FeatureExtractor, present
-from diffmvr.metrics.inception import load_checked
+from diffmvr.metrics.extractors import I3D_FEATURES, I3D_RGB_NAME, FeatureExtractor
+from diffmvr.metrics.published_networks import load_published
 
 FEATURES = 1024
 MIN_SIDE = 32
@@ -132,11 +132,8 @@ def i3d_rgb(weights: str | Path, device: str = "cpu") -> FeatureExtractor:
         WeightsNotPresentError: if the file is absent; the message names the path.
         ValueError: if the file holds another network.
     """
-    path = present(weights, f"VFID needs I3D there: `curl -L -o '{weights}' {URL}`")
-    with torch.device("meta"):
-        network = I3D()
-    load_checked(network, path)
-    network.eval().to(device)
+    remedy = f"VFID needs I3D there: `curl -L -o '{weights}' {URL}`"
+    network, path = load_published(I3D, weights, remedy, device)
 
     def pooled(videos: Tensor) -> Tensor:
         check_number("side of the frames", min(videos.shape[-2:]), MIN_SIDE, float("inf"))

@@ -6,15 +6,14 @@ Input as torchmetrics has it: 299 Ã— 299 by antialiased bilinear resizing, (x âˆ
 """
 
 from pathlib import Path
-from typing import Any
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from torchvision.models import inception
 
 from diffmvr.digests import hash_files
-from diffmvr.metrics.extractors import INCEPTION_NAME, FrameExtractor, present
+from diffmvr.metrics.extractors import INCEPTION_NAME, FrameExtractor
+from diffmvr.metrics.published_networks import load_published
 
 FEATURES = 2048
 SIDE = 299
@@ -88,13 +87,10 @@ def inception_2015(weights: str | Path, device: str = "cpu") -> FrameExtractor:
         WeightsNotPresentError: if the file is absent; the message names the path.
         ValueError: if the file holds another network.
     """
-    path = present(weights, f"FID needs Inception 2015 there: `curl -L -o '{weights}' {URL}`")
-    with torch.device("meta"):
-        network = build_inception_2015()
-    load_checked(network, path)
+    remedy = f"FID needs Inception 2015 there: `curl -L -o '{weights}' {URL}`"
+    network, path = load_published(build_inception_2015, weights, remedy, device)
     # What is left is the pooled vector; in eval mode the dropout before it does nothing.
     network.fc = nn.Identity()
-    network.eval().to(device)
 
     def pooled(frames: Tensor) -> Tensor:
         return network(resized(frames.to(device)))
@@ -109,24 +105,3 @@ def resized(frames: Tensor) -> Tensor:
         images, size=(SIDE, SIDE), mode="bilinear", align_corners=False, antialias=True
     )
     return (images - 128.0) / 128.0
-
-
-def load_checked(network: nn.Module, path: Path) -> None:
-    """Load a state dict from a file that may hold nothing else.
-
-    Args:
-        network: on the meta device, so that no time goes into random weights; on the CPU after.
-        path: the file, read without unpickling code.
-
-    Raises:
-        ValueError: if names or shapes are not the network's; the message names some.
-    """
-    state: Any = torch.load(path, map_location="cpu", weights_only=True)
-    network.to_empty(device="cpu")
-    try:
-        network.load_state_dict(state)
-    except (RuntimeError, TypeError) as error:
-        raise ValueError(
-            f"weights: {path} does not hold {type(network).__name__}: "
-            f"{str(error)[:300]}; give the file of this network"
-        ) from error

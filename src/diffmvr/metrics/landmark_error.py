@@ -4,12 +4,43 @@ Legend: T frames, K landmarks, H × W pixels.
 """
 
 from collections.abc import Sequence
+from dataclasses import astuple, dataclass
+from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from torch import Tensor
+from torchmetrics import Metric
 
 from diffmvr.checks import check_same_shape, check_shape
 from diffmvr.structures import FloatArray, UInt8Array
+
+
+@dataclass(frozen=True)
+class LandmarkTally:
+    """What was found of hidden landmarks in some frames; tallies add up.
+
+    Attributes:
+        total: sum over frames of the mean distance over the distance of the eyes.
+        found: frames in ``total``: those that count and in which the restored face was found.
+        counted: frames that count.
+        unknown: frames with a hole whose clean face was not found.
+    """
+
+    total: float
+    found: int
+    counted: int
+    unknown: int
+
+    def scores(self) -> dict[str, float]:
+        """Return the scores of :func:`landmark_error`."""
+        return {
+            "landmark_error_hole": self.total / self.found if self.found else float("nan"),
+            "landmark_found": self.found / self.counted if self.counted else float("nan"),
+            "landmark_frames": float(self.counted),
+            "landmark_frames_unknown": float(self.unknown),
+        }
 
 
 def landmark_error(
@@ -45,12 +76,22 @@ def landmark_error(
     Raises:
         ValueError: if the shapes do not fit, or a frame is found in part.
     """
+    return tally_landmarks(restored, clean, mask, eyes).scores()
+
+
+def tally_landmarks(
+    restored: FloatArray,
+    clean: FloatArray,
+    mask: UInt8Array,
+    eyes: Sequence[Sequence[int]],
+) -> LandmarkTally:
+    """Count and sum up what :func:`landmark_error` averages; the arguments are the same."""
     check_shape("clean", clean, (None, None, 2))
     check_same_shape("restored", restored, "clean", clean)
     check_shape("mask", mask, (len(clean), None, None))
     known, found = _found("clean", clean), _found("restored", restored)
     with_hole = mask.any(axis=(1, 2))
-    errors, counted, counted_found = [], 0, 0
+    total, counted, counted_found = 0.0, 0, 0
     for t in np.flatnonzero(with_hole & known):
         hidden = _in_hole(clean[t], mask[t])
         if not hidden.any():
@@ -60,13 +101,50 @@ def landmark_error(
             counted_found += 1
             left, right = (clean[t, list(eye)].mean(axis=0) for eye in eyes)
             distance = np.linalg.norm(restored[t, hidden] - clean[t, hidden], axis=1).mean()
-            errors.append(distance / np.linalg.norm(right - left))
-    return {
-        "landmark_error_hole": float(np.mean(errors)) if errors else float("nan"),
-        "landmark_found": counted_found / counted if counted else float("nan"),
-        "landmark_frames": float(counted),
-        "landmark_frames_unknown": float((with_hole & ~known).sum()),
-    }
+            total += float(distance / np.linalg.norm(right - left))
+    return LandmarkTally(total, counted_found, counted, int((with_hole & ~known).sum()))
+
+
+class LandmarkError(Metric):
+    """Landmark error in the hole over all frames seen; see :func:`landmark_error`.
+
+    Args:
+        eyes: the indices of the landmarks whose mean is the centre of one eye, and of the other.
+    """
+
+    full_state_update = False
+    is_differentiable = False
+    higher_is_better = False
+
+    total: Tensor
+    counts: Tensor
+
+    def __init__(self, eyes: Sequence[Sequence[int]], **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.eyes = eyes
+        zero = torch.tensor(0.0, dtype=torch.float64)
+        self.add_state("total", default=zero, dist_reduce_fx="sum")
+        self.add_state("counts", default=torch.zeros(3, dtype=torch.int64), dist_reduce_fx="sum")
+
+    def update(self, preds: FloatArray, target: FloatArray, mask: UInt8Array) -> None:
+        """Add the frames of one clip.
+
+        Args:
+            preds: ``[T, K, 2]`` (x, y) found in the restored frames; NaN where no face was found.
+            target: the same of the clean frames.
+            mask: ``[T, H, W]`` 0/1, 1 = hidden.
+
+        Raises:
+            ValueError: if the shapes do not fit, or a frame is found in part.
+        """
+        total, *counts = astuple(tally_landmarks(preds, target, mask, self.eyes))
+        self.total += total
+        self.counts += torch.tensor(counts, device=self.counts.device)
+
+    def compute(self) -> dict[str, Tensor]:
+        """Return the scores of :func:`landmark_error`, of all frames together."""
+        tally = LandmarkTally(float(self.total), *map(int, self.counts))
+        return {name: self.total.new_tensor(value) for name, value in tally.scores().items()}
 
 
 def _found(name: str, points: FloatArray) -> NDArray[np.bool_]:

@@ -60,13 +60,35 @@ class SetDistance:
 
 
 @dataclass
-class _Sink:
-    """Features under one distance's name, ``[N, D]`` by restorer and clip; the truth's apart."""
+class FeatureSet:
+    """Features under one distance's name, ``[N, D]`` by restorer and clip; the truth's apart.
+
+    Attributes:
+        extractor: name of the network.
+        weight_hash: SHA-256 of its weights.
+        truth: by clip.
+        restored: by restorer and clip.
+    """
 
     extractor: str
     weight_hash: str
     truth: dict[str, Tensor] = field(default_factory=dict)
     restored: dict[str, dict[str, Tensor]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class CollectedFeatures:
+    """What was taken in so far: to be kept, and joined with what others took in.
+
+    Attributes:
+        replicates: how many resamples of the subjects are wanted.
+        subjects: who each clip shows.
+        sets: the features, by the distance's name.
+    """
+
+    replicates: int
+    subjects: Mapping[str, str]
+    sets: Mapping[str, FeatureSet]
 
 
 class SetDistances:
@@ -96,7 +118,7 @@ class SetDistances:
         self._frames, self._videos = tuple(frames.values()), tuple(videos.values())
         self._replicates = replicates
         self._subjects: dict[str, str] = {}
-        self._sinks: dict[str, _Sink] = {}
+        self._sinks: dict[str, FeatureSet] = {}
         for extractor in self._frames:
             self._open(frame_distance_name(extractor.name), extractor)
             if extractor.summarise is not None:
@@ -110,7 +132,7 @@ class SetDistances:
                 f"extractors: {name} is made by two of them, {self._sinks[name].extractor} and "
                 f"{extractor.name}; one table holds one network under a name"
             )
-        self._sinks[name] = _Sink(extractor.name, extractor.weight_hash or "")
+        self._sinks[name] = FeatureSet(extractor.name, extractor.weight_hash or "")
 
     def add(self, restorer: str, restored: UInt8Array, clip: Clip) -> dict[str, float]:
         """Take in a restored clip.
@@ -132,11 +154,7 @@ class SetDistances:
         if clip.frames is None:
             raise ValueError(f"clip: {clip.clip_id!r} has no ground truth (frames is None)")
         check_same_shape("restored", restored, "clip.frames", clip.frames)
-        if self._subjects.setdefault(clip.clip_id, clip.subject_id) != clip.subject_id:
-            raise ValueError(
-                f"clip: {clip.clip_id!r} is of {self._subjects[clip.clip_id]!r} and of "
-                f"{clip.subject_id!r}; give every clip a name of its own"
-            )
+        self._check_subject(clip.clip_id, clip.subject_id)
         scores: dict[str, float] = {}
         for extractor in self._frames:
             name = frame_distance_name(extractor.name)
@@ -152,30 +170,80 @@ class SetDistances:
             distance = frechet_distance_of_features(truth, features) if enough else float("nan")
             scores[f"{name}_video"] = float(distance)
         for video_extractor in self._videos:
-            sink = self._sinks[video_distance_name(video_extractor.name)]
+            sink, name = self._sinks[video_distance_name(video_extractor.name)], clip.clip_id
             if clip.clip_id not in sink.truth:
-                self._keep(sink, None, video_extractor(to_pixel_values(clip.frames)[None]), clip)
-            self._keep(sink, restorer, video_extractor(to_pixel_values(restored)[None]), clip)
+                self._keep(sink, None, video_extractor(to_pixel_values(clip.frames)[None]), name)
+            self._keep(sink, restorer, video_extractor(to_pixel_values(restored)[None]), name)
         return scores
+
+    def _check_subject(self, clip: str, subject: str) -> None:
+        known = self._subjects.setdefault(clip, subject)
+        if known != subject:
+            raise ValueError(
+                f"clip: {clip!r} is of {known!r} and of {subject!r}; give every clip a name of "
+                "its own"
+            )
 
     def _keep_frames(
         self, extractor: FrameExtractor, restorer: str | None, features: Tensor, clip: Clip
     ) -> None:
-        self._keep(self._sinks[frame_distance_name(extractor.name)], restorer, features, clip)
+        self._keep(
+            self._sinks[frame_distance_name(extractor.name)], restorer, features, clip.clip_id
+        )
         if extractor.summarise is not None:
             sink = self._sinks[video_distance_name(extractor.name)]
-            self._keep(sink, restorer, extractor.summarise(features)[None], clip)
+            self._keep(sink, restorer, extractor.summarise(features)[None], clip.clip_id)
 
     @staticmethod
-    def _keep(sink: _Sink, restorer: str | None, features: Tensor, clip: Clip) -> None:
+    def _keep(sink: FeatureSet, restorer: str | None, features: Tensor, clip: str) -> None:
         """Keep a clip's features, the truth's if there is no restorer."""
         if restorer is None:
-            sink.truth[clip.clip_id] = features.cpu()
+            sink.truth[clip] = features.cpu()
             return
         own = sink.restored.setdefault(restorer, {})
-        if clip.clip_id in own:
-            raise ValueError(f"restored: {restorer} has already restored clip {clip.clip_id!r}")
-        own[clip.clip_id] = features.cpu()
+        if clip in own:
+            raise ValueError(f"restored: {restorer} has already restored clip {clip!r}")
+        own[clip] = features.cpu()
+
+    def collected(self) -> CollectedFeatures:
+        """Return what was taken in; nothing is copied."""
+        return CollectedFeatures(self._replicates, self._subjects, self._sinks)
+
+    @classmethod
+    def joined(cls, parts: Sequence[CollectedFeatures]) -> "SetDistances":
+        """Return what would be there if one had taken in the clips of all parts; no network.
+
+        Args:
+            parts: of different clips.
+
+        Raises:
+            ValueError: if parts measure with other networks or resamples, a clip's name belongs to
+                two subjects, or two parts have the same clip of a restorer.
+        """
+        whole = cls(replicates=parts[0].replicates)
+        for part in parts:
+            if part.replicates != whole._replicates:
+                raise ValueError(
+                    f"replicates: the parts have {whole._replicates} and {part.replicates}; score "
+                    "them with the same settings"
+                )
+            for clip, subject in part.subjects.items():
+                whole._check_subject(clip, subject)
+            for name, own in part.sets.items():
+                network = own.extractor, own.weight_hash
+                sink = whole._sinks.setdefault(name, FeatureSet(*network))
+                if (sink.extractor, sink.weight_hash) != network:
+                    raise ValueError(
+                        f"{name}: the parts were measured with {sink.extractor} "
+                        f"({sink.weight_hash[:12]}) and {own.extractor} "
+                        f"({own.weight_hash[:12]}); score them with one network"
+                    )
+                for clip, features in own.truth.items():
+                    cls._keep(sink, None, features, clip)
+                for restorer, by_clip in own.restored.items():
+                    for clip, features in by_clip.items():
+                        cls._keep(sink, restorer, features, clip)
+        return whole
 
     def compute(self) -> list[SetDistance]:
         """Return every distance of every restorer, in the order in which they came."""

@@ -8,7 +8,7 @@ import numpy as np
 from scipy.ndimage import maximum_filter1d, uniform_filter1d
 
 from diffmvr.checks import check_shape
-from diffmvr.preprocessing.crop import CropTransform
+from diffmvr.preprocessing.crop import CropTransform, square_region
 from diffmvr.structures import FloatArray, UInt8Array
 
 MASK_SQUARE = 2.0
@@ -90,7 +90,5 @@ def _square_crop(box: FloatArray, like: CropTransform) -> CropTransform:
     corner = (box[:2] + box[2:]) / 2 - side / 2
     height, width = like.frame_size
     slack = np.array([width, height]) - side
-    x, y = np.clip(corner, np.minimum(slack / 2, 0) - 0.5, np.maximum(slack / 2, slack) - 0.5)
-    zoom = like.size / side
-    matrix = np.array([[zoom, 0, -x * zoom - 0.5], [0, zoom, -y * zoom - 0.5]])
-    return CropTransform(matrix, like.size, like.frame_size)
+    corner = corner.clip(np.minimum(slack / 2, 0) - 0.5, np.maximum(slack / 2, slack) - 0.5)
+    return square_region(corner + side / 2, side, like.size, like.frame_size)

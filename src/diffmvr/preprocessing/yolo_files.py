@@ -19,8 +19,8 @@ from torch import nn
 
 from diffmvr.checks import check_number, check_one_of
 from diffmvr.preprocessing.yolo_runtime import import_ultralytics
+from diffmvr.structures import DETECTION_TASKS
 
-TASKS = ("face", "occluder", "occluder_seg")
 STRIDE = 32
 """The network halves an image five times; its input is a multiple of this."""
 
@@ -44,7 +44,7 @@ class DetectorConfig:
     segmentation: bool
 
     def __post_init__(self) -> None:
-        check_one_of("task", self.task, TASKS)
+        check_one_of("task", self.task, DETECTION_TASKS)
         check_number("image_size", self.image_size, STRIDE, 4096)
         if self.image_size % STRIDE:
             raise ValueError(

@@ -185,7 +185,7 @@ class Study:
         self, a: pl.DataFrame, b: pl.DataFrame, column: Column
     ) -> tuple[Comparison, float] | None:
         metric = column.metric
-        both = _paired(a, b, metric)
+        both = paired_clips(a, b, metric)
         if both["subject_id"].n_unique() < 2:
             return None
         scores, base = both[metric].to_numpy(), both["other"].to_numpy()
@@ -218,7 +218,7 @@ class Study:
     def _plain_difference(self, a: pl.DataFrame, b: pl.DataFrame, metric: str) -> float | None:
         if metric in self.distances:
             return float(a["value"].to_numpy().mean() - b["value"].to_numpy().mean())
-        both = _paired(a, b, metric)
+        both = paired_clips(a, b, metric)
         if both.is_empty():
             return None
         return float((both[metric] - both["other"]).to_numpy().mean())
@@ -229,8 +229,8 @@ def _per_clip(rows: pl.DataFrame, metric: str) -> pl.DataFrame:
     return rows.group_by("clip_id", "subject_id").agg(pl.col(metric).mean()).sort("clip_id")
 
 
-def _paired(a: pl.DataFrame, b: pl.DataFrame, metric: str) -> pl.DataFrame:
-    """Return clip by clip what both have: ``metric`` of a, ``other`` of b."""
+def paired_clips(a: pl.DataFrame, b: pl.DataFrame, metric: str) -> pl.DataFrame:
+    """Return clip by clip what both have, seeds averaged: ``metric`` of a, ``other`` of b."""
     if metric not in a.columns or metric not in b.columns:
         return a.clear()
     other = _per_clip(b, metric).select("clip_id", other=metric)

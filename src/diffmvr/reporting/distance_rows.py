@@ -11,7 +11,7 @@ from typing import Any
 
 import polars as pl
 
-from diffmvr.clip_store.layout import write_at_once
+from diffmvr.reporting.table_file import TableFile
 
 DISTANCES_FILE = "distances.parquet"
 DISTANCE_COLUMNS: dict[str, Any] = {
@@ -86,27 +86,14 @@ def check_one_extractor(frame: pl.DataFrame) -> pl.DataFrame:
     return frame
 
 
-def save_distances(frame: pl.DataFrame, folder: Path) -> Path:
-    """Write ``distances.parquet`` into a run's folder, whole or not at all.
+_FILE = TableFile(DISTANCES_FILE, check_distances, "score with distances first")
 
-    Raises:
-        ValueError: as :func:`check_distances`; nothing is written then.
-    """
-    frame = check_distances(frame)
-    folder.mkdir(parents=True, exist_ok=True)
-    target = folder / DISTANCES_FILE
-    write_at_once(target, frame.write_parquet)
-    return target
+
+def save_distances(frame: pl.DataFrame, folder: Path) -> Path:
+    """Write ``distances.parquet`` into a run's folder; see :meth:`TableFile.save`."""
+    return _FILE.save(frame, folder)
 
 
 def load_distances(folder: Path) -> pl.DataFrame:
-    """Read the distances of a run's folder.
-
-    Raises:
-        FileNotFoundError: if it holds none.
-        ValueError: as :func:`check_distances`.
-    """
-    path = folder / DISTANCES_FILE
-    if not path.is_file():
-        raise FileNotFoundError(f"no {DISTANCES_FILE} in {folder}; score with distances first")
-    return check_distances(pl.read_parquet(path))
+    """Read the distances of a run's folder; see :meth:`TableFile.load`."""
+    return _FILE.load(folder)

@@ -10,7 +10,7 @@ from typing import Any
 
 import polars as pl
 
-from diffmvr.clip_store.layout import write_at_once
+from diffmvr.reporting.table_file import TableFile
 
 FRAMES_FILE = "frames.parquet"
 FRAME_COLUMNS: dict[str, Any] = {
@@ -50,23 +50,14 @@ def check_frames(frame: pl.DataFrame) -> pl.DataFrame:
     return frame
 
 
+_FILE = TableFile(FRAMES_FILE, check_frames, "evaluate with frames=true")
+
+
 def save_frames(frame: pl.DataFrame, folder: Path) -> Path:
-    """Write ``frames.parquet`` into a run's folder, whole or not at all."""
-    check_frames(frame)
-    folder.mkdir(parents=True, exist_ok=True)
-    target = folder / FRAMES_FILE
-    write_at_once(target, frame.write_parquet)
-    return target
+    """Write ``frames.parquet`` into a run's folder; see :meth:`TableFile.save`."""
+    return _FILE.save(frame, folder)
 
 
 def load_frames(folder: Path) -> pl.DataFrame:
-    """Read ``frames.parquet`` of a run's folder.
-
-    Raises:
-        FileNotFoundError: if it holds none.
-        ValueError: as :func:`check_frames`.
-    """
-    path = folder / FRAMES_FILE
-    if not path.is_file():
-        raise FileNotFoundError(f"no {FRAMES_FILE} in {folder}; evaluate with frames=true")
-    return check_frames(pl.read_parquet(path))
+    """Read ``frames.parquet`` of a run's folder; see :meth:`TableFile.load`."""
+    return _FILE.load(folder)

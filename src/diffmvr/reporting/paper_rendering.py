@@ -7,17 +7,28 @@ interval of the difference in the score's own unit; ≈ stands for a difference 
 
 import csv
 import io
+import textwrap
 from collections.abc import Sequence
 
 from rich.console import Console
 from rich.table import Table as RichTable
 
-from diffmvr.reporting.paper_tables import MASK_HEADINGS, GapCell, Line, PaperCell, PaperTable
+from diffmvr.reporting.paper_layout import MASK_HEADINGS, GapCell, Line, PaperCell, PaperTable
 from diffmvr.reporting.paper_values import PaperValue
-from diffmvr.reporting.rendering import DOWN, NOTHING, TIE, UP, escape_latex, markdown_line
+from diffmvr.reporting.rendering import (
+    DOWN,
+    NOTHING,
+    TIE,
+    UP,
+    escape_latex,
+    first_that_fits,
+    markdown_line,
+)
 from diffmvr.reporting.tables import Column
 
 COUNTS = "Clips (subjects)"
+LABEL_WIDTH, HEADER_WIDTH = 24, 12
+"""Of the lines that labels and headers are broken into on a narrow console, in characters."""
 
 
 def paper_markdown(table: PaperTable) -> str:
@@ -98,20 +109,46 @@ def table_records(table: PaperTable) -> list[list[object]]:
 
 
 def print_paper_table(table: PaperTable, console: Console | None = None) -> None:
-    """Show the table on the console, one block below the other."""
+    """Show the table on the console, one block below the other, reasons for missing rows below.
+
+    On a console that is too narrow intervals, changes and the paper's values are left out, then
+    columns from the right.
+    """
     shown = console or Console()
     width = len(table.columns)
     for index, mask in enumerate(table.masks):
-        block = RichTable(title=f"{_title(table)}: {_heading(mask)}", title_justify="left")
-        for header in ["", *map(_header, table.columns), COUNTS]:
-            block.add_column(header, justify="left" if not header else "right")
-        for line in table.lines:
-            label, *cells, counts = _texts(table, line)
-            style = "bold" if line.label == table.reference else None
-            part = cells[index * width : (index + 1) * width]
-            block.add_row(label, *part, counts, style=style)
-        shown.print(block)
-    shown.print(" ".join(_caption(table)))
+        blocks = [_console_block(table, index, mask, width, whole=True)]
+        blocks += [
+            _console_block(table, index, mask, count, whole=False) for count in range(width, 0, -1)
+        ]
+        shown.print(first_that_fits(blocks, shown))
+    shown.print(" ".join(_caption(table)), markup=False)
+    for line in table.lines:
+        if line.note:
+            shown.print(f"{line.label}: {line.note}", markup=False)
+
+
+def _console_block(
+    table: PaperTable, index: int, mask: str, columns: int, whole: bool
+) -> RichTable:
+    """Build the console's table of the first ``columns`` scores of one kind of masks."""
+    block = RichTable(title=f"{_title(table)}: {_heading(mask)}", title_justify="left")
+    width = len(table.columns)
+    first = index * width
+    for header in ["", *map(_header, table.columns[:columns]), COUNTS]:
+        text = header if whole else textwrap.fill(header, HEADER_WIDTH)
+        block.add_column(text, justify="right" if header else "left", no_wrap=True)
+    for line in table.lines:
+        label = line.label if whole else textwrap.fill(line.label, LABEL_WIDTH)
+        cells = line.cells[first : first + columns] or (PaperCell(),) * columns
+        pairs = zip(cells, table.columns, strict=False)
+        texts = [cell_text(*pair) if whole else _value_text(*pair) for pair in pairs]
+        # Beside numbers, a sentence would squeeze every other column.
+        counts = NOTHING if line.note else _counts(line)
+        counts = counts if whole else textwrap.fill(counts, HEADER_WIDTH)
+        style = "bold" if line.label == table.reference else None
+        block.add_row(label, *texts, counts, style=style)
+    return block
 
 
 def cell_text(cell: PaperCell | GapCell, column: Column) -> str:
@@ -120,12 +157,28 @@ def cell_text(cell: PaperCell | GapCell, column: Column) -> str:
     return own if cell.paper is None else f"{own} (paper {_paper_text(cell.paper)})"
 
 
-def _score_text(cell: PaperCell, column: Column) -> str:
+def _value_text(cell: PaperCell | GapCell, column: Column) -> str:
+    """Return the number of a place and whether it is higher, lower or a tie, no more."""
+    if isinstance(cell, GapCell):
+        return _gap_text(cell)
+    text = _mean_text(cell, column)
+    if cell.difference is None:
+        return text
+    found = cell.difference.comparison
+    return f"{text} {_sign(found.verdict == 'tie', found.mean_difference)}"
+
+
+def _mean_text(cell: PaperCell, column: Column) -> str:
     if cell.mean is None:
         return NOTHING
     text = f"{cell.mean.value:.{column.digits}f}"
     if cell.mean.spread is not None:
         text += f" ±{cell.mean.spread:.{column.digits}f}"
+    return text
+
+
+def _score_text(cell: PaperCell, column: Column) -> str:
+    text = _mean_text(cell, column)
     if cell.difference is None:
         return text
     found = cell.difference.comparison
@@ -162,12 +215,14 @@ def _texts(table: PaperTable, line: Line) -> list[str]:
     if not line.cells:
         return [line.label, line.note, *[NOTHING] * len(places)]
     cells = [cell_text(cell, column) for cell, column in zip(line.cells, places, strict=True)]
-    if line.note:
-        return [line.label, *cells, line.note]
-    if not line.restorer:
-        return [line.label, *cells, ""]
+    return [line.label, *cells, line.note or _counts(line)]
+
+
+def _counts(line: Line) -> str:
+    """Return what is behind the numbers of a row; a gap is between two rows and says nothing."""
     clips, subjects, seeds = line.counts
-    return [line.label, *cells, f"{clips} ({subjects})" + (f" × {seeds} seeds" * (seeds > 1))]
+    several = f" × {seeds} seeds" if seeds > 1 else ""
+    return f"{clips} ({subjects}){several}" if line.restorer else ""
 
 
 def _caption(table: PaperTable) -> list[str]:

@@ -5,16 +5,22 @@ DiffMVR in Tables 1, 2 and 3, the baseline in Table 4) and *Gap* rows, all recom
 values (decisions 19).
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 
 from diffmvr.checks import check_one_of
-from diffmvr.reporting.differences import Difference, Entry, Mean, Study
+from diffmvr.reporting.differences import Entry, Study
 from diffmvr.reporting.distance_columns import distance_header
+from diffmvr.reporting.paper_layout import (
+    GapCell,
+    Line,
+    PaperCell,
+    PaperRow,
+    PaperTable,
+    TableSpec,
+)
 from diffmvr.reporting.paper_values import GAP, GAP_BETWEEN_MASKS, PaperValue, gap, paper_value
 from diffmvr.reporting.tables import DEFAULT_COLUMNS, FACE_COLUMNS, Column
 
-MASK_HEADINGS = {"segmentation": "Segmented masks", "bbox": "Bounding boxes"}
 NOT_EVALUATED = "not evaluated"
 # The first that was measured stands in the table, under its own name.
 FRAME_DISTANCES = ("fid", "fd_clip_tiny")
@@ -24,117 +30,6 @@ VIDEO_DISTANCES = ("fvd", "vfid", "fvd_clip_tiny")
 TC = Column("tc", "TC", False, 4)
 # What the paper does not report: the restored pixels alone, motion against the true one.
 HOLE = (*(c for c in DEFAULT_COLUMNS if c.metric not in ("psnr", "ssim")), *FACE_COLUMNS)
-
-
-@dataclass(frozen=True)
-class PaperRow:
-    """Who stands in a row.
-
-    Attributes:
-        restorer: its name in the score rows.
-        label: its name in the table, as in the paper where the paper has it.
-        required: shown even if it was never scored, with the reason.
-    """
-
-    restorer: str
-    label: str
-    required: bool = True
-
-
-@dataclass(frozen=True)
-class TableSpec:
-    """What one of the paper's tables compares.
-
-    Attributes:
-        number: 1 to 4.
-        title: what it shows.
-        rows: who competes, from top to bottom.
-        reference: restorer that the others are related to.
-        gap: winner and second of the *Gap* row; the second may be ``None``: whoever of the rows
-            that ``rivals`` names comes second most often.  ``None`` for no such row.
-        rivals: restorers that may be the second.
-        between_masks: restorer of the *Gap between masks* row; ``None`` for no such row.
-    """
-
-    number: int
-    title: str
-    rows: tuple[PaperRow, ...]
-    reference: str
-    gap: tuple[str, str | None] | None = None
-    rivals: tuple[str, ...] = ()
-    between_masks: str | None = None
-
-
-@dataclass(frozen=True)
-class PaperCell:
-    """One number of a table.
-
-    Attributes:
-        mean: the score; ``None`` if there is nothing to score.
-        difference: to the reference.
-        paper: what the paper prints in this place.
-    """
-
-    mean: Mean | None = None
-    difference: Difference | None = None
-    paper: PaperValue | None = None
-
-
-@dataclass(frozen=True)
-class GapCell:
-    """By how many percent one is better than another.
-
-    Attributes:
-        percent: negative if it is worse; ``None`` if undefined.
-        tie: whether the interval of the difference covers 0.
-        paper: what the paper prints in this place.
-    """
-
-    percent: float | None = None
-    tie: bool = False
-    paper: PaperValue | None = None
-
-
-@dataclass(frozen=True)
-class Line:
-    """One row of a finished table, cells of all blocks side by side.
-
-    Attributes:
-        label: who.
-        restorer: its name in the score rows; empty for a gap.
-        cells: one per column of every block; empty if it could not run.
-        counts: clips, subjects and seeds behind the numbers.
-        note: why there are no numbers.
-    """
-
-    label: str
-    restorer: str
-    cells: tuple[PaperCell | GapCell, ...]
-    counts: tuple[int, int, int] = (0, 0, 0)
-    note: str = ""
-
-
-@dataclass(frozen=True)
-class PaperTable:
-    """A finished table.
-
-    Attributes:
-        number: 1 to 4.
-        title: what it shows.
-        columns: of every block.
-        masks: the blocks.
-        lines: the rows.
-        reference: label of the row that ▲ and ▼ relate to.
-        notes: what a reader must know about the numbers.
-    """
-
-    number: int
-    title: str
-    columns: tuple[Column, ...]
-    masks: tuple[str, ...]
-    lines: tuple[Line, ...]
-    reference: str
-    notes: tuple[str, ...]
 
 
 def table_columns(study: Study, number: int) -> tuple[Column, ...]:
@@ -355,8 +250,3 @@ def _notes(study: Study, spec: TableSpec, columns: Sequence[Column]) -> list[str
     if spec.number == 1:
         notes.append("All clips are of one length, so SSIM and TC are those of Table 2.")
     return notes
-
-
-def spec_rows(labels: Mapping[str, str], required: Sequence[str] = ()) -> tuple[PaperRow, ...]:
-    """Return rows from ``{restorer: label}``; only those in ``required`` are always shown."""
-    return tuple(PaperRow(name, label, name in required) for name, label in labels.items())

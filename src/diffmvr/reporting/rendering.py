@@ -85,17 +85,23 @@ def print_table(
     On a console that is too narrow the intervals are left out, then columns from the right.
     """
     console = console or Console()
-    unlimited = console.options.update(width=10_000)
-    shown = _console_table(table, change, len(table.columns))
-    for count in range(len(table.columns), 0, -1):
-        if console.measure(shown, options=unlimited).maximum <= console.width:
-            break
-        shown = _console_table(table, "verdict", count)
-    console.print(shown)
+    width = len(table.columns)
+    shown = [_console_table(table, change, width)]
+    shown += [_console_table(table, "verdict", count) for count in range(width, 0, -1)]
+    console.print(first_that_fits(shown, console))
     console.print(caption(table, change), markup=False)
     for row in table.rows:
         if row.note:
             console.print(f"{row.restorer}: {row.note}", markup=False)
+
+
+def first_that_fits(tables: Sequence[RichTable], console: Console) -> RichTable:
+    """Return the first of several tables that the console is wide enough for, else the last."""
+    unlimited = console.options.update(width=10_000)
+    for table in tables:
+        if console.measure(table, options=unlimited).maximum <= console.width:
+            return table
+    return tables[-1]
 
 
 def _console_table(table: Table, change: Change, columns: int) -> RichTable:

@@ -5,12 +5,12 @@ Rows are a polars frame with the columns of ``KEY_COLUMNS`` first and one float 
 after them; null means "nothing to score".
 """
 
-import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import polars as pl
 
+from diffmvr.clip_store.layout import write_at_once
 from diffmvr.structures import Clip
 
 KEY_COLUMNS: dict[str, type[pl.DataType]] = {
@@ -105,17 +105,8 @@ def save_rows(frame: pl.DataFrame, path: Path) -> tuple[Path, Path]:
     frame = check_rows(frame)
     path.parent.mkdir(parents=True, exist_ok=True)
     parquet, csv = Path(f"{path}.parquet"), Path(f"{path}.csv")
-    for target in (parquet, csv):
-        # Write beside and rename, so that a killed run leaves the old file or the new one.
-        beside = target.with_name(f".{target.name}.{os.getpid()}")
-        try:
-            if target is parquet:
-                frame.write_parquet(beside)
-            else:
-                frame.write_csv(beside)
-            beside.replace(target)
-        finally:
-            beside.unlink(missing_ok=True)
+    write_at_once(parquet, frame.write_parquet)
+    write_at_once(csv, frame.write_csv)
     return parquet, csv
 
 

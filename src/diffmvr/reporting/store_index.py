@@ -68,13 +68,14 @@ def index_page(store: ClipStore) -> str:
     kept = store.manifest.filter(pl.col("frame").is_not_null())
     by_share = kept.group_by("clip").agg(pl.col("occluded_share").mean())
     clips = by_share.sort("occluded_share", "clip", descending=[True, False])["clip"].to_list()
-    counts = {
-        "recordings": store.manifest["recording"].n_unique(),
-        "subjects": store.manifest["subject"].n_unique(),
-        "clips": len(clips),
-        "frames": len(kept),
-        "frames skipped": len(store.manifest) - len(kept),
-    }
+    skipped = len(store.manifest) - len(kept)
+    counts = (
+        _counted(store.manifest["recording"].n_unique(), "recording"),
+        _counted(store.manifest["subject"].n_unique(), "subject"),
+        _counted(len(clips), "clip"),
+        _counted(len(kept), "frame"),
+        f"{_counted(skipped, 'frame')} skipped",
+    )
     head = "".join(f'<th scope="col"><button>{name}</button></th>' for name in COLUMNS)
     body = "\n".join(_clip_row(store, clip) for clip in clips)
     name = html.escape(store.root.resolve().name)
@@ -90,7 +91,7 @@ def index_page(store: ClipStore) -> str:
 </head>
 <body>
 <h1>Clip store {name}</h1>
-<p>{", ".join(f"{count} {what}" for what, count in counts.items())}; pictures of
+<p>{", ".join(counts)}; pictures of
 {store.info.size} × {store.info.size} pixels. A frame is clear if at most
 {store.info.clear_threshold:.1%} of the face box is hidden. Click a heading to sort.</p>
 <table id="clips" class="sortable">
@@ -165,6 +166,11 @@ def _clip_row(store: ClipStore, clip: str) -> str:
         *(_cell(*_sources(rows[name])) for name in ("axis_source", "box_source", "mask_source")),
     ]
     return f"<tr>{''.join(cells)}</tr>"
+
+
+def _counted(count: int, what: str) -> str:
+    """Return ``1 clip``, ``2 clips``."""
+    return f"{count} {what}" if count == 1 else f"{count} {what}s"
 
 
 def _cell(content: str, key: str | float) -> str:

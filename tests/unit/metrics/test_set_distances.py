@@ -161,3 +161,16 @@ def test_bad_clips_are_refused() -> None:
         distances.add("b", clip.frames, replace(clip, subject_id="someone"))
     with pytest.raises(ValueError, match=r"has no ground truth"):
         distances.add("b", clip.observed, replace(clip, frames=None))
+
+
+def test_clips_taken_in_apart_are_the_whole() -> None:
+    parts = []
+    for clips in (CLIPS[:2], CLIPS[2:]):
+        distances = SetDistances({"q": quarters()}, {"w": whole()}, replicates=8)
+        for clip in clips:
+            distances.add("darker", darker(clip), clip)
+            distances.add("truth", clip.frames.copy(), clip)
+        parts.append(distances.collected())
+    assert SetDistances.joined(parts).compute() == collected(CLIPS)
+    with pytest.raises(ValueError, match=f"darker has already restored clip '{CLIPS[2].clip_id}'"):
+        SetDistances.joined([*parts, parts[1]])

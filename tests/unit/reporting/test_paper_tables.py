@@ -4,11 +4,13 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+from rich.console import Console
 from tests.helpers.study import EXPERIMENTS, SCORES, SUBJECTS, score, write_run, write_study
 
 from diffmvr.metrics.bootstrap import paired_bootstrap, paired_replicates
 from diffmvr.reporting.claims import paper_claims
 from diffmvr.reporting.differences import Comparer, Entry, Study
+from diffmvr.reporting.paper_layout import GapCell, PaperCell, TableSpec, spec_rows
 from diffmvr.reporting.paper_rendering import (
     CSV_COLUMNS,
     paper_csv,
@@ -17,16 +19,7 @@ from diffmvr.reporting.paper_rendering import (
     print_paper_table,
     table_records,
 )
-from diffmvr.reporting.paper_tables import (
-    SSIM,
-    GapCell,
-    PaperCell,
-    TableSpec,
-    hole_columns,
-    paper_table,
-    spec_rows,
-    table_columns,
-)
+from diffmvr.reporting.paper_tables import SSIM, hole_columns, paper_table, table_columns
 from diffmvr.reporting.run_collection import collect, find_runs
 from diffmvr.reporting.tables import Column
 from diffmvr.reporting.verdicts import Claim, try_claim, verdicts_csv, verdicts_markdown
@@ -183,6 +176,23 @@ def test_markdown_and_latex_and_csv(study: Study, capsys: pytest.CaptureFixture[
 
     print_paper_table(table)
     assert "Bounding boxes" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("width", "scores"), [(240, 3), (90, 3), (70, 2), (52, 1)])
+def test_a_narrow_console_shows_fewer_columns_and_whole_names(
+    study: Study, width: int, scores: int
+) -> None:
+    table = paper_table(study, SPEC, table_columns(study, 1))
+    console = Console(width=width, record=True, file=io.StringIO())
+    print_paper_table(table, console)
+    text = console.export_text()
+    assert all(len(line) <= width for line in text.splitlines())
+    for label in ("DiffMVR", "LaMa", "Telea", "Gap between Masks"):
+        assert text.count(f"│ {label} ") == 2, "once for each kind of masks"
+    telea = next(line for line in text.splitlines() if line.startswith("│ Telea "))
+    assert telea.count("│") - 3 == scores
+    assert ("[-0.050, -0.050]" in telea, "▼" in telea or scores == 1) == (width == 240, True)
+    assert "weights not present" in text.split("PVI: not evaluated")[0].split("LaMa: ")[1]
 
 
 def test_ties_are_shown_as_ties(tmp_path: Path) -> None:

@@ -77,6 +77,20 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> ClipStore:
     return ClipStore(root)
 
 
+def test_what_there_is_is_counted(store: ClipStore, tmp_path: Path) -> None:
+    expected = "4 recordings, 2 subjects, 3 clips, 30 frames, 6 frames skipped; pictures of"
+    assert expected in " ".join(index_page(store).split())
+    writer = ClipStoreWriter(tmp_path / "one", store_info())
+    with writer.recording("a") as out:
+        add_noise(out, "a", 1)
+        out.add_frame(
+            None, None, None, {"subject": "anna", "skip_reason": "no face", "source_frame": 1}
+        )
+    writer.finish()
+    page = " ".join(index_page(ClipStore(tmp_path / "one")).split())
+    assert "<p>1 recording, 1 subject, 1 clip, 1 frame, 1 frame skipped; pictures of" in page
+
+
 def test_the_page_loads_nothing(store: ClipStore) -> None:
     text = index_page(store)
     for _, attributes in Page(text).seen:
