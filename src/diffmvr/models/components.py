@@ -1,26 +1,34 @@
-"""One code path from a folder to the parts of DiffMVR: shipped weights, SD-1.5, or a hub id.
+"""One code path to the parts of DiffMVR: a folder, one file of Stable Diffusion, or a hub id.
 
 A folder is laid out as Stable Diffusion's: ``vae/ unet/ scheduler/``, and for a guided model also
 ``image_encoder/ projector/`` and optionally ``image_encoder_2/``.  A fine-tuned model may leave the
 frozen parts to its base, which ``base.json`` then names: ``{"base": "../tiny-base"}``.
 """
 
-import json
-import logging
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import diffusers
-from diffusers import DDIMScheduler, SchedulerMixin
+import torch
+from diffusers import DDIMScheduler, SchedulerMixin, UNet2DConditionModel
+from torch.utils.checkpoint import checkpoint
 
+from diffmvr.checks import WeightsNotPresentError
+from diffmvr.models.base_checkpoint import part_folder, resolve_base
 from diffmvr.models.guide_encoder import GuideEncoder
 from diffmvr.models.guide_settings import GuideSettings
 from diffmvr.models.projector import GuideProjector
-from diffmvr.models.unet import build_unet, load_unet
+from diffmvr.models.stable_diffusion import (
+    SCHEDULER_CONFIG,
+    UNET_CONFIG,
+    VAE_CONFIG,
+    read_single_file,
+)
+from diffmvr.models.state_dicts import assign_state, load_pretrained
+from diffmvr.models.unet import build_unet, fit_unet, load_unet
 from diffmvr.models.vae import Autoencoder
-
-log = logging.getLogger(__name__)
 
 
 @dataclass
@@ -50,34 +58,68 @@ def load_components(
     guide: GuideSettings | None = None,
     image_encoder: tuple[str, str | None] | str | Path | None = None,
     guide_dropout: float | None = None,
+    configs: str | Path | None = None,
+    schedule: Mapping[str, Any] | None = None,
+    gradient_checkpointing: bool = False,
 ) -> Components:
     """Load a base and fit it to the guide settings.
 
     Args:
-        base: a local folder, or a hub id such as ``stable-diffusion-v1-5/stable-diffusion-v1-5``.
+        base: a local folder, one ``.safetensors`` file in the original layout of Stable Diffusion,
+            or a hub id such as ``stable-diffusion-v1-5/stable-diffusion-v1-5``.
         guide: what is wanted; None takes what the folder was saved with.
-        image_encoder: for a base without ``image_encoder/``: (OpenCLIP architecture, weights file),
-            or a folder that holds a saved tower.
+        image_encoder: for a base without ``image_encoder/``: (OpenCLIP architecture, weights), see
+            ``GuideEncoder.from_open_clip``, or a folder that holds a saved tower.
         guide_dropout: training probability of replacing a guide by its null embedding; None keeps
             the saved one.
+        configs: for a single file of another architecture than Stable Diffusion 1.5: a folder in
+            diffusers layout of the same model, of which only the settings are read.
+        schedule: settings of the noise schedule that replace the base's, by diffusers' names.
+        gradient_checkpointing: compute activations twice instead of keeping them: less memory in
+            training, the same result.
 
     Raises:
-        FileNotFoundError: if the folder or one of its parts is missing.
+        FileNotFoundError: if the base or one of its parts is missing.
         ValueError: if the parts do not fit each other.
     """
-    folder = resolve_folder(base)
-    vae = load_vae(part_folder(folder, "vae"))
-    unet = load_unet(folder / "unet", guide)
+    place = resolve_base(base)
+    if place.is_file():
+        vae, unet, scheduler = _open_single_file(place, guide, configs)
+    else:
+        vae = load_vae(part_folder(place, "vae"))
+        unet = load_unet(place / "unet", guide)
+        scheduler = load_scheduler(part_folder(place, "scheduler"))
+    if schedule:
+        scheduler = DDIMScheduler.from_config(scheduler.config, **schedule)
     if unet.config.out_channels != vae.config.latent_channels:
         raise ValueError(
-            f"{folder}: latent channels: the U-Net has {unet.config.out_channels}, the autoencoder "
+            f"{place}: latent channels: the U-Net has {unet.config.out_channels}, the autoencoder "
             f"has {vae.config.latent_channels}; take both from one model"
         )
     guide = guide or GuideSettings(**unet.config.guide)
-    encoders = _load_image_encoders(folder, image_encoder, len(guide.kinds))
-    projector = _load_projector(folder / "projector", guide, encoders[0], unet, guide_dropout)
-    scheduler = load_scheduler(part_folder(folder, "scheduler"))
-    return Components(vae, unet, scheduler, encoders, projector, guide)
+    encoders = _load_image_encoders(place, image_encoder, len(guide.kinds))
+    projector = _load_projector(place / "projector", guide, encoders[0], unet, guide_dropout)
+    components = Components(vae, unet, scheduler, encoders, projector, guide)
+    recompute_activations(components, gradient_checkpointing)
+    return components
+
+
+def recompute_activations(components: Components, recompute: bool) -> None:
+    """Let the backward pass compute activations again, or keep them."""
+    parts = [components.unet]
+    # Of use to a loss on decoded frames; not every autoencoder can.
+    if components.vae._supports_gradient_checkpointing:
+        parts.append(components.vae)
+    for part in parts:
+        if recompute:
+            part.enable_gradient_checkpointing(_compute_twice)
+        else:
+            part.disable_gradient_checkpointing()
+
+
+def _compute_twice(module: Any, *inputs: Any) -> Any:
+    """Compute a block again in the backward pass; nothing in it draws random numbers."""
+    return checkpoint(module.__call__, *inputs, use_reentrant=False, preserve_rng_state=False)
 
 
 def build_components(
@@ -106,61 +148,52 @@ def build_components(
     return Components(autoencoder, built, scheduler, encoders, projector, guide)
 
 
-def part_folder(folder: Path, part: str) -> Path:
-    """Return the folder of a part, in the model's folder or in that of its base."""
-    reference = folder / "base.json"
-    if (folder / part).is_dir() or not reference.is_file():
-        return folder / part
-    return (folder / json.loads(reference.read_text())["base"] / part).resolve()
-
-
-def resolve_folder(base: str | Path) -> Path:
-    """Return the local folder of a base, downloading a hub id once.
-
-    Raises:
-        FileNotFoundError: if a local path does not exist.
-    """
-    path = Path(base)
-    if path.is_dir():
-        return path
-    looks_local = str(base).count("/") != 1 or str(base).startswith((".", "~", "/"))
-    if looks_local:
-        raise FileNotFoundError(
-            f"no model folder at {path}; give a folder with unet/, vae/ and scheduler/, or a hub id"
-        )
-    log.info("fetching %s from the hub", base)
-    from huggingface_hub import snapshot_download
-
-    patterns = ["*.json", "unet/*.safetensors", "vae/*.safetensors"]
-    try:
-        return Path(snapshot_download(str(base), allow_patterns=patterns))
-    except (OSError, ValueError) as error:
-        raise FileNotFoundError(
-            f"no model folder at {path}, and the hub gives no {str(base)!r}; give a folder with "
-            "unet/, vae/ and scheduler/, or check the id and the network"
-        ) from error
-
-
 def load_vae(folder: Path) -> Any:
     """Load any diffusers autoencoder (its class is named in its ``config.json``).
 
     Raises:
         FileNotFoundError: if the folder holds none.
-        ValueError: if the named class is not an image autoencoder of diffusers.
+        ValueError: if the named class is not an image autoencoder of diffusers, or the weights are
+            not its own.
     """
     if not (folder / "config.json").is_file():
         raise FileNotFoundError(
             f"no autoencoder in {folder}: config.json is missing; give a model folder with "
             "unet/, vae/ and scheduler/"
         )
-    name = diffusers.AutoencoderKL.load_config(folder).get("_class_name", "AutoencoderKL")
+    config = diffusers.AutoencoderKL.load_config(folder)
+    vae: Autoencoder = load_pretrained(_vae_class(config, folder), folder)
+    return vae.requires_grad_(False).eval()
+
+
+def _vae_class(config: Mapping[str, Any], source: object) -> Any:
+    name = config.get("_class_name", "AutoencoderKL")
     vae_class = getattr(diffusers, name, None) if name.startswith("Autoencoder") else None
     if vae_class is None:
-        raise ValueError(f"{folder}: diffusers has no autoencoder class {name!r}")
-    vae: Autoencoder = vae_class.from_pretrained(
-        folder, use_safetensors=True, low_cpu_mem_usage=False
+        raise ValueError(f"{source}: diffusers has no autoencoder class {name!r}")
+    return vae_class
+
+
+def _open_single_file(
+    path: Path, guide: GuideSettings | None, configs: str | Path | None
+) -> tuple[Any, Any, SchedulerMixin]:
+    """Return autoencoder, U-Net and schedule of one file in the original layout."""
+    if guide is None:
+        raise ValueError(f"{path} holds a U-Net without guides; give the guide settings")
+    unet_config, vae_config, scheduler = UNET_CONFIG, VAE_CONFIG, SCHEDULER_CONFIG
+    if configs is not None:
+        folder = resolve_base(configs)
+        unet_config = UNet2DConditionModel.load_config(folder / "unet")
+        vae_config = diffusers.AutoencoderKL.load_config(folder / "vae")
+        scheduler = dict(DDIMScheduler.load_config(folder / "scheduler"))
+    found = read_single_file(path, unet_config, vae_config)
+    with torch.device("meta"):
+        vae = _vae_class(vae_config, configs).from_config(vae_config)
+    assign_state(vae, found.vae, f"{path} (autoencoder)")
+    unet = fit_unet(
+        {**unet_config, "in_channels": found.in_channels}, found.unet, guide, f"{path} (U-Net)"
     )
-    return vae.requires_grad_(False).eval()
+    return vae.requires_grad_(False).eval(), unet, _as_ddim(scheduler)
 
 
 def load_scheduler(folder: Path) -> SchedulerMixin:
@@ -173,9 +206,11 @@ def load_scheduler(folder: Path) -> SchedulerMixin:
             f"no scheduler in {folder}: scheduler_config.json is missing; give a model folder "
             "with unet/, vae/ and scheduler/"
         )
-    config = dict(DDIMScheduler.load_config(folder))
-    config["clip_sample"] = False
-    return DDIMScheduler.from_config(config)
+    return _as_ddim(DDIMScheduler.load_config(folder))
+
+
+def _as_ddim(config: Mapping[str, Any]) -> SchedulerMixin:
+    return DDIMScheduler.from_config({**config, "clip_sample": False})
 
 
 def _load_image_encoders(
@@ -186,21 +221,29 @@ def _load_image_encoders(
         source = own
     if source is None:
         raise FileNotFoundError(
-            f"no image_encoder/ in {folder}; name OpenCLIP weights with model.image_encoder"
+            f"no image_encoder/ in {folder}; name OpenCLIP weights with "
+            "model.components.image_encoder=[NAME,WEIGHTS]"
         )
     if isinstance(source, str | Path):
-        first = GuideEncoder.from_pretrained(source, use_safetensors=True, low_cpu_mem_usage=False)
+        first = load_pretrained(GuideEncoder, _tower_folder(Path(source)))
     else:
         first = GuideEncoder.from_open_clip(*source)
     encoders = [first] * guides
     second = part_folder(folder, "image_encoder_2")
     if guides > 1 and second.is_dir():
-        encoders[1] = GuideEncoder.from_pretrained(
-            second, use_safetensors=True, low_cpu_mem_usage=False
-        )
+        encoders[1] = load_pretrained(GuideEncoder, second)
     for encoder in encoders:
         encoder.requires_grad_(False).eval()
     return tuple(encoders)
+
+
+def _tower_folder(folder: Path) -> Path:
+    if not (folder / "config.json").is_file():
+        raise WeightsNotPresentError(
+            f"weights not present: no image encoder in {folder}; give a folder that diffmvr saved, "
+            "or OpenCLIP's weights as model.components.image_encoder=[NAME,FILE.safetensors]"
+        )
+    return folder
 
 
 def _build_projector(
@@ -223,9 +266,7 @@ def _load_projector(
     """Build the projector the guides need, and take every MLP the folder has for them."""
     saved = None
     if folder.is_dir():
-        saved = GuideProjector.from_pretrained(
-            folder, use_safetensors=True, low_cpu_mem_usage=False
-        )
+        saved = load_pretrained(GuideProjector, folder)
         dropout = saved.config.dropout if dropout is None else dropout
     projector = _build_projector(guide, encoder, unet, dropout or 0.0)
     if saved is None:

@@ -16,6 +16,8 @@ from torchvision.transforms import InterpolationMode
 from torchvision.transforms.v2 import functional as tvf
 
 from diffmvr.checks import check_one_of, check_shape
+from diffmvr.models.open_clip_weights import locate_tower, read_tower, tower_settings
+from diffmvr.models.state_dicts import assign_state
 
 # The class and patch tokens are taken before the last block: in a tower pooled by its class token
 # the last block's patch outputs receive no training signal (as in IP-Adapter Plus).
@@ -65,8 +67,7 @@ class GuideEncoder(ModelMixin, ConfigMixin):
             output_dim=embed_dim,
             act_layer=open_clip.transformer.QuickGELU if quick_gelu else torch.nn.GELU,
         )
-        self.register_buffer("mean", torch.tensor(image_mean).view(1, 3, 1, 1), persistent=False)
-        self.register_buffer("std", torch.tensor(image_std).view(1, 3, 1, 1), persistent=False)
+        self._set_normalisation()
 
     @classmethod
     def from_open_clip(cls, name: str, pretrained: str | Path | None) -> "GuideEncoder":
@@ -74,49 +75,33 @@ class GuideEncoder(ModelMixin, ConfigMixin):
 
         Args:
             name: an OpenCLIP architecture with a ViT tower, e.g. ``ViT-L-14``.
-            pretrained: a local ``.safetensors`` or ``.bin`` file (read without unpickling code), an
-                OpenCLIP tag, or None for random weights.
+            pretrained: a local ``.safetensors`` file, ``local-dir:FOLDER``, an OpenCLIP tag (from
+                the hub's cache, or fetched once), or None for random weights.
 
         Raises:
-            ValueError: if OpenCLIP has no such architecture, or its tower is not a plain ViT.
+            ValueError: if OpenCLIP has no such architecture, its tower is not a plain ViT, or the
+                weights are pickled or of another architecture.
+            WeightsNotPresentError: if the weights are absent; with the command that brings them.
         """
-        encoder = cls(**cls.open_clip_settings(name, pretrained))
-        if pretrained is not None:
-            source = open_clip.create_model(
-                name, pretrained=str(pretrained), weights_only=True, load_weights=True
-            )
-            encoder.visual.load_state_dict(source.visual.state_dict(), strict=True)
+        if pretrained is None:
+            return cls(**tower_settings(name, None))
+        tower_settings(name, None)  # an unknown name, before anything is looked for
+        files = locate_tower(name, pretrained)
+        with torch.device("meta"):
+            encoder = cls(**tower_settings(name, pretrained, files.config))
+        assign_state(encoder.visual, read_tower(files), files.weights)
+        encoder._set_normalisation()
         return encoder
 
     @staticmethod
     def open_clip_settings(name: str, pretrained: str | Path | None) -> dict[str, Any]:
-        """Return the arguments of this class for an OpenCLIP model; see ``from_open_clip``.
+        """Return the arguments of this class for an OpenCLIP model; see ``tower_settings``."""
+        return tower_settings(name, pretrained)
 
-        What the weights of a tag were trained with counts more than the architecture's default:
-        ``ViT-L-14`` is a GELU model, OpenAI's weights for it need QuickGELU.
-        """
-        settings = open_clip.get_model_config(name)
-        if settings is None:
-            raise ValueError(
-                f"image_encoder.name: OpenCLIP has no architecture {name!r}; "
-                "open_clip.list_models() names them"
-            )
-        vision = settings["vision_cfg"]
-        if not isinstance(vision["layers"], int) or vision.get("timm_model_name"):
-            raise ValueError(f"image_encoder.name: the vision tower of {name!r} is not a plain ViT")
-        tag = open_clip.get_pretrained_cfg(name, str(pretrained))  # empty for a file or None
-        return {
-            "image_size": vision["image_size"],
-            "patch_size": vision["patch_size"],
-            "width": vision["width"],
-            "layers": vision["layers"],
-            "heads": vision["width"] // vision.get("head_width", 64),
-            "mlp_ratio": vision.get("mlp_ratio", 4.0),
-            "embed_dim": settings["embed_dim"],
-            "image_mean": tag.get("mean", open_clip.OPENAI_DATASET_MEAN),
-            "image_std": tag.get("std", open_clip.OPENAI_DATASET_STD),
-            "quick_gelu": (tag or settings).get("quick_gelu", False),
-        }
+    def _set_normalisation(self) -> None:
+        for name in ("mean", "std"):
+            values = torch.tensor(self.config[f"image_{name}"]).view(1, 3, 1, 1)
+            self.register_buffer(name, values, persistent=False)
 
     def token_width(self, tokens: str) -> int:
         """Return the width p of the tokens that ``forward`` gives in a token mode."""

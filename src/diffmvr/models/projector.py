@@ -3,7 +3,7 @@
 N images, G guides, L tokens per guide.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from diffusers import ConfigMixin, ModelMixin
@@ -74,14 +74,14 @@ class GuideProjector(ModelMixin, ConfigMixin):
         self,
         image_embeds: Sequence[Tensor],
         guide_valid: Tensor,
-        generator: torch.Generator | None = None,
+        draw: Callable[[int], Tensor] = torch.rand,
     ) -> tuple[Tensor, ...]:
         """Project the tokens of every guide.
 
         Args:
             image_embeds: G tensors ``[N, num_input_tokens, p]``.
             guide_valid: ``[N, G]`` bool, False where the guide does not exist.
-            generator: source of the training dropout.
+            draw: gives as many uniform numbers as it is asked for, for the training dropout.
 
         Returns:
             G tensors ``[N, num_tokens, p']``: the ``encoder_hidden_states`` of the U-Net.
@@ -95,7 +95,7 @@ class GuideProjector(ModelMixin, ConfigMixin):
             tokens = self.norm[kind](tokens) + self.position[kind]
             keep = guide_valid[:, index]
             if self.training and self.config.dropout > 0:
-                draw = torch.rand(len(keep), generator=generator)
-                keep = keep & (draw >= self.config.dropout).to(keep.device)
+                kept = draw(len(keep)) >= self.config.dropout
+                keep = keep & kept.to(keep.device)
             projected.append(torch.where(keep[:, None, None], tokens, self.null[kind]))
         return tuple(projected)

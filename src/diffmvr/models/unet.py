@@ -10,15 +10,14 @@ from typing import Any
 
 import torch
 from diffusers import UNet2DConditionModel
-from safetensors.torch import load_file
 from torch import Tensor
 
 from diffmvr.models.dual_guide_attention import guide_processors, install_guide_attention
 from diffmvr.models.guide_settings import GuideSettings
+from diffmvr.models.state_dicts import assign_state, check_state, find_weights, read_state
 
 log = logging.getLogger(__name__)
 
-WEIGHTS_NAMES = ("diffusion_pytorch_model.safetensors", "diffusion_pytorch_model.fp16.safetensors")
 _CONV_IN = "conv_in.weight"
 
 
@@ -30,23 +29,41 @@ def build_unet(config: dict[str, Any], guide: GuideSettings, latent_channels: in
         guide: the guides and how they are fused.
         latent_channels: c.
     """
-    arguments = {key: value for key, value in config.items() if not key.startswith("_")}
-    arguments.pop("guide", None)
-    arguments["in_channels"] = guide.in_channels(latent_channels)
+    arguments = {**_arguments(config), "in_channels": guide.in_channels(latent_channels)}
     unet = UNet2DConditionModel(**arguments)
     install_guide_attention(unet, guide.kinds, guide.fusion, guide.scales)
     unet.register_to_config(guide=guide.to_dict())
     return unet
 
 
+class GuidedUNet(UNet2DConditionModel):
+    """A saved guided U-Net that diffusers' own loader restores whole.
+
+    Plain diffusers drops the weights of attention processors that are not installed when it loads;
+    here they are installed from the settings that were saved with them.
+    """
+
+    @classmethod
+    def from_config(
+        cls, config: Any = None, return_unused_kwargs: bool = False, **kwargs: Any
+    ) -> Any:
+        """Build from ``config.json``, guides included; see diffusers' ``ConfigMixin``."""
+        settings = dict(config)
+        guide = GuideSettings(**settings.pop("guide"))
+        built = super().from_config(settings, return_unused_kwargs, **kwargs)
+        unet = built[0] if return_unused_kwargs else built
+        install_guide_attention(unet, guide.kinds, guide.fusion, guide.scales)
+        unet.register_to_config(guide=guide.to_dict())
+        return built
+
+
+def _arguments(config: dict[str, Any]) -> dict[str, Any]:
+    """Return the arguments of ``UNet2DConditionModel`` in a ``config.json``."""
+    return {k: v for k, v in config.items() if not k.startswith("_") and k != "guide"}
+
+
 def load_unet(folder: Path, guide: GuideSettings | None = None) -> Any:
     """Load a U-Net from a diffusers ``unet`` folder, guided or not, and fit it to ``guide``.
-
-    A base without guides (Stable Diffusion 1.5, 4 or 9 channels) is widened with zero-initialised
-    input channels, and every guide's keys and values start from the base's own.  A guided base
-    gives each guide what it has for that guide; a new guide starts from the base's first.  At step
-    0 a widened base therefore computes what the base computed; only where differences are to be
-    predicted (``guide.residual``) by a base that predicts whole frames, its output starts at zero.
 
     Args:
         folder: holds ``config.json`` and safetensors weights.
@@ -63,47 +80,56 @@ def load_unet(folder: Path, guide: GuideSettings | None = None) -> Any:
             "and scheduler/"
         )
     config = UNet2DConditionModel.load_config(folder)
-    saved = config.get("guide")
     if guide is None:
-        if saved is None:
+        if config.get("guide") is None:
             raise ValueError(f"{folder} holds a U-Net without guides; give the guide settings")
-        guide = GuideSettings(**saved)
-    base_kinds = GuideSettings(**saved).kinds if saved else ()
-    state = load_file(find_weights(folder))
-    latent_channels = config["out_channels"]
+        guide = GuideSettings(**config["guide"])
+    return fit_unet(config, read_state(find_weights(folder)), guide, folder)
 
-    unet = build_unet(config, guide, latent_channels)
-    try:
-        state[_CONV_IN] = _fit_conv_in(state[_CONV_IN], unet, latent_channels, base_kinds, guide)
-        unet.load_state_dict(_fit_guides(state, unet, base_kinds, guide), strict=True)
-    except KeyError as error:
-        raise ValueError(f"{folder}: weights of another architecture: no {error}") from error
-    except RuntimeError as error:
-        raise ValueError(f"{folder}: weights of another architecture: {error}") from error
-    if guide.uses_residual and not (saved and GuideSettings(**saved).uses_residual):
+
+def fit_unet(
+    config: dict[str, Any], state: dict[str, Tensor], guide: GuideSettings, source: object
+) -> Any:
+    """Make a guided U-Net of the weights of a base.
+
+    A base without guides (Stable Diffusion 1.5, 4 or 9 channels) is widened with zero-initialised
+    input channels, and every guide's keys and values start from the base's own.  A guided base
+    gives each guide what it has for that guide; a new guide starts from the base's first.  At step
+    0 a widened base therefore computes what the base computed; only where differences are to be
+    predicted (``guide.residual``) by a base that predicts whole frames, its output starts at zero.
+
+    Args:
+        config: the base's settings, as in its ``config.json``.
+        state: the base's weights, of any floating type.
+        guide: what is wanted.
+        source: where the base is from, for messages.
+
+    Raises:
+        ValueError: if the weights belong to another architecture.
+    """
+    base = GuideSettings(**config["guide"]) if config.get("guide") else None
+    latent_channels = config["out_channels"]
+    # Without memory, and time, for random weights that would be thrown away.
+    with torch.device("meta"):
+        own = (
+            UNet2DConditionModel(**_arguments(config))
+            if base is None
+            else build_unet(config, base, latent_channels)
+        )
+        unet = build_unet(config, guide, latent_channels)
+    check_state(own.state_dict(), state, source)
+    base_kinds = base.kinds if base else ()
+    state[_CONV_IN] = _fit_conv_in(state[_CONV_IN], latent_channels, base_kinds, guide)
+    assign_state(unet, _fit_guides(state, unet, base_kinds, guide), source)
+    if guide.uses_residual and not (base and base.uses_residual):
         # A base that predicts whole frames knows nothing of differences: begin with none.
         torch.nn.init.zeros_(unet.conv_out.weight)
         torch.nn.init.zeros_(unet.conv_out.bias)
     return unet
 
 
-def find_weights(folder: Path) -> Path:
-    """Return the safetensors file of a diffusers model folder.
-
-    Raises:
-        FileNotFoundError: if there is none; pickled ``.bin`` weights are not read.
-    """
-    for name in WEIGHTS_NAMES:
-        if (folder / name).is_file():
-            return folder / name
-    raise FileNotFoundError(
-        f"no safetensors weights in {folder}; expected {WEIGHTS_NAMES[0]} "
-        "(pickled .bin weights are not read: convert them to safetensors)"
-    )
-
-
 def _fit_conv_in(
-    weight: Tensor, unet: Any, c: int, base_kinds: tuple[str, ...], guide: GuideSettings
+    weight: Tensor, c: int, base_kinds: tuple[str, ...], guide: GuideSettings
 ) -> Tensor:
     """Carry the input convolution over block by block; blocks the base lacks start at zero."""
     wanted = _input_blocks(c, guide.kinds if guide.uses_latents else ())
@@ -121,7 +147,7 @@ def _fit_conv_in(
     dropped = [name for name in offered if name not in wanted]
     if dropped:
         log.info("U-Net input: the base's %s channels are left out", ", ".join(dropped))
-    result = torch.zeros_like(unet.conv_in.weight)
+    result = torch.zeros(len(weight), sum(wanted.values()), *weight.shape[2:])
     start = 0
     for name, size in wanted.items():
         if name in offered:
@@ -151,10 +177,12 @@ def _fit_guides(
             for kind in guide.kinds:
                 key = f"{layer}.processor.{projection}.{kind}.weight"
                 state[key] = sources.get(kind, first)
-        # The fusion's own parameters are taken when the base has the same, else start fresh.
+        # The fusion's own parameters are taken when the base has the same, else 0: equal α.
         for name in ("fusion_logits", "gate.weight", "gate.bias"):
             key = f"{layer}.processor.{name}"
             saved = state.pop(key, None)
             if key in own:
-                state[key] = saved if saved is not None and base_kinds == guide.kinds else own[key]
+                if saved is None or base_kinds != guide.kinds:
+                    saved = torch.zeros(own[key].shape)
+                state[key] = saved
     return state

@@ -93,12 +93,14 @@ class DiffMVRPipeline(DiffusionPipeline):
         base: str | Path,
         guide: GuideSettings | None = None,
         image_encoder: tuple[str, str | None] | str | Path | None = None,
+        configs: str | Path | None = None,
     ) -> "DiffMVRPipeline":
-        """Load a folder or hub id; see ``diffmvr.models.components.load_components``.
+        """Load a folder, one file or a hub id; see ``diffmvr.models.components.load_components``.
 
         (The inherited loader would silently drop the attention processors' weights.)
         """
-        pipeline = cls.from_components(load_components(base, guide, image_encoder))
+        components = load_components(base, guide, image_encoder, configs=configs)
+        pipeline = cls.from_components(components)
         # In training mode the projectors would leave out guides at random.
         for part in (pipeline.unet, pipeline.projector):
             part.eval()
@@ -166,12 +168,12 @@ class DiffMVRPipeline(DiffusionPipeline):
         check_number("num_inference_steps", num_inference_steps, 1, 1000)
         if guide_scales is not None:
             guide_scales = check_guide_scales(guide_scales, self.guide_kinds)
-        device = self._execution_device
-        pixel_values, mask = pixel_values.to(device), mask.to(device)
+        device, dtype = self._execution_device, self.unet.dtype
+        pixel_values, mask = pixel_values.to(device), mask.to(device, dtype)
 
         # 2. Encode the masked frames and the guides.
-        guides, valid = guide_pixel_values.to(device), guide_valid.to(device)
-        masked = torch.where(mask > 0.5, 0.0, pixel_values)
+        guides, valid = guide_pixel_values.to(device, dtype), guide_valid.to(device)
+        masked = torch.where(mask > 0.5, 0.0, pixel_values.to(dtype))
         conditions = encode_conditions(self._components, masked, mask, guides, valid)
 
         # 3. Denoise.
@@ -191,7 +193,8 @@ class DiffMVRPipeline(DiffusionPipeline):
             correction = restored - decode_latents(self.vae, conditions.reference_latents)
             shown = valid[:, self.guide_kinds.index("past"), None, None, None]
             restored = torch.where(shown, filled + correction, restored)
-        restored = restored.clamp(-1, 1)
+        # What was given is given back as it was, whatever precision the model computes in.
+        restored = restored.clamp(-1, 1).to(pixel_values.dtype)
         if composite:
             restored = torch.where(mask > 0.5, restored, pixel_values)
         return DiffMVRPipelineOutput(pixel_values=restored)
@@ -211,7 +214,7 @@ class DiffMVRPipeline(DiffusionPipeline):
             where = generator.device if generator is not None else device
             latents = torch.randn(shape, generator=generator, device=where)
         check_shape("latents", latents, shape)
-        current = latents.to(device) * self.scheduler.init_noise_sigma
+        current = latents.to(conditions.masked_latents) * self.scheduler.init_noise_sigma
         current = current.expand(len(conditions), -1, -1, -1)
         tokens = self.projector(conditions.image_embeds, conditions.guide_valid)
         # Samplers that add noise at every step draw it from the same generator.

@@ -16,13 +16,8 @@ from tests.helpers.tiny import (
     tiny_scheduler,
 )
 
-from diffmvr.models.components import (
-    load_components,
-    load_scheduler,
-    load_vae,
-    part_folder,
-    resolve_folder,
-)
+from diffmvr.models.base_checkpoint import part_folder
+from diffmvr.models.components import load_components, load_scheduler, load_vae
 from diffmvr.models.guide_encoder import GuideEncoder
 from diffmvr.models.guide_settings import GuideSettings
 from diffmvr.pipelines.diffmvr_pipeline import DiffMVRPipeline
@@ -127,21 +122,14 @@ def test_any_sampler_in_the_folder_becomes_ddim_without_clipping(tmp_path: Path)
     assert scheduler.config.beta_schedule == "scaled_linear"
 
 
-def test_missing_parts_are_named(
-    base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    with pytest.raises(FileNotFoundError, match=r"no model folder at .*nowhere; give a folder"):
-        resolve_folder(tmp_path / "nowhere")
-    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
-    with pytest.raises(FileNotFoundError, match=r"the hub gives no 'nobody/nothing'; give"):
-        resolve_folder("nobody/nothing")
+def test_missing_parts_are_named(base: Path, tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match="no autoencoder in"):
         load_vae(tmp_path / "vae")
+    shutil.rmtree(base / "image_encoder")
+    with pytest.raises(FileNotFoundError, match=r"no image_encoder/.*components\.image_encoder"):
+        load_components(base, GuideSettings())
     shutil.rmtree(base / "scheduler")
     with pytest.raises(FileNotFoundError, match=r"no scheduler in .*scheduler_config\.json"):
-        load_components(base, GuideSettings())
-    shutil.rmtree(base / "image_encoder")
-    with pytest.raises(FileNotFoundError, match=r"no image_encoder/.*model\.image_encoder"):
         load_components(base, GuideSettings())
     with pytest.raises(ValueError, match="without guides"):
         load_components(base)
@@ -172,3 +160,33 @@ def test_a_tower_can_be_given_apart_from_the_base(base: Path, tmp_path: Path) ->
     components = load_components(base, GuideSettings(), image_encoder=other)
     saved = GuideEncoder.from_pretrained(other, low_cpu_mem_usage=False)
     assert fingerprint(components.image_encoders[0]) == fingerprint(saved)
+
+
+def test_the_schedule_can_be_another(base: Path) -> None:
+    changed = {"beta_end": 0.0145, "timestep_spacing": "trailing"}
+    config = load_components(base, GuideSettings(), schedule=changed).scheduler.config
+    assert (config.beta_start, config.beta_end) == (0.0008, 0.0145)
+    assert config.timestep_spacing == "trailing" and config.clip_sample is False
+
+
+def test_gradient_checkpointing_changes_no_gradient(base: Path) -> None:
+    def gradients(checkpointing: bool) -> dict[str, torch.Tensor]:
+        torch.manual_seed(0)  # of the random projectors
+        unet = load_components(
+            base, GuideSettings(), gradient_checkpointing=checkpointing
+        ).unet.train()
+        assert unet.is_gradient_checkpointing is checkpointing
+        draw = torch.Generator().manual_seed(1)
+        tokens = tuple(torch.randn(2, 5, CROSS_ATTENTION_DIM, generator=draw) for _ in range(2))
+        noisy = torch.randn(2, 9, 8, 8, generator=draw)
+        unet(noisy, torch.tensor([3, 700]), tokens).sample.square().sum().backward()
+        return {name: p.grad for name, p in unet.named_parameters() if p.grad is not None}
+
+    plain, again = gradients(False), gradients(True)
+    assert plain.keys() == again.keys()
+    assert all(torch.equal(plain[name], again[name]) for name in plain)
+
+
+def test_a_tower_folder_without_a_tower_is_named(base: Path, tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match=r"no image encoder in .*empty"):
+        load_components(base, GuideSettings(), image_encoder=tmp_path / "empty")

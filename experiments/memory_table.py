@@ -1,0 +1,211 @@
+"""Peak memory of ``model=sd15``: ``python experiments/memory_table.py``.
+
+Writes ``experiments/results/memory.csv``.  A row marked ``computed`` is what the real code would
+allocate on a GPU, counted on tensors without memory (``diffmvr.training.memory``); cuDNN's
+workspaces, fragmentation and the CUDA context, about 1 GiB, come on top.  A row marked
+``measured`` was run: those of ``experiments/full_size.py`` on a CPU, and with ``--measure``
+training steps on the GPU of this machine.
+"""
+
+import argparse
+import csv
+import json
+from collections.abc import Iterable, Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+from diffusers import AutoencoderKL, DDIMScheduler
+from diffusers.optimization import get_constant_schedule_with_warmup
+
+from diffmvr.losses import DenoisingLoss, MotionConsistencyLoss
+from diffmvr.models.components import Components, recompute_activations
+from diffmvr.models.conditioning import Conditions
+from diffmvr.models.guide_encoder import GuideEncoder
+from diffmvr.models.guide_settings import GuideSettings
+from diffmvr.models.open_clip_weights import tower_settings
+from diffmvr.models.projector import GuideProjector
+from diffmvr.models.stable_diffusion import SCHEDULER_CONFIG, UNET_CONFIG, VAE_CONFIG
+from diffmvr.models.unet import build_unet
+from diffmvr.training.encoding import EncodedBatch
+from diffmvr.training.memory import (
+    GIB,
+    MemoryEstimate,
+    estimate_restoring,
+    estimate_training,
+)
+from diffmvr.training.module import DiffMVRModule
+
+RESULTS = Path(__file__).parent / "results"
+SIDE, CELLS = 512, 64
+PRECISION = "bf16-mixed"
+COLUMNS = (
+    *("task", "device", "precision", "side", "frames", "gradient_checkpointing", "encodings"),
+    *("weights_gib", "optimizer_gib", "average_gib", "working_gib", "total_gib", "kind", "how"),
+)
+HOW = "python experiments/memory_table.py"
+
+
+def main() -> None:
+    """Compute the table, and measure what can be."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--frames", type=int, nargs="+", default=[1, 8])
+    parser.add_argument("--measure", action="store_true", help="also run steps on this GPU")
+    parser.add_argument("--output", type=Path, default=RESULTS / "memory.csv")
+    arguments = parser.parse_args()
+    rows: list[dict[str, Any]] = []
+    makers = [computed_rows(arguments.frames), full_size_rows(RESULTS / "full_size.json")]
+    if arguments.measure:
+        makers.append(measured_rows(arguments.frames))
+    for maker in makers:
+        for row in maker:
+            rows.append(row)
+            write(rows, arguments.output)
+
+
+def computed_rows(frames: Iterable[int]) -> Iterable[dict[str, Any]]:
+    """Yield training and restoring on a GPU, as computed."""
+    module = full_size("meta")
+    for count in frames:
+        estimate = estimate_restoring(module.components, count, SIDE, PRECISION, "cuda")
+        yield row("restore", count, "", "", estimate, "computed")
+    for recompute in (False, True):
+        recompute_activations(module.components, recompute)
+        for count in frames:
+            estimate = estimate_training(module, count, 1, SIDE, PRECISION, "cuda")
+            yield row("train", count, recompute, False, estimate, "computed")
+
+
+def measured_rows(frames: Iterable[int]) -> Iterable[dict[str, Any]]:
+    """Yield training steps from encoded batches that were run on this machine's GPU."""
+    if not torch.cuda.is_available():
+        raise ValueError("--measure: torch finds no GPU here; leave it out")
+    module = full_size("cuda")
+    optimizer = module.configure_optimizers()["optimizer"]
+    name = torch.cuda.get_device_name()
+    for recompute in (False, True):
+        recompute_activations(module.components, recompute)
+        for count in frames:
+            for _ in range(2):  # the optimizer's state comes with its first step
+                torch.cuda.reset_peak_memory_stats()
+                with torch.autocast("cuda", dtype=torch.bfloat16):
+                    losses = module.losses(encoded(module, count), torch.Generator())
+                losses["denoising"].backward()
+                optimizer.step()
+                optimizer.zero_grad()
+            peak = MemoryEstimate(0, working=torch.cuda.max_memory_allocated())
+            yield {
+                **row("train", count, recompute, True, peak, "measured", device=name),
+                **dict.fromkeys(("weights_gib", "optimizer_gib", "average_gib", "working_gib"), ""),
+            }
+
+
+def full_size_rows(path: Path) -> Iterable[dict[str, Any]]:
+    """Yield what ``experiments/full_size.py`` measured, if it was run."""
+    if not path.is_file():
+        return
+    figures = json.loads(path.read_text())
+    for task in ("restore", "train"):
+        stage = figures["stages"][task]
+        if isinstance(stage, dict):
+            yield {
+                **dict.fromkeys(COLUMNS, ""),
+                "task": task if task == "restore" else f"train, {figures['optimizer']}",
+                "device": f"cpu ({figures['machine']['processor']})",
+                "precision": "32-true",
+                "side": figures["side"],
+                "frames": figures["frames"][task],
+                "gradient_checkpointing": task == "train" or "",
+                "encodings": "" if task == "restore" else False,
+                "total_gib": stage["peak_rss_gib"],
+                "kind": "measured",
+                "how": figures["command"],
+            }
+
+
+def row(
+    task: str,
+    frames: int,
+    recompute: bool | str,
+    encoded: bool | str,
+    estimate: MemoryEstimate,
+    kind: str,
+    device: str = "cuda",
+) -> dict[str, Any]:
+    """Return one row of the table."""
+    sizes = {
+        "weights_gib": estimate.weights,
+        "optimizer_gib": estimate.optimizer,
+        "average_gib": estimate.average,
+        "working_gib": estimate.working,
+        "total_gib": estimate.total,
+    }
+    return {
+        "task": task,
+        "device": device,
+        "precision": PRECISION,
+        "side": SIDE,
+        "frames": frames,
+        "gradient_checkpointing": recompute,
+        "encodings": encoded,
+        **{name: round(size / GIB, 2) for name, size in sizes.items()},
+        "kind": kind,
+        "how": HOW if kind == "computed" else f"{HOW} --measure",
+    }
+
+
+def full_size(device: str) -> DiffMVRModule:
+    """Build the paper's model at full size, without learnt weights."""
+    guide = GuideSettings()
+    with torch.device(device):
+        vae = AutoencoderKL(**{k: v for k, v in VAE_CONFIG.items() if k != "_class_name"})
+        unet = build_unet(UNET_CONFIG, guide, VAE_CONFIG["latent_channels"])
+        tower = GuideEncoder(**tower_settings("ViT-L-14", "openai"))
+        tokens = tower.num_tokens("patch")
+        projector = GuideProjector(
+            guide.kinds,
+            token_width=tower.token_width("patch"),
+            cross_attention_dim=UNET_CONFIG["cross_attention_dim"],
+            num_input_tokens=tokens,
+            num_tokens=tokens,
+        )
+    for frozen in (vae, tower):
+        frozen.requires_grad_(False).eval()
+    scheduler = DDIMScheduler(**SCHEDULER_CONFIG, clip_sample=False)
+    components = Components(vae, unet, scheduler, (tower, tower), projector, guide)
+    return DiffMVRModule(
+        components,
+        DenoisingLoss(),
+        MotionConsistencyLoss(weight=0.1),
+        optimizer=partial(torch.optim.Adam, lr=1e-5),
+        lr_scheduler=partial(get_constant_schedule_with_warmup, num_warmup_steps=1000),
+    )
+
+
+def encoded(module: DiffMVRModule, frames: int) -> EncodedBatch:
+    """Return one window of random encodings on the GPU."""
+    guides, tower = len(module.guide.kinds), module.components.image_encoders[0]
+    latents = torch.randn(frames, 4, CELLS, CELLS, device="cuda")
+    shape = (guides, frames, tower.num_tokens("patch"), tower.token_width("patch"))
+    conditions = Conditions(
+        mask=torch.ones(frames, 1, CELLS, CELLS, device="cuda"),
+        masked_latents=torch.randn_like(latents),
+        guide_latents=latents.new_zeros(frames, 0, 4, CELLS, CELLS),
+        image_embeds=torch.randn(shape, device="cuda"),
+        guide_valid=torch.ones(frames, guides, dtype=torch.bool, device="cuda"),
+        reference_latents=torch.zeros_like(latents),
+    )
+    return EncodedBatch(latents, conditions, clips=1)
+
+
+def write(rows: Iterable[Mapping[str, Any]], path: Path) -> None:
+    """Write the table."""
+    with path.open("w", newline="") as file:
+        writer = csv.DictWriter(file, COLUMNS)
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+if __name__ == "__main__":
+    main()

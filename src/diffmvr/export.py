@@ -1,0 +1,232 @@
+"""``python -m diffmvr.export model=MODEL_OR_RUN output=FOLDER``: a model that goes elsewhere.
+
+The folder holds every part as safetensors, a model card, and ``diffmvr_pipeline.py``: the code that
+runs here, in one file.  Where only diffusers and OpenCLIP are installed, it loads with
+
+    from diffusers import DiffusionPipeline
+    pipeline = DiffusionPipeline.from_pretrained(FOLDER, trust_remote_code=True)
+    restored = pipeline(pixel_values, mask, guide_pixel_values, guide_valid).pixel_values
+"""
+
+import json
+import logging
+import re
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import hydra
+import torch
+from omegaconf import DictConfig
+
+from diffmvr.checks import check_one_of, check_output_dir
+from diffmvr.cli import run_cli
+from diffmvr.config import config_dir
+from diffmvr.models.base_checkpoint import resolve_folder
+from diffmvr.parsing import read_settings
+from diffmvr.pipelines.bundle import bundle_source
+from diffmvr.pipelines.diffmvr_pipeline import DiffMVRPipeline
+from diffmvr.pipelines.restoration_report import package_versions
+from diffmvr.reporting.run_record import RUN_FILE, load_run_record
+from diffmvr.training.model_card import (
+    card_body,
+    card_licence,
+    fact_lines,
+    licence_of,
+    write_export_card,
+)
+
+log = logging.getLogger(__name__)
+
+CODE_NAME = "diffmvr_pipeline"
+# Where diffusers puts a local folder's code, and finds the classes of its parts.
+_LOADED_CODE = f"diffusers_modules.local.{CODE_NAME}"
+OWN_CLASSES = {
+    "unet": "GuidedUNet",
+    "image_encoder": "GuideEncoder",
+    "image_encoder_2": "GuideEncoder",
+    "projector": "GuideProjector",
+}
+TYPES = {"float32": torch.float32, "float16": torch.float16}
+
+_LOADING = """\
+from diffusers import DiffusionPipeline  # pip install diffusers open_clip_torch
+
+pipeline = DiffusionPipeline.from_pretrained("{name}", trust_remote_code=True)
+# pixel_values [N, 3, {side}, {side}] in [-1, 1]; mask [N, 1, {side}, {side}], 1 = restore;
+# guide_pixel_values [N, {guides}, 3, {side}, {side}] ({kinds}); guide_valid [N, {guides}], bool
+restored = pipeline(pixel_values, mask, guide_pixel_values, guide_valid).pixel_values"""
+
+
+@dataclass(frozen=True)
+class ExportSettings:
+    """What ``conf/export/export.yaml`` holds; every key is explained there.
+
+    Raises:
+        ValueError: if a value is unknown.
+    """
+
+    model: str
+    output: str
+    overwrite: bool = False
+    dtype: str = "float32"
+    licence: str | None = None
+    title: str = "DiffMVR"
+
+    def __post_init__(self) -> None:
+        check_one_of("dtype", self.dtype, TYPES)
+
+    @classmethod
+    def from_config(cls, config: DictConfig) -> "ExportSettings":
+        """Check the types of a composed configuration and wrap it.
+
+        Raises:
+            ValueError: naming the key that is missing or whose value has the wrong type.
+        """
+        needed = {
+            "model": "a run's or a model's folder, got none; give model=FOLDER",
+            "output": "a new folder, got none; give output=FOLDER",
+        }
+        return read_settings(cls, config, needed)
+
+
+def export(settings: ExportSettings) -> Path:
+    """Write a model, its code and its card into one folder.
+
+    Args:
+        settings: which model, and how.
+
+    Returns:
+        The folder.
+
+    Raises:
+        FileNotFoundError: if there is no such model.
+        ValueError: if the output exists and is not to be written over.
+    """
+    # 1. Read.
+    given = Path(settings.model).expanduser()
+    run = given if (given / "model" / "unet").is_dir() else None
+    folder = resolve_folder(given / "model" if run else settings.model)
+    output = Path(settings.output).expanduser()
+    if not settings.overwrite:
+        check_output_dir("output", output)
+    pipeline = DiffMVRPipeline.from_pretrained(folder)
+    pipeline.to(TYPES[settings.dtype])
+
+    # 2. Write beside, then rename.
+    with _replaced(output) as partial:
+        pipeline.save_pretrained(partial, safe_serialization=True)
+        _point_to_code(partial / "model_index.json")
+        code = f"# {settings.title}: the code of its pipeline. Apache-2.0.\n"
+        (partial / f"{CODE_NAME}.py").write_text(
+            code + bundle_source(DiffMVRPipeline.__module__), encoding="utf-8"
+        )
+        guides = pipeline.guide
+        parameters = sum(
+            parameter.numel()
+            for part in pipeline.components.values()
+            if isinstance(part, torch.nn.Module)
+            for parameter in part.parameters()
+        )
+        derived = licence_of(pipeline.unet.config)
+        own = card_licence(folder) if derived == licence_of({}) else derived
+        write_export_card(
+            partial,
+            settings.title,
+            settings.licence or own or derived,
+            _LOADING.format(
+                name=output.name,
+                side=pipeline.resolution,
+                guides=len(guides.kinds),
+                kinds=", ".join(guides.kinds),
+            ),
+            {
+                "frames": f"{pipeline.resolution} × {pipeline.resolution} pixels",
+                "guides": ", ".join(guides.kinds),
+                "pathway": guides.pathway,
+                "fusion": guides.fusion,
+                "parameters": f"{parameters / 1e6:.1f} million, all parts",
+                "precision": settings.dtype,
+                "prediction": pipeline.scheduler.config.prediction_type,
+                "made with": ", ".join(f"{k} {v}" for k, v in package_versions().items()),
+            },
+            _training(folder, run),
+            _scores(run),
+        )
+    log.info("written to %s", output)
+    return output
+
+
+def _point_to_code(index: Path) -> None:
+    """Name the classes of our own parts by the file that comes with them."""
+    content: dict[str, Any] = json.loads(index.read_text())
+    content["_class_name"] = [CODE_NAME, DiffMVRPipeline.__name__]
+    for part, name in OWN_CLASSES.items():
+        if content.get(part, [None])[0] is not None:
+            content[part] = [_LOADED_CODE, name]
+    index.write_text(json.dumps(content, indent=2) + "\n")
+
+
+def _training(folder: Path, run: Path | None) -> str:
+    """Return what made the model, without where that machine kept its files."""
+    told = card_body(folder)
+    if run is not None and (run / RUN_FILE).is_file():
+        record = load_run_record(run)
+        facts: Mapping[str, object] = {
+            "command": f"`{record.command}`",
+            "finished": record.finished,
+            "machine": ", ".join(str(value) for value in record.machine.values()),
+            "base (SHA-256)": record.base_hash,
+            "settings (SHA-256)": record.config_hash,
+        }
+        told += "\n" + "\n".join(fact_lines(facts))
+    return without_places(told)
+
+
+def _scores(run: Path | None) -> str | None:
+    table = run / "table.md" if run is not None else None
+    return table.read_text(encoding="utf-8") if table is not None and table.is_file() else None
+
+
+def without_places(text: str) -> str:
+    """Leave of every absolute path its last part: where files were is nobody's business."""
+    return re.sub(r"(?<![\w.:/~])~?/(?:[^\s/'\"`,;]+/)+(?=[^\s/])", "…/", text)
+
+
+@contextmanager
+def _replaced(output: Path) -> Iterator[Path]:
+    """Lend a folder beside ``output`` that takes its place if all went well."""
+    output.parent.mkdir(parents=True, exist_ok=True)
+    beside = Path(tempfile.mkdtemp(prefix=f".{output.name}-", dir=output.parent))
+    beside.chmod(0o755)
+    old = beside.with_name(beside.name + "-old")
+    try:
+        yield beside
+        if output.exists():
+            output.rename(old)
+        beside.rename(output)
+    except BaseException:
+        shutil.rmtree(beside, ignore_errors=True)
+        if old.exists() and not output.exists():
+            old.rename(output)
+        raise
+    if old.is_dir():
+        shutil.rmtree(old)
+    else:
+        old.unlink(missing_ok=True)
+
+
+# In a folder of its own, because next to the others ``model=`` would name the group ``conf/model``.
+@hydra.main(version_base="1.3", config_path=str(config_dir() / "export"), config_name="export")
+@run_cli
+def main(config: DictConfig) -> None:
+    """Export the model that the composed configuration names."""
+    export(ExportSettings.from_config(config))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""What an installation has, lacks, and does with the network: the rows of ``diffmvr.doctor``."""

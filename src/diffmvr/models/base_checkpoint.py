@@ -1,0 +1,69 @@
+"""Where a base is: a folder, one file, or the hub; and which folder holds each of its parts."""
+
+import json
+from pathlib import Path
+
+from diffmvr.checks import WeightsNotPresentError
+from diffmvr.models.hub import download_command, fetch
+from diffmvr.models.state_dicts import PICKLED, pickled_remedy
+
+SD15_ID = "stable-diffusion-v1-5/stable-diffusion-v1-5"
+# Settings and full weights; of the published ones not the text tower, half precision or non-EMA.
+HUB_PATTERNS = ("*.json", "*/diffusion_pytorch_model.safetensors", "README.md")
+HUB_NEEDED = (
+    "unet/config.json",
+    "unet/diffusion_pytorch_model.safetensors",
+    "vae/config.json",
+    "vae/diffusion_pytorch_model.safetensors",
+    "scheduler/scheduler_config.json",
+)
+
+
+def part_folder(folder: Path, part: str) -> Path:
+    """Return the folder of a part, in the model's folder or in that of its base."""
+    reference = folder / "base.json"
+    if (folder / part).is_dir() or not reference.is_file():
+        return folder / part
+    return (folder / json.loads(reference.read_text())["base"] / part).resolve()
+
+
+def resolve_base(base: str | Path) -> Path:
+    """Return the local folder or the ``.safetensors`` file of a base; see ``resolve_folder``.
+
+    Raises:
+        FileNotFoundError: if there is none.
+        ValueError: if it is a file of another kind.
+    """
+    path = Path(base).expanduser()
+    if path.is_file():
+        if path.suffix in PICKLED:
+            raise ValueError(f"base: {path}: {pickled_remedy(path)}")
+        if path.suffix != ".safetensors":
+            raise ValueError(f"base: expected a folder or a .safetensors file, got {path}")
+        return path
+    return resolve_folder(base)
+
+
+def resolve_folder(base: str | Path) -> Path:
+    """Return the local folder of a base, fetching a hub id once.
+
+    Raises:
+        FileNotFoundError: if a local path does not exist, or the hub's cache lacks the files and
+            they cannot be fetched now.
+    """
+    path = Path(base).expanduser()
+    if path.is_dir():
+        return path
+    looks_local = (
+        str(base).count("/") != 1
+        or str(base).startswith((".", "~", "/"))
+        or path.suffix in (*PICKLED, ".safetensors")
+    )
+    if looks_local:
+        raise WeightsNotPresentError(
+            f"weights not present: no model folder at {path}; give a folder with unet/, vae/ and "
+            "scheduler/, one .safetensors file, or a hub id; for Stable Diffusion 1.5 run "
+            f"`{download_command(SD15_ID, HUB_PATTERNS, path.with_suffix(''))}`"
+        )
+    place = f"weights/{path.name}"
+    return fetch(str(base), HUB_PATTERNS, HUB_NEEDED, place, f"model.components.base={place}")
