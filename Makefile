@@ -1,5 +1,6 @@
 # make train   install if needed, train DiffMVR (small), restore a clip, print the table
 # make test    install if needed, run every test
+# make bench   install if needed, measure speed and memory: outputs/bench/bench.json
 SHELL := /bin/bash
 PYTHON ?= python3
 VENV := .venv
@@ -8,7 +9,7 @@ INSTALLED := $(VENV)/.installed
 # Overrides for the training run: make train ARGS="experiment=dual_motion trainer.max_steps=1000"
 ARGS ?=
 
-.PHONY: train test lint figures weights clean
+.PHONY: train test bench lint figures weights clean
 
 train: $(INSTALLED)
 	$(BIN)/python -m diffmvr.train $(ARGS)
@@ -16,9 +17,12 @@ train: $(INSTALLED)
 test: $(INSTALLED)
 	$(BIN)/python -m pytest tests -n 2 --dist loadfile
 
+bench: $(INSTALLED)
+	$(BIN)/python -m benchmarks.run $(ARGS)
+
 lint: $(INSTALLED)
-	$(BIN)/ruff check src tests
-	$(BIN)/ruff format --check src tests
+	$(BIN)/ruff check src tests benchmarks experiments
+	$(BIN)/ruff format --check src tests benchmarks experiments
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
