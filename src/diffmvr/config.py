@@ -28,5 +28,17 @@ def weights_dir() -> Path:
 
 
 def register_resolvers() -> None:
-    """Let configs name the shipped weights as ``${diffmvr_weights:}``."""
+    """Let configs name the shipped weights as ``${diffmvr_weights:}``, and a shard's subfolder.
+
+    ``${diffmvr_shard:${shard}}`` is ``/shard-1-of-4`` for 1/4, and nothing for null.
+    """
     OmegaConf.register_new_resolver("diffmvr_weights", lambda: str(weights_dir()), replace=True)
+    OmegaConf.register_new_resolver("diffmvr_shard", _shard_folder, replace=True)
+
+
+def _shard_folder(shard: str | None) -> str:
+    return f"/shard-{str(shard).replace('/', '-of-')}" if shard else ""
+
+
+# At import: a process to which a launcher sends a job resolves settings before it runs anything.
+register_resolvers()

@@ -5,9 +5,11 @@ The run's folder then holds ``table.md``, ``table.csv``, ``scores.parquet``, ``d
 if a restorer could not be built because its weights are not present, ``missing.json``; written
 last, ``run.json``.  With ``ledger=true`` a job of a sweep that has finished is skipped; with
 ``frames=true`` there is also ``frames.parquet``, the scores of single frames.
+
+With ``shard=1/4`` it scores a quarter of the clips and keeps a part; ``python -m diffmvr.merge``
+makes of all parts what one job would have left.
 """
 
-import json
 import logging
 import time
 from collections.abc import Mapping, Sequence
@@ -29,11 +31,14 @@ from diffmvr.data.splits import first_clips, split_indices
 from diffmvr.pipelines.benchmark import (
     AutoencoderCeiling,
     Scoring,
-    run_benchmark,
+    save_benchmark,
+    save_missing,
+    score_restorers,
 )
 from diffmvr.pipelines.diffmvr_pipeline import DiffMVRPipeline
 from diffmvr.pipelines.frame_scores import FrameScores
 from diffmvr.pipelines.restorer import DiffMVRRestorer
+from diffmvr.pipelines.shards import Part, Shard
 from diffmvr.preprocessing.guides import AutomaticGuides
 from diffmvr.reporting import Table, image_grid, print_table, save_png
 from diffmvr.reporting.frame_rows import save_frames
@@ -47,17 +52,17 @@ log = logging.getLogger(__name__)
 register_resolvers()
 
 SHOWN_FRAMES = 8
-MISSING_NAME = "missing.json"
-"""Restorers that could not be built, with the reason: ``{name: note}``."""
-
 OURS = ("diffmvr", "autoencoder")
 
 
-def evaluate(cfg: DictConfig) -> Table:
+def evaluate(cfg: DictConfig) -> Table | None:
     """Score the named restorers and write what came out.
 
     Args:
         cfg: the composed ``conf/evaluate.yaml``.
+
+    Returns:
+        The table; none for one of several jobs.
 
     Raises:
         ValueError: if a restorer is unknown or the reference does not compete.
@@ -65,6 +70,7 @@ def evaluate(cfg: DictConfig) -> Table:
     """
     torch.set_num_threads(cfg.threads)
     output = Path(cfg.paths.output)
+    shard = None if cfg.get("shard") is None else Shard.parse(cfg.shard)
     names = chosen_restorers(cfg.restorers, cfg.restorer_sets)
     if cfg.reference not in names:
         raise ValueError(f"reference: {cfg.reference!r} is not among restorers={names}")
@@ -76,24 +82,31 @@ def evaluate(cfg: DictConfig) -> Table:
     source = instantiate(cfg.data.source)
     test = split_indices(source.subject_ids, list(cfg.data.fractions))["test"]
     indices = first_clips(test, source.subject_ids, cfg.clips_per_subject)[: cfg.limit]
+    if shard is not None:
+        indices = shard.of(indices)
     clips = (source[index] for index in indices)
     frames = FrameScores(cfg.mask.type, cfg.seed, cfg.preprocessing.clear_threshold)
-    _, table = run_benchmark(
+    rows = score_restorers(
         [frames.watch(restorer) for restorer in restorers] if cfg.frames else restorers,
         clips,
-        scoring,
-        output,
-        reference=built[cfg.reference].name,
-        seed=cfg.seed,
-        mask_type=cfg.mask.type,
-        total=len(indices),
-        missing=missing,
+        cfg.seed,
+        cfg.mask.type,
+        len(indices),
+        list(scoring.scorers.values()),
+        scoring.distances,
     )
-    save_missing(missing, output)
+    reference, collected = built[cfg.reference].name, scoring.distances
+    table = None
+    if shard is None:
+        table = save_benchmark(rows, collected, output, reference, missing)
+        save_missing(missing, output)
+        print_table(table)
+    else:
+        features = None if collected is None else collected.collected()
+        Part(shard, reference, rows, features, missing).save(output)
     if cfg.frames:
         save_frames(frames.frame(), output)
     save_png(_comparison(source[indices[0]], restorers), output / "comparison.png")
-    print_table(table)
     log.info("written to %s", output)
     return table
 
@@ -169,15 +182,6 @@ def _build_baseline(cfg: DictConfig, name: str) -> Restorer:
             raise error.__cause__ from error
         raise
     return restorer
-
-
-def save_missing(missing: Mapping[str, str], folder: Path) -> None:
-    """Write who could not be built and why; without any, remove what an earlier run wrote."""
-    path = folder / MISSING_NAME
-    if missing:
-        path.write_text(json.dumps(dict(missing), indent=2, ensure_ascii=False) + "\n")
-    else:
-        path.unlink(missing_ok=True)
 
 
 def _comparison(clip: Clip, restorers: list[Restorer]) -> Any:

@@ -1,7 +1,12 @@
-"""``python -m diffmvr.restore input=VIDEO [mask=MASK] output=DIR``: restore a recording."""
+"""``python -m diffmvr.restore input=VIDEO [mask=MASK] output=DIR``: restore a recording.
+
+Of a folder of recordings, every one: each into a folder of its own, with ``shard=1/4`` a quarter.
+"""
 
 import logging
-from dataclasses import asdict, dataclass, field
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,14 +19,23 @@ from rich.progress import TimeRemainingColumn
 from diffmvr.checks import check_number, check_one_of
 from diffmvr.cli import progress_bars, run_cli
 from diffmvr.config import config_dir, weights_dir
-from diffmvr.models.components import resolve_folder
+from diffmvr.models.base_checkpoint import resolve_folder
 from diffmvr.parsing import parse_rate, read_settings
+from diffmvr.pipelines.cohort import (
+    Member,
+    add_member,
+    find_cohort,
+    merge_cohort,
+    note_shard,
+    open_results,
+)
 from diffmvr.pipelines.diffmvr_pipeline import DiffMVRPipeline
 from diffmvr.pipelines.found_masks import FoundMasks
 from diffmvr.pipelines.own_guides import OwnGuide
 from diffmvr.pipelines.restoration import FramePipeline, VideoRestorer
 from diffmvr.pipelines.restoration_output import FORMATS, RestorationOutput
 from diffmvr.pipelines.restoration_report import RestorationReport, hash_weights
+from diffmvr.pipelines.shards import Shard
 from diffmvr.pipelines.staging import staged_output
 from diffmvr.pipelines.survey import check_face_box, survey
 from diffmvr.preprocessing.backends import choose_backends
@@ -76,6 +90,7 @@ class RestoreSettings:
     allow_truncated: bool = False
     device: str = "auto"
     threads: int | None = None
+    shard: str | None = None
 
     def __post_init__(self) -> None:
         check_one_of("format", self.format, FORMATS)
@@ -84,6 +99,8 @@ class RestoreSettings:
         check_number("crf", self.crf, 0, 51)
         if self.threads is not None:
             check_number("threads", self.threads, 1, 1024)
+        if self.shard is not None:
+            Shard.parse(self.shard)
 
     @classmethod
     def from_config(cls, config: DictConfig) -> "RestoreSettings":
@@ -220,8 +237,59 @@ def restore(settings: RestoreSettings, pipeline: FramePipeline | None = None) ->
 
 _PATHS = (
     *("input", "mask", "output", "weights", "landmarker", "guides"),
-    *("occluder_weights", "face_weights"),
+    *("occluder_weights", "face_weights", "shard"),
 )
+
+
+def restore_cohort(settings: RestoreSettings, members: Sequence[Member]) -> Path:
+    """Restore many recordings; those that are finished are skipped.
+
+    Args:
+        settings: of all of them.
+        members: from ``find_cohort``; with ``settings.shard`` the ones of that job are restored.
+
+    Returns:
+        The folder of results.
+
+    Raises:
+        ValueError: if a setting is of one recording, or some recordings could not be restored; the
+            others are there.
+    """
+    for name, value in (("face_box", settings.face_box), *settings.guides.items()):
+        if value is not None:
+            raise ValueError(
+                f"{name}: is of one recording, and {settings.input} holds {len(members)}; restore "
+                "that recording alone"
+            )
+    shard = Shard.parse(settings.shard or "1/1")
+    own, output = shard.of(members, "recordings"), Path(settings.output).expanduser()
+    open_results(output, {k: v for k, v in asdict(settings).items() if k not in _NOT_THE_RESULT})
+    failed: dict[str, str] = {}
+    for member in own:
+        mask = None if member.mask is None else str(member.mask)
+        alone = replace(settings, input=str(member.path), mask=mask, shard=None)
+        try:
+            if not add_member(output, member, partial(_restore_into, alone)):
+                log.info("%s: restored before", member.name)
+        except (ValueError, FileNotFoundError) as error:
+            failed[member.name] = str(error)
+            log.error("%s: %s", member.name, error)
+    note_shard(output, shard, own, failed)
+    if shard.count == 1:
+        log.info("all are listed in %s", merge_cohort(output))
+    if failed:
+        raise ValueError(
+            f"input: {len(failed)} of {len(own)} recordings could not be restored "
+            f"({', '.join(sorted(failed))}; the reasons are above); the others are in {output}"
+        )
+    return output
+
+
+_NOT_THE_RESULT = ("output", "shard", "threads", "device")
+
+
+def _restore_into(settings: RestoreSettings, output: Path) -> None:
+    restore(replace(settings, output=str(output)))
 
 
 def _open_masks(
@@ -282,8 +350,18 @@ def choose_device(name: str) -> str:
 @hydra.main(version_base="1.3", config_path=str(config_dir() / "restore"), config_name="restore")
 @run_cli
 def main(config: DictConfig) -> None:
-    """Restore the recording that the composed configuration names."""
-    restore(RestoreSettings.from_config(config))
+    """Restore the recording, or the recordings, that the composed configuration names."""
+    settings = RestoreSettings.from_config(config)
+    members = find_cohort(Path(settings.input).expanduser(), settings.mask)
+    if members is not None:
+        restore_cohort(settings, members)
+    elif settings.shard is not None:
+        raise ValueError(
+            f"shard: {settings.input} is one recording, which is restored by one job; give a "
+            "folder of recordings, or leave shard out"
+        )
+    else:
+        restore(settings)
 
 
 if __name__ == "__main__":

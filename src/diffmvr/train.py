@@ -35,10 +35,15 @@ from diffmvr.training.cache_contents import check_contents, describe_contents
 from diffmvr.training.cached_data import CachedDataModule
 from diffmvr.training.checkpoints import check_checkpoint, find_checkpoint, save_model
 from diffmvr.training.encoding_cache import EncodingCache
+from diffmvr.training.learning_rate import find_learning_rate
 from diffmvr.training.ledger import Job, open_job
+from diffmvr.training.memory import say_what_fits
 from diffmvr.training.module import DiffMVRModule
+from diffmvr.training.overfit import OneClipDataModule
+from diffmvr.training.process_jobs import end_with_parent, job_command, run_apart, runs_apart
 from diffmvr.training.run_facts import model_hash, run_record
 from diffmvr.training.sampling_callback import comparison_grid
+from diffmvr.training.trainer import build_trainer
 from diffmvr.training.wandb_logger import finish_wandb, keep_in_wandb
 
 log = logging.getLogger(__name__)
@@ -52,7 +57,7 @@ class TrainResult:
 
     Attributes:
         output: the run's folder.
-        model: folder of the trained model.
+        model: folder of the trained model (``debug=find_lr`` trains none).
         scores: mean ``psnr_hole`` of every restorer on the test split; empty if not scored, or if
             the ledger had the run as finished.
     """
@@ -103,18 +108,25 @@ def _train(cfg: DictConfig, job: Job, loggers: list[Any]) -> TrainResult:
     # Before the training, lest it be in vain: a network to score with may be absent.
     scoring: Scoring = instantiate(cfg.scoring, _convert_="all")
     module: DiffMVRModule = instantiate(cfg.model, _convert_="all")
-    callbacks = [instantiate(entry) for entry in cfg.callbacks.values()]
     settings: Any = OmegaConf.to_container(cfg, resolve=True)
     for logger in loggers:
         logger.log_hyperparams(settings)
-    trainer: L.Trainer = instantiate(cfg.trainer, callbacks=callbacks, logger=loggers)
+    checkpoints = output / "checkpoints"
+    trainer = build_trainer(cfg.trainer, cfg.callbacks, loggers, checkpoints, cfg.seed)
 
     # 2. Train.
+    training_data = _training_data(cfg, datamodule, module)
+    if "find_lr" in cfg:
+        plain = instantiate(cfg.trainer, callbacks=[], logger=False, enable_checkpointing=False)
+        find_learning_rate(plain, module, training_data, output, **cfg.find_lr)
+        return TrainResult(output, output / "model", {})
+    frames = cfg.data.batch_frames
+    side, encoded = cfg.data.source.get("size"), cfg.encodings is not None
+    say_what_fits(module, trainer, frames, max(frames // cfg.data.window, 1), side, encoded)
     start = time.monotonic()
-    checkpoint = find_checkpoint(job.checkpoint, output / "checkpoints")
+    checkpoint = find_checkpoint(job.checkpoint, checkpoints)
     if checkpoint is not None:
         check_checkpoint(checkpoint, module)
-    training_data = _training_data(cfg, datamodule, module)
     trainer.fit(module, datamodule=training_data, ckpt_path=checkpoint, weights_only=True)
     minutes = (time.monotonic() - start) / 60
     if trainer.interrupted:
@@ -127,7 +139,9 @@ def _train(cfg: DictConfig, job: Job, loggers: list[Any]) -> TrainResult:
         "experiment": cfg.name,
         "seed": cfg.seed,
         "steps": trainer.global_step,
-        "frames per step": cfg.data.batch_frames * trainer.world_size,
+        "frames per step": cfg.data.batch_frames
+        * trainer.world_size
+        * trainer.accumulate_grad_batches,
         "minutes": f"{minutes:.1f}",
         "data": f"{cfg.data.source.subjects} rendered people, seed {cfg.data.source.seed}"
         if "subjects" in cfg.data.source
@@ -162,7 +176,9 @@ def _train(cfg: DictConfig, job: Job, loggers: list[Any]) -> TrainResult:
 def _training_data(
     cfg: DictConfig, datamodule: ClipDataModule, module: DiffMVRModule
 ) -> L.LightningDataModule:
-    """Return the clips, or the cache of what the frozen parts made of them."""
+    """Return the clips, one of them, or the cache of what the frozen parts made of them."""
+    if cfg.get("overfit"):
+        return OneClipDataModule(datamodule)
     if cfg.encodings is None:
         return datamodule
     encodings = EncodingCache(Path(cfg.encodings).expanduser())
@@ -221,8 +237,12 @@ def _score(
 @hydra.main(version_base="1.3", config_path=str(config_dir()), config_name="train")
 @run_cli
 def main(cfg: DictConfig) -> None:
-    """Run ``train`` with the composed configuration."""
-    train(cfg)
+    """Run ``train`` with the composed configuration, or by a command of its own."""
+    end_with_parent()
+    if runs_apart(cfg):
+        run_apart(job_command("diffmvr.train"))
+    else:
+        train(cfg)
 
 
 if __name__ == "__main__":

@@ -32,6 +32,7 @@ from diffmvr.training.inpainter_module import InpainterModule
 from diffmvr.training.ledger import Job, open_job
 from diffmvr.training.model_card import write_model_card
 from diffmvr.training.run_facts import command, run_record
+from diffmvr.training.trainer import build_trainer
 
 log = logging.getLogger(__name__)
 
@@ -73,9 +74,9 @@ def _train(cfg: DictConfig, job: Job) -> None:
         datamodule.check_test_split()
     module: InpainterModule = instantiate(cfg.module, _convert_="all")
     loggers = [instantiate(entry, _convert_="all") for entry in cfg.logger.values()]
-    callbacks = [instantiate(entry) for entry in cfg.callbacks.values() if entry is not None]
-    trainer: L.Trainer = instantiate(cfg.trainer, callbacks=callbacks, logger=loggers)
-    checkpoint = find_checkpoint(job.checkpoint, job.output / "checkpoints")
+    checkpoints = job.output / "checkpoints"
+    trainer = build_trainer(cfg.trainer, cfg.callbacks, loggers, checkpoints, cfg.seed)
+    checkpoint = find_checkpoint(job.checkpoint, checkpoints)
     if checkpoint is not None:
         check_checkpoint(checkpoint, module)
 

@@ -26,6 +26,7 @@ from diffmvr.data.still_frames import StillFrames, choose_still_frames
 from diffmvr.training.checkpoints import check_checkpoint, find_checkpoint
 from diffmvr.training.model_card import write_model_card
 from diffmvr.training.text_inpainting import Prior, TextInpaintingModule, paint_prior_images
+from diffmvr.training.trainer import build_trainer
 
 log = logging.getLogger(__name__)
 
@@ -74,12 +75,12 @@ def tune_baseline(cfg: DictConfig) -> Path:
     for logger in loggers:
         settings: Any = OmegaConf.to_container(cfg, resolve=True)
         logger.log_hyperparams(settings)
-    callbacks = [instantiate(entry) for entry in cfg.callbacks.values()]
-    trainer: L.Trainer = instantiate(cfg.trainer, callbacks=callbacks, logger=loggers)
+    checkpoints = output / "checkpoints"
+    trainer = build_trainer(cfg.trainer, cfg.callbacks, loggers, checkpoints, cfg.seed)
 
     # 2. Train.
     start = time.monotonic()
-    checkpoint = find_checkpoint(cfg.ckpt_path, output / "checkpoints")
+    checkpoint = find_checkpoint(cfg.ckpt_path, checkpoints)
     if checkpoint is not None:
         check_checkpoint(checkpoint, module)
     trainer.fit(module, ckpt_path=checkpoint, weights_only=True)

@@ -66,6 +66,7 @@ def test_a_model_is_trained_and_scored_on_a_store(
         "trainer.max_steps=2",
         "evaluation.restorers=[telea]",
         "evaluation.clips_per_subject=null",
+        "evaluation.limit=null",
     )
     result = train(cfg)
     assert set(result.scores) == {"diffmvr", "telea", "autoencoder (bound)"}

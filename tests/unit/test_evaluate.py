@@ -9,7 +9,8 @@ from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig
 
 from diffmvr.config import config_dir, register_resolvers
-from diffmvr.evaluate import build_restorers, chosen_restorers, save_missing
+from diffmvr.evaluate import build_restorers, chosen_restorers
+from diffmvr.pipelines.benchmark import save_missing
 
 SETS = {"paper": ["diffmvr", "telea", "flow"]}
 

@@ -8,7 +8,7 @@ from torch.utils.data import DataLoader
 from diffmvr.data.clip_dataset import ClipDataset
 from diffmvr.data.loader import ClipLoader, EpochSeededSampler
 from diffmvr.data.sources import ClipSource
-from diffmvr.data.splits import SPLITS, check_disjoint, split_indices
+from diffmvr.data.splits import SPLITS, check_disjoint, split_indices, spread_clips
 from diffmvr.structures import GuideBuilder, collate_clips
 
 
@@ -26,6 +26,8 @@ class ClipDataModule(L.LightningDataModule):
         pin_memory: for transfers to a GPU.
         keep: keep clips and guides in memory.
         seed: order seed.
+        max_clips: of the source's clips take at most so many, of as many subjects as possible;
+            None takes all.
     """
 
     def __init__(
@@ -40,6 +42,7 @@ class ClipDataModule(L.LightningDataModule):
         pin_memory: bool = False,
         keep: bool = True,
         seed: int = 0,
+        max_clips: int | None = None,
     ) -> None:
         super().__init__()
         if batch_frames % window:
@@ -58,12 +61,19 @@ class ClipDataModule(L.LightningDataModule):
         self.seed = seed
         self.fractions = fractions
         self.indices = split_indices(source.subject_ids, fractions)
+        if max_clips is not None:
+            few = set(spread_clips(source.subject_ids, max_clips))
+            self.indices = {
+                name: [index for index in indices if index in few]
+                for name, indices in self.indices.items()
+            }
         check_disjoint(
             {name: [source.subject_ids[i] for i in ids] for name, ids in self.indices.items()}
         )
         for name, share in zip(SPLITS, fractions, strict=True):
             if share > 0 and not self.indices[name]:
-                people = len(set(source.subject_ids))
+                taken = [i for indices in self.indices.values() for i in indices]
+                people = len({source.subject_ids[i] for i in taken})
                 raise ValueError(
                     f"fractions: none of the {people} subjects falls into {name} ({share:g}); "
                     "use more subjects, or give that split a share of 0"
@@ -103,10 +113,9 @@ class ClipDataModule(L.LightningDataModule):
     def train_dataloader(self) -> ClipLoader:
         """Return shuffled training windows, sharded by clip over processes."""
         windows = self.train_windows()
-        rank, world_size = 0, 1
-        if self.trainer is not None:
-            rank, world_size = self.trainer.global_rank, self.trainer.world_size
-        sampler = EpochSeededSampler(len(windows), self.batch_size, self.seed, rank, world_size)
+        sampler = EpochSeededSampler.of_trainer(
+            len(windows), self.batch_size, self.seed, self.trainer
+        )
         return ClipLoader(windows, sampler, self.num_workers, self.pin_memory)
 
     def val_dataloader(self) -> DataLoader[Any]:

@@ -6,6 +6,7 @@ Lightning's own mid-epoch resume reshuffles; here the state is the number of bat
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import lightning as L
 import torch
 from torch.utils.data import DataLoader, Dataset, Sampler
 
@@ -16,31 +17,54 @@ class EpochSeededSampler(Sampler[int]):
     """Shuffles clips by (seed, epoch), shards them over ranks, never splits a clip.
 
     Every rank gets the same number of clips; the order over all ranks together does not depend on
-    how many there are.
+    how many there are.  A batch on each of two ranks, two batches accumulated, and one batch twice
+    as large are the same clips in the same order; what does not fill a last one is dropped.
 
     Args:
         length: clips in the dataset.
-        batch_size: clips of one batch on one rank; an incomplete last batch is dropped.
+        batch_size: clips of one batch on one rank.
         seed: order seed.
         rank: this process.
         world_size: number of processes.
+        accumulated: batches of one optimizer step on one rank.
+
+    Raises:
+        ValueError: if there are fewer clips than one optimizer step takes.
     """
 
     def __init__(
-        self, length: int, batch_size: int, seed: int, rank: int = 0, world_size: int = 1
+        self,
+        length: int,
+        batch_size: int,
+        seed: int,
+        rank: int = 0,
+        world_size: int = 1,
+        accumulated: int = 1,
     ) -> None:
-        if length < batch_size * world_size:
+        if length < batch_size * world_size * accumulated:
+            several = f" × {accumulated} accumulated" if accumulated > 1 else ""
             raise ValueError(
-                f"batch_size: {batch_size} clips × {world_size} processes is more than the "
-                f"{length} clips there are; use a smaller batch or more data"
+                f"batch_size: {batch_size} clips × {world_size} processes{several} is more than "
+                f"the {length} clips there are; use a smaller batch or more data"
             )
         self.length = length
         self.batch_size = batch_size
         self.seed = seed
         self.rank = rank
         self.world_size = world_size
+        self.accumulated = accumulated
         self.epoch = 0
         self._resumed = (0, 0)
+
+    @classmethod
+    def of_trainer(
+        cls, length: int, batch_size: int, seed: int, trainer: L.Trainer | None
+    ) -> "EpochSeededSampler":
+        """Return this process's part of what a trainer trains on; all of it without a trainer."""
+        if trainer is None:
+            return cls(length, batch_size, seed)
+        place = trainer.global_rank, trainer.world_size, trainer.accumulate_grad_batches
+        return cls(length, batch_size, seed, *place)
 
     def set_epoch(self, epoch: int) -> None:
         """Choose the order of the next pass (Lightning calls this)."""
@@ -60,7 +84,8 @@ class EpochSeededSampler(Sampler[int]):
     @property
     def batches(self) -> int:
         """Batches of one pass on one rank."""
-        return self.length // (self.batch_size * self.world_size)
+        steps = self.length // (self.batch_size * self.world_size * self.accumulated)
+        return steps * self.accumulated
 
     def __len__(self) -> int:
         return self.batches * self.batch_size
@@ -101,6 +126,8 @@ class ClipLoader(DataLoader[Any]):
             collate_fn=collate_fn,
             drop_last=True,
             persistent_workers=num_workers > 0,
+            # Polars, which reads stores and caches, and OpenCV hang in a forked process.
+            multiprocessing_context="spawn" if num_workers > 0 else None,
         )
         self._order = sampler
         self._taken = 0

@@ -63,6 +63,20 @@ def first_clips(
     return kept
 
 
+def spread_clips(subject_ids: Sequence[str], most: int) -> list[int]:
+    """Keep at most ``most`` clips, of as many subjects as possible: first everybody's first one.
+
+    Returns:
+        Their indices in order.
+    """
+    taken: Counter[str] = Counter()
+    rounds = []
+    for index, subject in enumerate(subject_ids):
+        rounds.append((taken[subject], index))
+        taken[subject] += 1
+    return sorted(index for _, index in sorted(rounds)[:most])
+
+
 def check_disjoint(subjects: dict[str, Iterable[str]]) -> None:
     """Require that no subject is in two splits.
 

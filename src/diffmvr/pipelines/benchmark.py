@@ -1,5 +1,6 @@
 """Score restorers on clips whose truth is known, and compare them."""
 
+import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -24,6 +25,7 @@ from diffmvr.reporting import (
 )
 from diffmvr.reporting.distance_columns import with_distances
 from diffmvr.reporting.distance_rows import POOLED, distances_frame, save_distances
+from diffmvr.reporting.run_collection import MISSING_FILE
 from diffmvr.structures import Clip, Restorer, UInt8Array, to_pixel_values, to_uint8
 
 ClipScorer = Callable[[UInt8Array, Clip], Mapping[str, float]]
@@ -190,15 +192,43 @@ def run_benchmark(
         list(scoring.scorers.values()),
         scoring.distances,
     )
+    return rows, save_benchmark(rows, scoring.distances, output, reference, missing)
+
+
+def save_benchmark(
+    rows: pl.DataFrame,
+    collected: SetDistances | None,
+    output: Path,
+    reference: str,
+    missing: Mapping[str, str] | None = None,
+) -> Table:
+    """Compare restorers that have been scored, and write rows, distances and table into a folder.
+
+    Args:
+        rows: the per-clip rows.
+        collected: has taken in every restored clip.
+        output: the folder.
+        reference: restorer the others are compared with.
+        missing: restorers that could not run, with the reason.
+    """
     # Before anything else can go wrong: the rows are what took time.
     save_rows(rows, output / "scores")
     distances = None
-    if scoring.distances is not None:
-        distances = distance_rows(scoring.distances, rows)
+    if collected is not None:
+        distances = distance_rows(collected, rows)
         save_distances(distances, output)
     table = benchmark_table(rows, reference, missing, distances)
     save_table(table, output)
-    return rows, table
+    return table
+
+
+def save_missing(missing: Mapping[str, str], folder: Path) -> None:
+    """Write who could not be built and why; without any, remove what an earlier run wrote."""
+    path = folder / MISSING_FILE
+    if missing:
+        path.write_text(json.dumps(dict(missing), indent=2, ensure_ascii=False) + "\n")
+    else:
+        path.unlink(missing_ok=True)
 
 
 def save_table(table: Table, folder: Path, name: str = "table") -> None:

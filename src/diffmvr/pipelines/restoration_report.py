@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from diffmvr.digests import hash_files
-from diffmvr.models.components import part_folder
+from diffmvr.models.base_checkpoint import part_folder
 from diffmvr.pipelines.restoration import FrameRecord
 
 PACKAGES = ("diffmvr", "torch", "diffusers", "open_clip_torch", "opencv-python", "av", "mediapipe")
@@ -79,7 +79,12 @@ def package_versions() -> dict[str, str]:
 
 
 def hash_weights(folder: Path) -> dict[str, str]:
-    """Return the SHA-256 of each safetensors file of a model, also of the parts of its base."""
+    """Return the SHA-256 of each safetensors file of a model, also of the parts of its base.
+
+    A base that is one file has one.
+    """
+    if folder.is_file():
+        return {folder.name: hash_files(folder)}
     hashes = {}
     for part in PARTS:
         place = part_folder(folder, part)

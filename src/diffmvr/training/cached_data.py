@@ -82,10 +82,9 @@ class CachedDataModule(L.LightningDataModule):
         """Return shuffled training windows, sharded by clip over processes."""
         images = self._images
         windows = EncodedWindows(self._cache, "train", self._guide, images.window, True)
-        rank, world_size = 0, 1
-        if self.trainer is not None:
-            rank, world_size = self.trainer.global_rank, self.trainer.world_size
-        sampler = EpochSeededSampler(len(windows), images.batch_size, images.seed, rank, world_size)
+        sampler = EpochSeededSampler.of_trainer(
+            len(windows), images.batch_size, images.seed, self.trainer
+        )
         return ClipLoader(windows, sampler, images.num_workers, collate_fn=EncodedBatch.cat)
 
     def val_dataloader(self) -> DataLoader[EncodedBatch]:

@@ -1,16 +1,24 @@
 """Where runs continue from, and what they leave behind."""
 
-import pickle
+import logging
 import shutil
 from collections.abc import Mapping
+from datetime import timedelta
 from pathlib import Path
 
-import torch
+from lightning.pytorch.callbacks import ModelCheckpoint
 from torch import nn
 
 from diffmvr.models.components import Components
 from diffmvr.pipelines.diffmvr_pipeline import DiffMVRPipeline
-from diffmvr.training.model_card import write_model_card
+from diffmvr.training.checkpoint_io import (
+    DamagedCheckpointError,
+    read_checkpoint,
+    verify_checkpoint,
+)
+from diffmvr.training.model_card import licence_of, write_model_card
+
+log = logging.getLogger(__name__)
 
 
 def find_checkpoint(ckpt_path: str | None, folder: Path) -> str | None:
@@ -22,34 +30,63 @@ def find_checkpoint(ckpt_path: str | None, folder: Path) -> str | None:
 
     Raises:
         FileNotFoundError: if there is none where one was asked for.
+        DamagedCheckpointError: if all of the folder's are damaged.
     """
     if ckpt_path is None:
         return None
-    path = folder / "last.ckpt" if ckpt_path == "last" else Path(ckpt_path)
-    if not path.is_file():
+    path = newest_checkpoint(folder) if ckpt_path == "last" else Path(ckpt_path)
+    if path is None or not path.is_file():
         raise FileNotFoundError(
-            f"ckpt_path={ckpt_path}: no checkpoint at {path}; "
+            f"ckpt_path={ckpt_path}: no checkpoint at {path or folder / '*.ckpt'}; "
             "give the run's folder with hydra.run.dir=…, or a checkpoint file"
         )
     return str(path)
 
 
+def newest_checkpoint(folder: Path) -> Path | None:
+    """Return the newest checkpoint of a folder that is whole; None if it holds none.
+
+    A damaged one is passed over, and a warning says so.
+
+    Raises:
+        DamagedCheckpointError: if all of them are damaged.
+    """
+    files = sorted(folder.glob("*.ckpt"), key=lambda file: file.stat().st_mtime_ns, reverse=True)
+    for file in files:
+        try:
+            verify_checkpoint(file)
+        except DamagedCheckpointError as error:
+            log.warning("%s; taking the one before", error)
+        else:
+            return file
+    if files:
+        raise DamagedCheckpointError(
+            f"{folder}: every checkpoint in it is damaged ({', '.join(f.name for f in files)}); "
+            "remove the folder to begin the run anew"
+        )
+    return None
+
+
 def check_checkpoint(path: str, module: nn.Module) -> None:
-    """Require a checkpoint's weights to be those of a module.
+    """Require a checkpoint to be whole and its weights to be those of a module.
 
     Args:
         path: the checkpoint.
         module: what it is to be loaded into.
 
     Raises:
-        ValueError: if the file is no checkpoint, or a weight is missing, unknown or of another
+        DamagedCheckpointError: if the file is damaged, or no checkpoint.
+        ValueError: if it is not of a training run, or a weight is missing, unknown or of another
             shape.
     """
     try:
-        content = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError):
-        content = None
-    if not isinstance(content, dict) or "state_dict" not in content:
+        content = read_checkpoint(Path(path), mmap=True)
+    except DamagedCheckpointError as error:
+        raise DamagedCheckpointError(
+            f"ckpt_path: {error}; name another one, or take ckpt_path=last: the newest of the "
+            "run's folder that is whole"
+        ) from error
+    if "state_dict" not in content:
         raise ValueError(
             f"ckpt_path: {path} is not a checkpoint of a training run; a model folder is loaded "
             "with model.components.base=…"
@@ -66,11 +103,39 @@ def check_checkpoint(path: str, module: nn.Module) -> None:
         )
 
 
+def interval_checkpoint(
+    dirpath: str, minutes: float | None = None, steps: int | None = None
+) -> ModelCheckpoint:
+    """Build a callback that keeps the newest state, written every so often, for long runs.
+
+    Args:
+        dirpath: the run's checkpoint folder.
+        minutes: of training between two checkpoints.
+        steps: optimizer steps between two; give one of the two.
+
+    Raises:
+        ValueError: if both are given, or none.
+    """
+    if (minutes is None) == (steps is None):
+        raise ValueError(
+            f"interval: expected minutes or steps, got minutes={minutes} and steps={steps}; set "
+            "the other one to null"
+        )
+    return ModelCheckpoint(
+        dirpath,
+        filename="interval-step{step}",
+        auto_insert_metric_name=False,
+        every_n_train_steps=steps,
+        train_time_interval=None if minutes is None else timedelta(minutes=minutes),
+    )
+
+
 def save_model(components: Components, folder: Path, facts: Mapping[str, object]) -> None:
     """Write a model folder with its card, beside first, then renamed."""
     partial = folder.with_name(folder.name + ".partial")
     shutil.rmtree(partial, ignore_errors=True)
     DiffMVRPipeline.from_components(components).save_pretrained(partial)
-    write_model_card(partial, "DiffMVR", facts, {})
+    licence = licence_of(components.unet.config)
+    write_model_card(partial, "DiffMVR", facts, {}, licence=licence)
     shutil.rmtree(folder, ignore_errors=True)
     partial.rename(folder)

@@ -62,6 +62,13 @@ class EMACallback(L.Callback):
         if self._average is not None:
             self._average.restore(_checked(pl_module).trainable_parameters())
 
+    def on_exception(
+        self, trainer: L.Trainer, pl_module: L.LightningModule, exception: BaseException
+    ) -> None:
+        """Go back to the raw weights, lest a checkpoint of the crash hold the average for them."""
+        if self._average is not None and self._average.temp_stored_params is not None:
+            self._average.restore(_checked(pl_module).trainable_parameters())
+
     def on_fit_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Leave the average in the module: it is the model that is scored and saved."""
         if self._average is not None:

@@ -23,11 +23,13 @@ class EncodedBatch:
         latents: ``[N, c, h, w]``, of the clean frames.
         conditions: of the N frames.
         clips: B.
+        names: of the clips and their frames, for messages; empty where nobody told.
     """
 
     latents: Tensor
     conditions: Conditions
     clips: int
+    names: tuple[str, ...] = ()
 
     @property
     def num_frames(self) -> int:
@@ -46,6 +48,7 @@ class EncodedBatch:
             torch.cat([part.latents for part in parts]),
             Conditions.cat([part.conditions for part in parts]),
             sum(part.clips for part in parts),
+            tuple(name for part in parts for name in part.names),
         )
 
     def to(self, device: torch.device | str) -> "EncodedBatch":
@@ -53,7 +56,7 @@ class EncodedBatch:
         moved = {
             f.name: getattr(self.conditions, f.name).to(device) for f in fields(self.conditions)
         }
-        return EncodedBatch(self.latents.to(device), Conditions(**moved), self.clips)
+        return EncodedBatch(self.latents.to(device), Conditions(**moved), self.clips, self.names)
 
 
 class ClipEncoder:
@@ -99,3 +102,10 @@ class ClipEncoder:
             batch.guide_valid[clips].flatten(0, 1),
         )
         return EncodedBatch(latents, conditions, clips.stop - clips.start)
+
+
+def name_frames(clip_id: str, frame_index: Sequence[int]) -> str:
+    """Return the name of some frames of a clip, e.g. ``s001_c0 frames 8-15``."""
+    first, last = frame_index[0], frame_index[-1]
+    whole = list(frame_index) == list(range(first, last + 1))
+    return f"{clip_id} frames {f'{first}-{last}' if whole else ', '.join(map(str, frame_index))}"

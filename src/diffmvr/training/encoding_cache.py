@@ -23,7 +23,7 @@ from diffmvr.checks import check_one_of
 from diffmvr.models.conditioning import Conditions
 from diffmvr.models.guide_settings import GuideSettings
 from diffmvr.structures import ClipBatch
-from diffmvr.training.encoding import EncodedBatch
+from diffmvr.training.encoding import EncodedBatch, name_frames
 
 FORMAT_VERSION = 1
 INFO_NAME = "cache.json"
@@ -147,6 +147,7 @@ class EncodingCache:
     """
 
     def __init__(self, folder: Path) -> None:
+        self._folder = folder
         info = folder / INFO_NAME
         if not info.is_file():
             raise FileNotFoundError(
@@ -167,6 +168,10 @@ class EncodingCache:
                 f"{content['content']['tensors']} tensors; a tensors-*.safetensors file is "
                 "missing, so write the cache again"
             )
+
+    def __reduce__(self) -> tuple[type["EncodingCache"], tuple[Path]]:
+        """Loading processes open the files for themselves."""
+        return EncodingCache, (self._folder,)
 
     def read(self, rows: Sequence[int], guide: GuideSettings) -> EncodedBatch:
         """Return the encodings of the frames of one clip, as a model's guides want them.
@@ -200,7 +205,8 @@ class EncodingCache:
             guide_valid=valid if guide.uses_attention else torch.zeros_like(valid),
             reference_latents=reference if guide.uses_residual else torch.zeros_like(reference),
         )
-        return EncodedBatch(stack("latents"), conditions, clips=1)
+        name = name_frames(columns["clip_id"][0], columns["frame_index"])
+        return EncodedBatch(stack("latents"), conditions, clips=1, names=(name,))
 
     def _tensor(self, key: str) -> Tensor:
         tensor: Tensor = self._file_of[key].get_tensor(key)

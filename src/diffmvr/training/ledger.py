@@ -6,8 +6,9 @@ ends by writing ``run.json``; in between lie its checkpoints.  What to do is rea
 alone, so a sweep may be killed at any moment and given again.
 
 With several processes the first one decides, before it starts the others, and tells them by an
-environment variable.  Lightning's children replay the whole sweep from its first job: they take
-part in the job that they were started for and pass over the others.
+environment variable.  They repeat the command from its beginning: they take part in the job that
+they were started for and pass over any other.  (``process_jobs`` gives a job of a sweep a command
+of its own.)
 """
 
 import hashlib
@@ -18,6 +19,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Literal
 
 import torch
@@ -25,15 +27,37 @@ from lightning.pytorch.utilities import rank_zero_only
 from omegaconf import DictConfig, OmegaConf
 
 from diffmvr.reporting.run_record import RUN_FILE, load_run_record, read_json, write_json
+from diffmvr.training.checkpoints import newest_checkpoint
+from diffmvr.training.process_jobs import PARENT
 
 log = logging.getLogger(__name__)
 
 JOB_FILE = "job.json"
 LEADER = "DIFFMVR_JOB"
 # What Lightning leaves in the environment for the processes it starts.
-LAUNCH_VARIABLES = ("LOCAL_RANK", "NODE_RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT", LEADER)
-# Settings that say where and how a job runs, not what comes out.
-NOT_THE_RESULT = ("ckpt_path", "encodings", "ledger", "logger", "paths", "threads")
+LAUNCH_VARIABLES = (
+    *("LOCAL_RANK", "NODE_RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT"),
+    *(LEADER, PARENT),
+)
+# Settings that say where and how a job runs, not what comes out; with all that is below them.
+NOT_THE_RESULT = (
+    *("ckpt_path", "encodings", "ledger", "logger", "paths", "threads"),
+    # Checkpoints beside the default ones, and what is only logged.
+    *("callbacks.best", "callbacks.interval", "callbacks.utilization"),
+    # Time for memory.
+    "model.components.gradient_checkpointing",
+)
+# Settings that came after runs had finished, each with the value that means what was done before
+# it came: with that value it is no part of the hash, and those runs stay finished.
+ADDED_SETTINGS: Mapping[str, Any] = MappingProxyType(
+    {
+        "model.channels_last": False,
+        "model.compile_backend": None,
+        "model.optimizer.fused": None,
+        "shard": None,
+        "trainer.accumulate_grad_batches": 1,
+    }
+)
 
 SHOWN_CHANGES = 5
 
@@ -77,6 +101,7 @@ class Job:
                 write_json(self.output / JOB_FILE, content)
                 _keep_metrics(self.output)
             os.environ[LEADER] = json.dumps([str(self.output.resolve()), self.checkpoint])
+            os.environ[PARENT] = str(os.getpid())
         try:
             yield
         finally:
@@ -114,18 +139,18 @@ def open_job(
             return Job(output, settings, "another's")
         return Job(output, settings, "resumed" if checkpoint else "new", checkpoint)
 
-    last = output / "checkpoints" / "last.ckpt"
     if (output / RUN_FILE).is_file():
         _check_same(output, load_run_record(output).config_hash, settings)
         log.info("%s: finished before, skipped", output)
         return Job(output, settings, "finished")
     if (output / JOB_FILE).is_file():
         _check_same(output, read_json(output / JOB_FILE).get("config_hash"), settings)
-    elif last.is_file():
+    elif any((output / "checkpoints").glob("*.ckpt")):
         _check_same(output, None, settings)
-    if last.is_file():
-        log.info("%s: was stopped, goes on from %s", output, last.name)
-        return Job(output, settings, "resumed", str(last))
+    newest = newest_checkpoint(output / "checkpoints")
+    if newest is not None:
+        log.info("%s: was stopped, goes on from %s", output, newest.name)
+        return Job(output, settings, "resumed", str(newest))
     return Job(output, settings, "new", asked)
 
 
@@ -139,9 +164,14 @@ def result_settings(cfg: DictConfig, inputs: Mapping[str, str]) -> dict[str, Any
         inputs: hashes of files, by name.
     """
     content: Any = OmegaConf.to_container(cfg, resolve=False)
-    kept = {key: value for key, value in content.items() if key not in NOT_THE_RESULT}
+    kept = {
+        name: value
+        for name, value in _flat(content).items()
+        if not f"{name}.".startswith(tuple(f"{key}." for key in NOT_THE_RESULT))
+        and not (name in ADDED_SETTINGS and value == ADDED_SETTINGS[name])
+    }
     hashes = {f"hash of {name}": digest for name, digest in inputs.items()}
-    return {**_flat(kept), **hashes}
+    return {**kept, **hashes}
 
 
 def settings_hash(settings: Mapping[str, Any]) -> str:

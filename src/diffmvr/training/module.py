@@ -10,6 +10,8 @@ from typing import Any
 
 import lightning as L
 import torch
+from lightning.pytorch.plugins import MixedPrecision
+from lightning.pytorch.utilities import GradClipAlgorithmType
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
@@ -23,6 +25,7 @@ from diffmvr.models.denoiser import predict
 from diffmvr.models.dual_guide_attention import guide_processors
 from diffmvr.models.vae import decode_latents
 from diffmvr.structures import ClipBatch
+from diffmvr.training.draws import SharedDraws
 from diffmvr.training.encoding import ClipEncoder, EncodedBatch
 
 VALIDATION_SEED = 20241
@@ -31,8 +34,8 @@ VALIDATION_SEED = 20241
 class DiffMVRModule(L.LightningModule):
     """Trains the projectors and the U-Net; the autoencoder and the towers stay frozen.
 
-    Noise and timesteps come from a generator seeded by (seed, global step, rank), so that a resumed
-    run goes on exactly as an uninterrupted one.
+    Noise and timesteps come from a generator seeded by (seed, global step), so that a resumed run
+    goes on exactly as an uninterrupted one, and every process takes its part of one step's noise.
 
     Args:
         components: the model, from ``load_components``.
@@ -48,6 +51,10 @@ class DiffMVRModule(L.LightningModule):
             are zeroed in training, so that one base serves both pathways.
         cache_encodings: keep the frozen parts' outputs in memory after the first epoch; right only
             while the data of a window never changes (it does not here).
+        channels_last: keep the U-Net's images channel by channel within a pixel, as the tensor
+            cores of a GPU want them.
+        compile_backend: of ``torch.compile``, for the U-Net in training: ``inductor``; ``None``
+            does not compile.
     """
 
     def __init__(
@@ -62,9 +69,14 @@ class DiffMVRModule(L.LightningModule):
         first_step_share: float = 0.0,
         guide_latent_dropout: float = 0.0,
         cache_encodings: bool = True,
+        channels_last: bool = False,
+        compile_backend: str | None = None,
     ) -> None:
         super().__init__()
         self.unet = components.unet
+        if channels_last:
+            self.unet.to(memory_format=torch.channels_last)
+        self._compile_backend = compile_backend
         self.projector = components.projector
         self.scheduler = components.scheduler
         self.guide = components.guide
@@ -94,13 +106,18 @@ class DiffMVRModule(L.LightningModule):
         return [p for part in (self.unet, self.projector) for p in part.parameters()]
 
     def on_fit_start(self) -> None:
-        """Move the frozen parts to the trainer's device."""
+        """Move the frozen parts to the trainer's device, and compile the U-Net if asked to."""
         self.encoder.to(self.device)
+        if self._compile_backend is not None:
+            # In place: the names in checkpoints stay what they are.
+            self.unet.compile(backend=self._compile_backend)
 
     def training_step(self, batch: ClipBatch | EncodedBatch, batch_idx: int) -> Tensor:
         """Return L = L_diff + λ · L_motion (Eq. 2), and our decoded loss if it has a weight."""
-        generator = self._generator(self.global_step, self.global_rank)
-        losses = self.losses(batch, generator)
+        accumulated, processes = self.trainer.accumulate_grad_batches, self.trainer.world_size
+        part = batch_idx % accumulated * processes + self.global_rank
+        generator = self._generator(self.global_step)
+        losses = self.losses(batch, SharedDraws(generator, part, accumulated * processes))
         total = losses["denoising"] + self.motion.weight * losses["motion"]
         share = self.motion.weight * losses["motion"] / total
         if "decoded" in losses:
@@ -115,34 +132,41 @@ class DiffMVRModule(L.LightningModule):
 
     def validation_step(self, batch: ClipBatch | EncodedBatch, batch_idx: int) -> None:
         """Log both losses on whole clips, with the same noise at every validation."""
-        generator = self._generator(VALIDATION_SEED + batch_idx, 0)
+        draws = SharedDraws(self._generator(VALIDATION_SEED + batch_idx))
         encoded = self._encoded(batch)
-        losses = self.losses(encoded, generator)
+        losses = self.losses(encoded, draws)
         size = encoded.clips
         self.log("val/loss_denoising", losses["denoising"], batch_size=size, sync_dist=True)
         self.log("val/loss_motion", losses["motion"], batch_size=size, sync_dist=True)
 
     def losses(
-        self, batch: ClipBatch | EncodedBatch, generator: torch.Generator
+        self, batch: ClipBatch | EncodedBatch, draws: SharedDraws | torch.Generator
     ) -> dict[str, Tensor]:
-        """Return ``denoising`` (Eq. 1), ``motion`` (Eq. 3, without λ) and maybe ``decoded``."""
+        """Return ``denoising`` (Eq. 1), ``motion`` (Eq. 3, without λ) and maybe ``decoded``.
+
+        Args:
+            batch: whole windows.
+            draws: of the batch; a generator stands for a batch that is the whole step.
+        """
+        if isinstance(draws, torch.Generator):
+            draws = SharedDraws(draws)
         encoded = self._encoded(batch)
         clips, frames, conditions = encoded.clips, encoded.frames, encoded.conditions
         latents = encoded.latents.float()
         if self.training and self.guide_latent_dropout > 0:
-            conditions = self._drop_guide_latents(conditions, clips, generator)
+            conditions = self._drop_guide_latents(conditions, clips, draws)
 
         # One timestep per clip, so that the motion loss compares frames at one noise level.
         steps = self.scheduler.config.num_train_timesteps
-        timesteps = torch.randint(0, steps, (clips,), generator=generator)
+        timesteps = draws.integers(steps, clips)
         if self.training and self.first_step_share > 0:
-            first = torch.rand(clips, generator=generator) < self.first_step_share
+            first = draws.uniform(clips) < self.first_step_share
             timesteps = torch.where(first, steps - 1, timesteps)
         timesteps = timesteps.repeat_interleave(frames).to(latents.device)
-        noise = torch.randn(latents.shape, generator=generator).to(latents)
+        noise = draws.normal(latents.shape).to(latents)
         noisy = self.scheduler.add_noise(latents, noise, timesteps)
 
-        tokens = self.projector(conditions.image_embeds, conditions.guide_valid, generator)
+        tokens = self.projector(conditions.image_embeds, conditions.guide_valid, draws.uniform)
         # Under mixed precision the network runs in half, the losses in float32.
         output = predict(self.unet, self.scheduler, noisy, timesteps, conditions, tokens).float()
         target = training_target(self.scheduler, latents, noise, timesteps)
@@ -167,6 +191,25 @@ class DiffMVRModule(L.LightningModule):
                 for kind, alpha in zip(processor.kinds, processor.mean_weights, strict=True):
                     self.log(f"alpha/{name}/{kind}", alpha)
 
+    def configure_gradient_clipping(
+        self,
+        optimizer: Optimizer,
+        gradient_clip_val: int | float | None = None,
+        gradient_clip_algorithm: str | None = None,
+    ) -> None:
+        """Clip, also with a fused optimizer in bf16.
+
+        Lightning refuses every fused optimizer under mixed precision, because in fp16 it undoes the
+        scaling of the loss by itself; in bf16 nothing is scaled.
+        """
+        precision = self.trainer.precision_plugin
+        unscaled = isinstance(precision, MixedPrecision) and precision.scaler is None
+        by_norm = gradient_clip_algorithm in (None, GradClipAlgorithmType.NORM)
+        if gradient_clip_val and unscaled and by_norm:
+            precision.clip_grad_by_norm(optimizer, gradient_clip_val)
+        else:
+            self.clip_gradients(optimizer, gradient_clip_val, gradient_clip_algorithm)
+
     def configure_optimizers(self) -> Any:
         """Return the optimizer and its per-step schedule."""
         optimizer = self._optimizer(self.trainable_parameters())
@@ -180,9 +223,9 @@ class DiffMVRModule(L.LightningModule):
         return batch if isinstance(batch, EncodedBatch) else self.encoder(batch)
 
     def _drop_guide_latents(
-        self, conditions: Conditions, clips: int, generator: torch.Generator
+        self, conditions: Conditions, clips: int, draws: SharedDraws
     ) -> Conditions:
-        keep = torch.rand(clips, generator=generator) >= self.guide_latent_dropout
+        keep = draws.uniform(clips) >= self.guide_latent_dropout
         keep = keep.repeat_interleave(len(conditions) // clips).to(conditions.mask.device)
         return replace(
             conditions,
@@ -190,6 +233,6 @@ class DiffMVRModule(L.LightningModule):
             reference_latents=conditions.reference_latents * keep[:, None, None, None],
         )
 
-    def _generator(self, step: int, rank: int) -> torch.Generator:
-        mixed = (self._seed * 1_000_003 + step) * 1_009 + rank
+    def _generator(self, step: int) -> torch.Generator:
+        mixed = (self._seed * 1_000_003 + step) * 1_009
         return torch.Generator().manual_seed(mixed % 2**63)

@@ -3,7 +3,7 @@
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from lightning.pytorch.loggers import WandbLogger
 
@@ -15,6 +15,7 @@ def build_wandb_logger(
     job_type: str = "train",
     name: str | None = None,
     online: bool = False,
+    log_model: bool | Literal["all"] = False,
 ) -> WandbLogger:
     """Build the logger.
 
@@ -26,6 +27,8 @@ def build_wandb_logger(
         name: name of the run.
         online: upload while running.  False keeps everything on this machine; ``wandb sync`` can
             upload it later.
+        log_model: keep checkpoints as artifacts of the run: True when it ends, those that are in
+            its folder then; ``"all"`` each one as it is written.
     """
     folder = Path(save_dir)
     for variable, part in (
@@ -46,8 +49,9 @@ def build_wandb_logger(
         group=group,
         job_type=job_type,
         name=name,
-        offline=not online,
-        log_model=False,
+        # Lightning's own `offline` refuses artifacts, which `wandb sync` uploads like all else.
+        mode="online" if online else "offline",
+        log_model=log_model,
     )
 
 

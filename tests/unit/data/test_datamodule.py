@@ -54,3 +54,13 @@ def test_bad_settings_are_named() -> None:
         tiny_datamodule(clips=2)
     with pytest.raises(ValueError, match=r"batch_size: 50 clips × 1 processes"):
         tiny_datamodule(batch_frames=100, window=2).train_dataloader()
+
+
+def test_at_most_so_many_clips_are_taken() -> None:
+    source = TextureClips(60)
+    source.subject_ids = [f"person-{index // 2}" for index in range(60)]
+    whole, few = tiny_datamodule(source=source), tiny_datamodule(source=source, max_clips=30)
+    for split, indices in few.indices.items():
+        assert indices == whole.indices[split][::2], "the first clip of everybody"
+    with pytest.raises(ValueError, match=r"fractions: none of the 1 subjects falls into"):
+        tiny_datamodule(source=source, max_clips=1)

@@ -46,6 +46,21 @@ def test_two_processes_take_the_clips_of_one(epoch: int) -> None:
         assert whole == first + second
 
 
+@pytest.mark.parametrize(("processes", "accumulated"), [(1, 2), (2, 1), (2, 3), (3, 2)])
+def test_an_optimizer_step_takes_the_clips_of_one_large_batch(
+    processes: int, accumulated: int
+) -> None:
+    parts = processes * accumulated
+    large = EpochSeededSampler(4 * LENGTH, parts * BATCH, 0)
+    ranks = [
+        batches(EpochSeededSampler(4 * LENGTH, BATCH, 0, rank, processes, accumulated))
+        for rank in range(processes)
+    ]
+    assert {len(rank) for rank in ranks} == {large.batches * accumulated}, "no half steps"
+    taken = [clip for batch in zip(*ranks, strict=True) for part in batch for clip in part]
+    assert taken == list(large)
+
+
 def test_more_processes_never_share_a_clip() -> None:
     taken = [clip for rank in range(3) for clip in sampler(rank, 3)]
     assert len(taken) == len(set(taken)) == 3 * (LENGTH // (3 * BATCH)) * BATCH
@@ -63,6 +78,8 @@ def test_a_resumed_epoch_leaves_out_what_was_taken_and_no_later_one_does() -> No
 def test_too_few_clips_are_an_error() -> None:
     with pytest.raises(ValueError, match=r"batch_size: 8 clips × 3 processes .* 23 clips"):
         EpochSeededSampler(LENGTH, 8, 0, 0, 3)
+    with pytest.raises(ValueError, match=r"8 clips × 1 processes × 3 accumulated .* 23 clips"):
+        EpochSeededSampler(LENGTH, 8, 0, accumulated=3)
 
 
 def names(batch: ClipBatch) -> list[tuple[str, int]]:

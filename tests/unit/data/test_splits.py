@@ -6,7 +6,14 @@ from itertools import chain
 
 import pytest
 
-from diffmvr.data.splits import SPLITS, check_disjoint, first_clips, split_indices, split_of
+from diffmvr.data.splits import (
+    SPLITS,
+    check_disjoint,
+    first_clips,
+    split_indices,
+    split_of,
+    spread_clips,
+)
 
 BENCHMARK = [f"{subject:05d}" for subject in range(300)]
 
@@ -76,3 +83,11 @@ def test_shares_must_be_shares(fractions: tuple[float, ...]) -> None:
     with pytest.raises(ValueError, match=r"fractions: .*sum to 1") as error:
         split_of("a", fractions)
     assert str(fractions) in str(error.value)
+
+
+def test_few_clips_are_of_many_people() -> None:
+    subjects = ["a", "a", "b", "c", "c", "c"]
+    assert spread_clips(subjects, 3) == [0, 2, 3]
+    assert spread_clips(subjects, 4) == [0, 1, 2, 3]
+    assert spread_clips(subjects, 100) == [0, 1, 2, 3, 4, 5]
+    assert spread_clips(subjects, 1) == [0]

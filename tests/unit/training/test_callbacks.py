@@ -99,7 +99,7 @@ def test_wandb_stays_in_the_runs_folder(tmp_path: Path, monkeypatch: pytest.Monk
         assert folder.is_dir() and folder.is_relative_to(tmp_path / "run")
     settings = logger._wandb_init
     assert (settings["group"], settings["job_type"]) == ("dual", "train")
-    assert logger._offline is True
+    assert settings["mode"] == "offline"
 
 
 @pytest.mark.parametrize("kinds", [("past",), ("symmetric", "past")])

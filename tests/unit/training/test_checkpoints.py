@@ -1,6 +1,8 @@
 """Where a run goes on from, and what it leaves behind."""
 
+import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -8,13 +10,27 @@ from tests.helpers.tiny import build_tiny, fingerprint, tiny_module
 
 from diffmvr.models.components import load_components
 from diffmvr.models.guide_settings import GuideSettings
-from diffmvr.training.checkpoints import check_checkpoint, find_checkpoint, save_model
+from diffmvr.training.checkpoint_io import DamagedCheckpointError, VerifiedCheckpointIO
+from diffmvr.training.checkpoints import (
+    check_checkpoint,
+    find_checkpoint,
+    newest_checkpoint,
+    save_model,
+)
 from diffmvr.training.model_card import write_model_card
+
+NOW = 1_700_000_000
+
+
+def save(content: Any, path: Path, age: int = 0) -> Path:
+    """Write a checkpoint that is ``age`` seconds old."""
+    VerifiedCheckpointIO().save_checkpoint(content, path)
+    os.utime(path, (NOW - age, NOW - age))
+    return path
 
 
 def test_finding(tmp_path: Path) -> None:
-    last = tmp_path / "last.ckpt"
-    last.touch()
+    last = save({}, tmp_path / "last.ckpt")
     assert find_checkpoint(None, tmp_path) is None
     assert find_checkpoint("last", tmp_path) == str(last)
     assert find_checkpoint(str(last), tmp_path / "elsewhere") == str(last)
@@ -26,16 +42,42 @@ def test_nothing_to_find(tmp_path: Path, asked: str) -> None:
         find_checkpoint(asked, tmp_path)
 
 
+def test_the_newest_that_is_whole_is_taken_and_the_others_are_named(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert newest_checkpoint(tmp_path) is None
+    names = ("last", "step4", "interval-step3", "step2")
+    files = [save({"n": n}, tmp_path / f"{n}.ckpt", age) for age, n in enumerate(names)]
+    (tmp_path / "step9.ckpt.partial").write_bytes(b"half")
+    for number, file in enumerate(files):
+        assert newest_checkpoint(tmp_path) == file
+        damaged = [path.name for path in files[:number]]
+        assert all(f"{name}: damaged" in caplog.text for name in damaged)
+        assert caplog.text.count("taking the one before") == number
+        caplog.clear()
+        os.truncate(file, file.stat().st_size - 1)
+        os.utime(file, (NOW - number, NOW - number))
+    with pytest.raises(
+        DamagedCheckpointError,
+        match=r"every checkpoint in it is damaged \(last\.ckpt, step4\.ckpt, .*remove the folder",
+    ):
+        newest_checkpoint(tmp_path)
+
+
 def test_a_checkpoint_that_fits(frozen_parts: Path, tmp_path: Path) -> None:
     module = tiny_module(frozen_parts)
-    torch.save({"state_dict": module.state_dict()}, tmp_path / "a.ckpt")
-    check_checkpoint(str(tmp_path / "a.ckpt"), tiny_module(frozen_parts))
+    path = save({"state_dict": module.state_dict()}, tmp_path / "a.ckpt")
+    check_checkpoint(str(path), tiny_module(frozen_parts))
+    os.truncate(path, 5000)
+    message = r"ckpt_path: .*a\.ckpt: damaged.* 5,000 bytes .*; name another one, or .*=last"
+    with pytest.raises(DamagedCheckpointError, match=message):
+        check_checkpoint(str(path), module)
 
 
 def test_a_checkpoint_of_another_architecture(frozen_parts: Path, tmp_path: Path) -> None:
     path = str(tmp_path / "a.ckpt")
     both = tiny_module(frozen_parts, GuideSettings(pathway="both"))
-    torch.save({"state_dict": both.state_dict()}, path)
+    save({"state_dict": both.state_dict()}, Path(path))
     attention = tiny_module(frozen_parts, GuideSettings(pathway="attention"))
     with pytest.raises(
         ValueError,
@@ -48,7 +90,7 @@ def test_a_checkpoint_of_another_architecture(frozen_parts: Path, tmp_path: Path
         check_checkpoint(path, past)
 
 
-@pytest.mark.parametrize("content", ["text", "tensor", "pickle", "empty"])
+@pytest.mark.parametrize("content", ["text", "tensor", "pickle", "empty", "weights"])
 def test_a_file_that_is_no_checkpoint(frozen_parts: Path, tmp_path: Path, content: str) -> None:
     path = tmp_path / "a.ckpt"
     if content == "text":
@@ -56,8 +98,9 @@ def test_a_file_that_is_no_checkpoint(frozen_parts: Path, tmp_path: Path, conten
     elif content == "empty":
         path.touch()
     else:
-        torch.save(torch.zeros(3) if content == "tensor" else {"weights": Path("x")}, path)
-    with pytest.raises(ValueError, match=r"ckpt_path: .*a\.ckpt is not a checkpoint"):
+        contents = {"tensor": torch.zeros(3), "pickle": {"w": Path("x")}, "weights": {"w": 1}}
+        torch.save(contents[content], path)
+    with pytest.raises(ValueError, match=r"ckpt_path: .*a\.ckpt.* (not a|no) checkpoint"):
         check_checkpoint(str(path), tiny_module(frozen_parts))
 
 

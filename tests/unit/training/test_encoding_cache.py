@@ -173,3 +173,21 @@ def test_batches_join(frozen_parts: Path, tmp_path: Path) -> None:
     assert (joined.clips, joined.frames, len(joined.conditions)) == (2, 2, 4)
     with pytest.raises(ValueError, match="no window of 99 frames in its train clips"):
         EncodedWindows(cache, "train", EVERYTHING, window=99)
+
+
+def test_loading_processes_read_the_same_batches(frozen_parts: Path, tmp_path: Path) -> None:
+    """Polars has been used in this process: in a forked one it would wait for ever."""
+    guide = GuideSettings(pathway="both", residual=True)
+    cache = write(tmp_path / "cache", build_tiny(frozen_parts, EVERYTHING))
+    loaders = [
+        CachedDataModule(datamodule(guide.kinds, num_workers=n), cache, guide).train_dataloader()
+        for n in (0, 1)
+    ]
+    here, there = (list(loader) for loader in loaders)
+    assert len(here) == len(there) > 1
+    for one, other in zip(here, there, strict=True):
+        assert torch.equal(one.latents, other.latents) and one.names == other.names
+        for field in fields(one.conditions):
+            assert torch.equal(
+                getattr(one.conditions, field.name), getattr(other.conditions, field.name)
+            )

@@ -1,12 +1,16 @@
 import json
 import os
+import shlex
 from pathlib import Path
 
 import pytest
+from hydra import compose, initialize_config_dir
 from lightning.pytorch.utilities import rank_zero_only
 from omegaconf import DictConfig, OmegaConf
 
+from diffmvr.config import config_dir, register_resolvers
 from diffmvr.reporting.run_record import RunRecord, save_run_record
+from diffmvr.training.checkpoint_io import VerifiedCheckpointIO
 from diffmvr.training.ledger import LEADER, open_job, result_settings, settings_hash
 
 BASE = {"base": "abc"}
@@ -36,8 +40,7 @@ def finish(folder: Path, found: str) -> None:
 
 def checkpoint(folder: Path) -> Path:
     path = folder / "checkpoints" / "last.ckpt"
-    path.parent.mkdir(parents=True)
-    path.touch()
+    VerifiedCheckpointIO().save_checkpoint({"global_step": 1}, path)
     return path
 
 
@@ -120,3 +123,33 @@ def test_the_environment_is_as_before(tmp_path: Path, monkeypatch: pytest.Monkey
         os.environ["LOCAL_RANK"] = "0"
         os.environ["MASTER_PORT"] = "2"
     assert "LOCAL_RANK" not in os.environ and os.environ["MASTER_PORT"] == "1"
+
+
+def test_a_setting_that_came_later_leaves_finished_runs_finished() -> None:
+    before = config_hash(config(trainer={"devices": 1}), BASE)
+    as_before = config(trainer={"devices": 1, "accumulate_grad_batches": 1}, shard=None)
+    otherwise = config(trainer={"devices": 1, "accumulate_grad_batches": 2})
+    assert config_hash(as_before, BASE) == before != config_hash(otherwise, BASE)
+
+
+def test_what_is_below_a_setting_that_is_not_the_result_is_not_either() -> None:
+    plain = config(callbacks={"ema": {"decay": 0.9}})
+    more = config(callbacks={"ema": {"decay": 0.9}, "interval": {"every_n_train_steps": 5}})
+    named_alike = config(callbacks={"ema": {"decay": 0.9}, "intervals": 1})
+    assert config_hash(more, BASE) == config_hash(plain, BASE) != config_hash(named_alike, BASE)
+
+
+STUDY = config_dir().parent / "experiments" / "results" / "study" / "rows" / "runs.json"
+
+
+@pytest.mark.skipif(not STUDY.is_file(), reason="the study's results are in the repository only")
+def test_the_published_study_has_not_become_another_one() -> None:
+    register_resolvers()
+    records = [r for r in json.loads(STUDY.read_text()).values() if r["kind"] == "train"]
+    assert records
+    for record in records:
+        given = shlex.split(record["command"])[3:]
+        overrides = [word for word in given if not word.startswith("encodings=")]
+        with initialize_config_dir(str(config_dir()), version_base="1.3"):
+            cfg = compose("train", overrides)
+        assert config_hash(cfg, {"base": record["base_hash"]}) == record["config_hash"], overrides

@@ -1,5 +1,10 @@
 from pathlib import Path
 
+import pytest
+import torch
+from lightning.pytorch.callbacks import ModelCheckpoint
+
+from diffmvr.training.checkpoint_io import VerifiedCheckpointIO
 from diffmvr.training.wandb_logger import build_wandb_logger, finish_wandb, keep_in_wandb
 
 
@@ -11,3 +16,21 @@ def test_what_the_tables_need_is_uploaded_with_the_run(tmp_path: Path) -> None:
     (files,) = tmp_path.glob("wandb/offline-run-*/files")
     assert (files / "run.json").read_text() == "{}"
     assert not (files / "absent.parquet").exists()
+
+
+@pytest.mark.parametrize("log_model", [True, False, "all"])
+def test_checkpoints_are_artifacts_by_choice(tmp_path: Path, log_model: bool | str) -> None:
+    path = tmp_path / "checkpoints" / "step1.ckpt"
+    VerifiedCheckpointIO().save_checkpoint({"marked": torch.arange(4321)}, path)
+    callback = ModelCheckpoint(path.parent, monitor="step", mode="max")
+    callback.best_model_path = str(path)
+    callback.best_k_models = {str(path): torch.tensor(1)}
+    callback.best_model_score = torch.tensor(1)
+    logger = build_wandb_logger(tmp_path, "project", log_model=log_model)
+    assert logger.experiment.offline
+    logger.after_save_checkpoint(callback)
+    logger.finalize("success")
+    finish_wandb([logger])
+    assert list(tmp_path.glob("wandb/offline-run-*/run-*.wandb"))
+    staged = [file.read_bytes() for file in tmp_path.glob("wandb/.data/artifacts/staging/*")]
+    assert staged == [path.read_bytes()] * bool(log_model), "for `wandb sync`"

@@ -1,0 +1,40 @@
+"""The Trainer of every run: what is configured, and what no run goes without."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import lightning as L
+from hydra.utils import instantiate
+from omegaconf import DictConfig
+
+from diffmvr.training.checkpoint_io import VerifiedCheckpointIO
+from diffmvr.training.exact_resume import ExactResume
+from diffmvr.training.finite_guard import FiniteGuard
+
+
+def build_trainer(
+    trainer: DictConfig, callbacks: DictConfig, loggers: Sequence[Any], folder: Path, seed: int
+) -> L.Trainer:
+    """Build the Trainer.
+
+    Verified checkpoints, exact resume and the guard against losses that are not finite are no
+    settings: they change no result, and a run that lacks them shows it only when it is too late.
+
+    Args:
+        trainer: ``conf/trainer``.
+        callbacks: ``conf/callbacks``; those set to null are left out.
+        loggers: the run's.
+        folder: of the run's checkpoints.
+        seed: of the run.
+    """
+    configured = [instantiate(entry) for entry in callbacks.values() if entry is not None]
+    plugins = instantiate(trainer.get("plugins")) or ()
+    built: L.Trainer = instantiate(
+        trainer,
+        # The guard before the other: the weights are still of one step when it raises.
+        callbacks=[*configured, FiniteGuard(), ExactResume(folder, seed)],
+        logger=list(loggers),
+        plugins=[*plugins, VerifiedCheckpointIO()],
+    )
+    return built

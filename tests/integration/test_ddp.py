@@ -1,0 +1,102 @@
+"""Several processes from the command line: one run each job, also in a sweep that is killed."""
+
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from tests.helpers.commands import LEAST, living, run, start
+
+from diffmvr.reporting.run_record import load_run_record
+
+PATIENCE = 1800  # seconds, for a machine that has much else to do
+
+needs_proc = pytest.mark.skipif(
+    not Path("/proc/self/stat").is_file(), reason="processes are found in /proc"
+)
+
+
+def until(condition: Callable[[], object], seconds: float = PATIENCE) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.05)
+
+
+def check_two_processes(folder: Path) -> None:
+    assert "**frames per step**: 8" in (folder / "model" / "README.md").read_text()
+    assert (folder / "train_ddp_process_1.log").is_file(), "the second process was of this job"
+    assert not (folder / "train_ddp_process_2.log").exists()
+
+
+@needs_proc
+def test_a_sweep_with_several_processes_is_killed_and_given_again(
+    weights: Path, tmp_path: Path
+) -> None:
+    sweep = tmp_path / "sweep"
+    command = [
+        *("--multirun", *LEAST, "seed=0,1", "trainer=ddp_sim", "ledger=true"),
+        *(f"paths.weights={weights}", f"hydra.sweep.dir={sweep}"),
+        *("trainer.max_steps=6", "hydra.sweep.subdir=s${seed}"),
+    ]
+    first, second = sweep / "s0", sweep / "s1"
+
+    killed = start("train", *command, cwd=tmp_path)
+    try:
+        until(lambda: killed.poll() is not None or any(first.glob("checkpoints/*.ckpt")))
+        assert killed.poll() is None, killed.communicate()[0]
+        # The sweep alone: whatever it has started is to end by itself.
+        killed.kill()
+        killed.wait()
+        until(lambda: not living(killed.pid), seconds=60)
+    finally:
+        for pid in living(killed.pid):
+            os.kill(pid, signal.SIGKILL)
+    assert not (first / "run.json").exists() and not second.exists()
+
+    run("train", *command, cwd=tmp_path)
+
+    assert sorted(path.parent for path in sweep.glob("*/run.json")) == [first, second]
+    for folder, resumed, runs in ((first, True, 2), (second, False, 1)):
+        record = load_run_record(folder)
+        assert (record.steps, record.resumed) == (6, resumed)
+        check_two_processes(folder)
+        # Of the first process alone; a job that was killed has one for each time.
+        assert len(list(folder.glob("wandb/offline-run-*"))) == runs
+    assert load_run_record(first).seed == 0 and load_run_record(second).seed == 1
+
+
+def test_two_processes_of_a_single_run(weights: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    fixed = [f"paths.weights={weights}", f"hydra.run.dir={folder}", "trainer=ddp_sim"]
+    run("train", *LEAST, *fixed, "+trainer.enable_progress_bar=false", cwd=tmp_path)
+    check_two_processes(folder)
+    assert len(list(folder.glob("wandb/offline-run-*"))) == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--multirun", "seed=0,1"], "--multirun: torchrun has started several processes"),
+        ([], "hydra.run.dir: torchrun has started several processes"),
+    ],
+)
+def test_processes_that_others_started_need_one_folder(
+    arguments: list[str],
+    said: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    from diffmvr.train import main
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("TORCHELASTIC_RUN_ID", "none")
+    quiet = ["hydra/job_logging=none", "hydra/hydra_logging=none", "trainer=ddp_sim"]
+    monkeypatch.setattr(sys, "argv", ["train", *arguments, *quiet])
+    with pytest.raises(SystemExit) as stop:
+        main()
+    assert stop.value.code == 2 and said in capsys.readouterr().err
