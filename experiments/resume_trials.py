@@ -4,7 +4,7 @@
 
 *Kills.*  A run of ``python -m diffmvr.train ledger=true`` is sent SIGKILL at random moments, given
 again after each, and at its end compared with a run that nobody killed: weights, average,
-optimizer, schedule and counters of the last checkpoint, the trained model, and every loss of
+optimizer, schedule and counters of the last step's checkpoint, the trained model, and every loss of
 training and validation, bit for bit.  Some of the kills wait until a checkpoint is being written.
 Imports are done once; every life of a run is a fork of this process.
 
@@ -181,9 +181,9 @@ def losses_of(output: Path) -> dict[tuple[int, str], set[str]]:
     return found
 
 
-def state_of(output: Path) -> dict[str, Any]:
-    """Return what the last checkpoint holds, without the names of files."""
-    content = read_checkpoint(output / "checkpoints" / "last.ckpt")
+def state_of(output: Path, steps: int) -> dict[str, Any]:
+    """Return what the checkpoint of the last step holds, without the names of files."""
+    content = read_checkpoint(output / "checkpoints" / f"interval-step{steps}.ckpt")
     content["callbacks"] = {
         name: {key: value for key, value in state.items() if key not in NOT_COMPARED}
         for name, state in content["callbacks"].items()
@@ -204,9 +204,9 @@ def unlike(name: str, one: Any, other: Any) -> list[str]:
     return [] if type(one) is type(other) and one == other else [name]
 
 
-def differences(run: Path, whole: Path) -> list[str]:
+def differences(run: Path, whole: Path, steps: int) -> list[str]:
     """Return what of a killed run is not as in the whole one."""
-    found = unlike("checkpoint", state_of(run), state_of(whole))
+    found = unlike("checkpoint", state_of(run, steps), state_of(whole, steps))
     if load_run_record(run).weights_hash != load_run_record(whole).weights_hash:
         found.append("the trained model")
     mine, theirs = losses_of(run), losses_of(whole)
@@ -237,7 +237,9 @@ def kill_trials(folder: Path, kills: int, steps: int, rng: np.random.Generator) 
                 break
             ends[end] += 1
             print(f"{ends.total()} of {kills} kills, run {runs}: {end}", flush=True)
-        broken += [f"run {runs}: {difference}" for difference in differences(run, whole)]
+        found = differences(run, whole, steps)
+        print(f"run {runs} has ended, {len(found)} differences", flush=True)
+        broken += [f"run {runs}: {difference}" for difference in found]
         if ends.total() < kills:
             shutil.rmtree(run)
     return {
@@ -306,7 +308,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     parser.add_argument("--kills", type=int, default=100)
     parser.add_argument("--corruptions", type=int, default=500)
-    parser.add_argument("--steps", type=int, default=12)
+    parser.add_argument("--steps", type=int, default=8, help="an even number")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--output", type=Path, default=Path("experiments/results/resume.json"))
     asked = parser.parse_args()

@@ -130,20 +130,27 @@ class ClipLoader(DataLoader[Any]):
             multiprocessing_context="spawn" if num_workers > 0 else None,
         )
         self._order = sampler
-        self._taken = 0
+        # Of an epoch.
+        self._taken = (-1, 0)
 
     def __iter__(self) -> Iterator[Any]:  # type: ignore[override]
         # Lightning stops after the last batch without asking for one more, so nothing can be
         # tidied up after the loop.
-        self._taken = self._order.first_batch
+        epoch, taken = self._order.epoch, self._order.first_batch
         for batch in super().__iter__():
-            self._taken += 1
+            taken += 1
+            self._taken = (epoch, taken)
             yield batch
 
     def state_dict(self) -> dict[str, int]:
         """Return how far this epoch is."""
-        return {"epoch": self._order.epoch, "batches": self._taken}
+        epoch, taken = self._taken
+        if epoch != self._order.epoch:
+            # No batch of this one was asked for yet.
+            epoch, taken = self._order.epoch, self._order.first_batch
+        return {"epoch": epoch, "batches": taken}
 
     def load_state_dict(self, state: dict[str, int]) -> None:
         """Continue after ``batches`` batches of ``epoch``."""
         self._order.resume(state["epoch"], state["batches"])
+        self._taken = (state["epoch"], state["batches"])

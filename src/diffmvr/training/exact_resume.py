@@ -50,6 +50,10 @@ class ExactResume(L.Callback):
         """Forget an earlier run."""
         self._loops, self._is_exact = None, False
 
+    def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """What was loaded is of one moment: a validation may come before any batch."""
+        self._is_exact = True
+
     def on_train_batch_start(
         self, trainer: L.Trainer, pl_module: L.LightningModule, batch: Any, batch_idx: int
     ) -> None:

@@ -111,4 +111,13 @@ def test_a_loader_goes_on_where_its_state_says(workers: int) -> None:
     second.load_state_dict({"epoch": 1, "batches": 2})
     next(iter(second))
     second.sampler.set_epoch(2)
+    # Before its first batch, an epoch stands where it will start.
+    assert second.state_dict() == {"epoch": 2, "batches": 0}
     assert [names(batch) for batch in second] == [names(batch) for batch in loader(epoch=2)]
+
+
+def test_what_was_loaded_and_not_gone_on_from_is_saved_as_it_was() -> None:
+    resumed = loader()
+    resumed.load_state_dict({"epoch": 1, "batches": 2})
+    iter(resumed)
+    assert resumed.state_dict() == {"epoch": 1, "batches": 2}

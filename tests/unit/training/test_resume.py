@@ -162,6 +162,23 @@ def test_a_resumed_run_ends_where_the_whole_one_did(
     check_same(resumed, expected, losses, due)
 
 
+def test_stopped_again_before_the_first_batch(
+    frozen_parts: Path, tmp_path: Path, whole: tuple[Path, tuple[dict[str, Any], End]]
+) -> None:
+    # It begins with the validation that was due, and is saved after that.
+    folder, expected = whole
+    with pytest.raises(StoppedError):
+        run(
+            frozen_parts,
+            tmp_path,
+            folder / "step/step=2.ckpt",
+            first=[Stop("on_train_batch_start", 1)],
+            last=[EveryValidation(tmp_path)],
+        )
+    again = run(frozen_parts, tmp_path / "again", tmp_path / "validated1.ckpt")
+    check_same(again, expected, 2, 2)
+
+
 @pytest.fixture(scope="module")
 def accumulated(
     frozen_parts: Path, tmp_path_factory: pytest.TempPathFactory
