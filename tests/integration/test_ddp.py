@@ -72,7 +72,8 @@ def test_a_sweep_with_several_processes_is_killed_and_given_again(
 def test_two_processes_of_a_single_run(weights: Path, tmp_path: Path) -> None:
     folder = tmp_path / "run"
     fixed = [f"paths.weights={weights}", f"hydra.run.dir={folder}", "trainer=ddp_sim"]
-    run("train", *LEAST, *fixed, "+trainer.enable_progress_bar=false", cwd=tmp_path)
+    quiet = ["callbacks.progress=null", "+trainer.enable_progress_bar=false"]
+    run("train", *LEAST, *fixed, *quiet, cwd=tmp_path)
     check_two_processes(folder)
     assert len(list(folder.glob("wandb/offline-run-*"))) == 1
 

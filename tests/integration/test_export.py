@@ -101,7 +101,8 @@ def test_it_loads_in_three_lines_elsewhere_and_gives_the_same_pixels(
     noise = torch.Generator().manual_seed(5)
     expected = pipeline(**given, num_inference_steps=3, generator=noise).pixel_values
     got = load_file(elsewhere / "results.safetensors")
-    assert torch.equal(got["whole"], expected)
+    # Bit for bit where both processes have the same number of threads; this one may have another.
+    torch.testing.assert_close(got["whole"], expected, rtol=0, atol=1e-5)
     visible = (given["mask"] == 0).expand_as(expected)
     assert torch.equal(got["half"][visible], given["pixel_values"][visible])
     torch.testing.assert_close(got["half"], expected, rtol=0, atol=2e-2)

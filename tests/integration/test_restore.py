@@ -351,7 +351,7 @@ BAD = {
     ),
     "missing mask": (lambda _: {"mask": "gone.png"}, "mask: there is no file or folder gone.png"),
     "no video": (text_file, "note.txt is not a video"),
-    "no frames": (no_frames, "empty holds no .png"),
+    "no frames": (no_frames, "empty holds no video "),
     "cut off": (cut_off, "is cut off: "),
     "mask length": (bad_mask_length, "has 8 masks but "),
     "mask size": (bad_mask_size, "wide.png is 98x72 but the frames of in.mp4 are 96x72"),
