@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import hydra
 import lightning as L
 import polars as pl
 import torch
@@ -20,10 +19,11 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
 from diffmvr.baselines import get_restorer
-from diffmvr.cli import run_cli
-from diffmvr.config import config_dir, register_resolvers
+from diffmvr.cli import entry_point
+from diffmvr.config import register_resolvers
 from diffmvr.data.datamodule import ClipDataModule
 from diffmvr.data.splits import first_clips
+from diffmvr.models.base_checkpoint import resolve_base
 from diffmvr.pipelines.benchmark import AutoencoderCeiling, Scoring, run_benchmark
 from diffmvr.pipelines.clip_video import side_by_side, write_clip
 from diffmvr.pipelines.diffmvr_pipeline import DiffMVRPipeline
@@ -93,26 +93,30 @@ def train(cfg: DictConfig) -> TrainResult:
 
 
 def _base(cfg: DictConfig) -> Path | None:
+    """Return what training begins with: its files are hashed, wherever they are kept."""
     base = OmegaConf.select(cfg, "model.components.base")
-    return Path(base) if base is not None else None
+    return resolve_base(base) if base is not None else None
 
 
 def _train(cfg: DictConfig, job: Job, loggers: list[Any]) -> TrainResult:
     output = job.output
     begun = time.monotonic()
 
-    # 1. Build.
+    # 1. Build.  The trainer first: what it is to run on may be absent.
+    checkpoints = output / "checkpoints"
+    trainer = build_trainer(cfg.trainer, cfg.callbacks, loggers, checkpoints, cfg.seed)
     datamodule: ClipDataModule = instantiate(cfg.data, _convert_="all")
     if cfg.evaluation.restorers is not None:
         datamodule.check_test_split()
     # Before the training, lest it be in vain: a network to score with may be absent.
     scoring: Scoring = instantiate(cfg.scoring, _convert_="all")
     module: DiffMVRModule = instantiate(cfg.model, _convert_="all")
+    side = cfg.data.source.get("size")
+    if side is not None:
+        module.components.check_side(side)
     settings: Any = OmegaConf.to_container(cfg, resolve=True)
     for logger in loggers:
         logger.log_hyperparams(settings)
-    checkpoints = output / "checkpoints"
-    trainer = build_trainer(cfg.trainer, cfg.callbacks, loggers, checkpoints, cfg.seed)
 
     # 2. Train.
     training_data = _training_data(cfg, datamodule, module)
@@ -120,8 +124,7 @@ def _train(cfg: DictConfig, job: Job, loggers: list[Any]) -> TrainResult:
         plain = instantiate(cfg.trainer, callbacks=[], logger=False, enable_checkpointing=False)
         find_learning_rate(plain, module, training_data, output, **cfg.find_lr)
         return TrainResult(output, output / "model", {})
-    frames = cfg.data.batch_frames
-    side, encoded = cfg.data.source.get("size"), cfg.encodings is not None
+    frames, encoded = cfg.data.batch_frames, cfg.encodings is not None
     say_what_fits(module, trainer, frames, max(frames // cfg.data.window, 1), side, encoded)
     start = time.monotonic()
     checkpoint = find_checkpoint(job.checkpoint, checkpoints)
@@ -234,8 +237,7 @@ def _score(
     return means
 
 
-@hydra.main(version_base="1.3", config_path=str(config_dir()), config_name="train")
-@run_cli
+@entry_point("train")
 def main(cfg: DictConfig) -> None:
     """Run ``train`` with the composed configuration, or by a command of its own."""
     end_with_parent()

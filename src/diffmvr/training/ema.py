@@ -7,6 +7,8 @@ from diffusers.training_utils import EMAModel
 from lightning.pytorch.utilities.types import STEP_OUTPUT
 from torch import nn
 
+from diffmvr.training.sharding import part_like, whole
+
 
 @runtime_checkable
 class Averaged(Protocol):
@@ -36,7 +38,7 @@ class EMACallback(L.Callback):
         parameters = _checked(pl_module).trainable_parameters()
         self._average = EMAModel(parameters, decay=self._decay)
         if self._saved is not None:
-            self._average.load_state_dict(self._saved)
+            self._load(self._average, self._saved)
         self._average.to(pl_module.device)
 
     def on_train_batch_end(
@@ -75,14 +77,23 @@ class EMACallback(L.Callback):
             self._average.copy_to(_checked(pl_module).trainable_parameters())
 
     def state_dict(self) -> dict[str, Any]:
-        """Return the average and its counters."""
-        return {} if self._average is None else self._average.state_dict()
+        """Return the average and its counters; every process has to call it."""
+        state: dict[str, Any] = whole({} if self._average is None else self._average.state_dict())
+        return state
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Remember the checkpoint's average for ``on_fit_start``."""
         self._saved = state_dict or None
         if self._average is not None and self._saved is not None:
-            self._average.load_state_dict(self._saved)
+            self._load(self._average, self._saved)
+
+    @staticmethod
+    def _load(average: EMAModel, saved: dict[str, Any]) -> None:
+        shadows = [
+            part_like(own, value)
+            for own, value in zip(average.shadow_params, saved["shadow_params"], strict=True)
+        ]
+        average.load_state_dict({**saved, "shadow_params": shadows})
 
 
 def _checked(pl_module: L.LightningModule) -> Averaged:

@@ -97,10 +97,26 @@ class ExactResume(L.Callback):
     ) -> None:
         """Write ``crash.ckpt``, if what is in memory is of one moment.
 
-        The first process does it alone and waits for nobody.
+        The first process does it alone and waits for nobody.  Where another one crashes, the first
+        may be stopped before it learns of it: the other says what there is to go on from.
         """
-        alone = isinstance(trainer.strategy, SingleDeviceStrategy | DDPStrategy)
-        if not trainer.is_global_zero or not alone or self._loops is None:
+        if not trainer.is_global_zero:
+            files = self._file.parent.glob("*.ckpt")
+            newest = max(files, key=lambda file: file.stat().st_mtime_ns, default=None)
+            log.warning(
+                "process %d stopped after step %d and saves nothing, that is for process 0; the "
+                "newest checkpoint so far: %s",
+                trainer.global_rank,
+                trainer.global_step,
+                newest or f"none in {self._file.parent}",
+            )
+            return
+        if self._loops is None:
+            return
+        if not isinstance(trainer.strategy, SingleDeviceStrategy | DDPStrategy):
+            log.warning(
+                "no checkpoint of the crash: no process has all weights; see ckpt_path=last"
+            )
             return
         if not self._is_exact:
             log.warning("no checkpoint of the crash: it came in the middle of a step")

@@ -6,10 +6,12 @@ from typing import Any
 import lightning as L
 import torch
 from torch import Tensor
+from torch.distributed.tensor import DTensor
 from torch.optim import Optimizer
 
 from diffmvr.structures import ClipBatch
 from diffmvr.training.encoding import EncodedBatch, name_frames
+from diffmvr.training.sharding import gathered, local_part
 
 SHOWN_NAMES = 3
 
@@ -59,10 +61,13 @@ class FiniteGuard(L.Callback):
             return
         gradients = {n: p.grad for n, p in pl_module.named_parameters() if p.grad is not None}
         # A norm is finite only if everything is; of the largest value none overflows.
-        norm = torch.nn.utils.get_total_norm(gradients.values(), norm_type=math.inf)
-        if math.isfinite(norm.item()):
+        parts = [p for gradient in gradients.values() if (p := local_part(gradient)).numel()]
+        finite = math.isfinite(torch.nn.utils.get_total_norm(parts, norm_type=math.inf).item())
+        if any(isinstance(gradient, DTensor) for gradient in gradients.values()):
+            finite = trainer.strategy.reduce_boolean_decision(finite)
+        if finite:
             return
-        broken = [n for n, gradient in gradients.items() if not torch.isfinite(gradient).all()]
+        broken = [n for n, one in gradients.items() if not torch.isfinite(gathered(one)).all()]
         more = f" and {len(broken) - SHOWN_NAMES} more" if len(broken) > SHOWN_NAMES else ""
         raise NonFiniteError(
             f"the gradient of {', '.join(broken[:SHOWN_NAMES])}{more} is not finite "

@@ -20,7 +20,6 @@ from typing import Any
 
 import lightning as L
 import torch
-from lightning.pytorch.strategies import FSDPStrategy
 from torch import Tensor, nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.func import functional_call
@@ -36,6 +35,7 @@ from diffmvr.models.vae import compression, decode_latents, encode_latents
 from diffmvr.training.ema import EMACallback
 from diffmvr.training.encoding import EncodedBatch
 from diffmvr.training.module import DiffMVRModule
+from diffmvr.training.sharding import ShardedStrategy, unet_blocks
 
 log = logging.getLogger(__name__)
 
@@ -91,6 +91,7 @@ def estimate_training(
     device: str = "cpu",
     encoded: bool = False,
     averaged: bool = True,
+    shares: int = 1,
 ) -> MemoryEstimate:
     """Estimate the memory of one training step on one device.
 
@@ -103,6 +104,7 @@ def estimate_training(
         device: ``cuda`` or ``cpu``; decides what autocast and the optimizer do.
         encoded: whether the frozen parts' outputs come from a cache.
         averaged: whether a moving average is kept.
+        shares: processes that what is trained is shared out over.
     """
     components = module.components
     trained = module.trainable_parameters()
@@ -116,7 +118,11 @@ def estimate_training(
         total = losses["denoising"] + module.motion.weight * losses["motion"]
         if "decoded" in losses:
             total = total + module.decoded.weight * losses["decoded"]
-        torch.autograd.grad(total, parts.current(), allow_unused=True)
+        current = parts.current()
+        if shares > 1:
+            for parameter in current:
+                parameter.register_hook(_without_memory)
+        torch.autograd.grad(total, current, allow_unused=True)
 
     try:
         # Adding noise moves the scheduler's tables to the device.
@@ -130,12 +136,16 @@ def estimate_training(
     if not encoded:
         with torch.no_grad():
             working = max(working, _peak(parts, batch.encode, precision, device))
+    share = size // shares
+    if shares > 1:
+        # Its gradients, a block that computes, the next one, and the first one's whole gradients.
+        working += share + 3 * max(map(_size_of, unet_blocks(components.unet)))
     # The usual optimizers take one copy of what they step on a GPU, beside the gradients.
-    working = max(working, 2 * size if device == "cuda" else size)
+    working = max(working, 2 * share if device == "cuda" else share)
     return MemoryEstimate(
-        weights=sum(_size(tensor) for tensor in parts.state().values()),
-        optimizer=_optimizer_state(module, trained),
-        average=size if averaged else 0,
+        weights=sum(_size(tensor) for tensor in parts.state().values()) - size + share,
+        optimizer=_optimizer_state(module, trained) // shares,
+        average=share if averaged else 0,
         working=working,
     )
 
@@ -194,11 +204,9 @@ def say_what_fits(
     Raises:
         ValueError: if it cannot fit.
     """
-    strategy = trainer.strategy
-    # Small models fit anywhere; and where weights are shared out, no process holds them all.
-    if not worth_estimating(module) or isinstance(strategy, FSDPStrategy):
+    if not worth_estimating(module):
         return
-    device: torch.device = strategy.root_device
+    device: torch.device = trainer.strategy.root_device
     unet, vae = module.components.unet, module.components.vae
     side = side or int(unet.config.sample_size * compression(vae))
     try:
@@ -211,6 +219,7 @@ def say_what_fits(
             device.type,
             encoded,
             any(isinstance(one, EMACallback) for one in trainer.callbacks),  # type: ignore[attr-defined]
+            trainer.world_size if isinstance(trainer.strategy, ShardedStrategy) else 1,
         )
     except RuntimeError as error:
         # An operation that needs values; no reason not to train.
@@ -234,7 +243,8 @@ def check_memory(estimate: MemoryEstimate, device: torch.device) -> None:
     available = _memory_of(device)
     remedy = (
         "use model.components.gradient_checkpointing=true, a smaller data.batch_frames (with "
-        "trainer.accumulate_grad_batches), encodings= from diffmvr.cache, or another device"
+        "trainer.accumulate_grad_batches), encodings= from diffmvr.cache, trainer=fsdp on several "
+        "GPUs, or another device"
     )
     told = f"memory: {estimate} are needed, and {device} has {available / GIB:.1f} GiB; {remedy}"
     if estimate.states > available:
@@ -410,8 +420,17 @@ def _optimizer_state(module: DiffMVRModule, trained: list[nn.Parameter]) -> int:
     return sum(_size(tensor) for tensor in tensors if isinstance(tensor, Tensor))
 
 
+def _without_memory(gradient: Tensor) -> Tensor:
+    """Stand in for a gradient that is handed on to the processes that keep it."""
+    return gradient.new_empty(()).expand_as(gradient)
+
+
 def _draws() -> torch.Generator:
     return torch.Generator().manual_seed(0)
+
+
+def _size_of(part: nn.Module) -> int:
+    return sum(map(_size, part.parameters()))
 
 
 def _size(tensor: Tensor) -> int:

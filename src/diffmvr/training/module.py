@@ -27,6 +27,7 @@ from diffmvr.models.vae import decode_latents
 from diffmvr.structures import ClipBatch
 from diffmvr.training.draws import SharedDraws
 from diffmvr.training.encoding import ClipEncoder, EncodedBatch
+from diffmvr.training.sharding import fill, gathered, hollow, shard
 
 VALIDATION_SEED = 20241
 
@@ -54,7 +55,7 @@ class DiffMVRModule(L.LightningModule):
         channels_last: keep the U-Net's images channel by channel within a pixel, as the tensor
             cores of a GPU want them.
         compile_backend: of ``torch.compile``, for the U-Net in training: ``inductor``; ``None``
-            does not compile.
+            does not compile.  Neither this nor ``channels_last`` is for ``trainer=fsdp``.
     """
 
     def __init__(
@@ -76,7 +77,10 @@ class DiffMVRModule(L.LightningModule):
         self.unet = components.unet
         if channels_last:
             self.unet.to(memory_format=torch.channels_last)
+        self._channels_last = channels_last
         self._compile_backend = compile_backend
+        # What is shared out over processes, without weights: the way back to a whole model.
+        self._hollow: Components | None = None
         self.projector = components.projector
         self.scheduler = components.scheduler
         self.guide = components.guide
@@ -105,6 +109,37 @@ class DiffMVRModule(L.LightningModule):
         """Return the parameters of the U-Net and the projectors."""
         return [p for part in (self.unet, self.projector) for p in part.parameters()]
 
+    def whole_components(self) -> Components:
+        """Return the whole model with all its weights, to sample from or to save.
+
+        Where what is trained is shared out, every process has to call this, and the first one alone
+        gets weights: on the CPU, in evaluation mode.
+        """
+        shell = self._hollow
+        if shell is None:
+            return self.components
+        unet, projector = fill(shell.unet, self.unet), fill(shell.projector, self.projector)
+        return replace(shell, unet=unet, projector=projector)
+
+    def configure_model(self) -> None:
+        """Share out what is trained over the processes, if the strategy is to (``trainer=fsdp``).
+
+        Raises:
+            ValueError: if a setting is not for weights that are shared out.
+        """
+        if self.device_mesh is None or self._hollow is not None:
+            return
+        asked = {"channels_last": self._channels_last, "compile_backend": self._compile_backend}
+        for name, value in asked.items():
+            if value:
+                raise ValueError(
+                    f"model.{name}: got {value}, and weights that are shared out over processes "
+                    "allow no other than the default; leave it out, or use trainer=ddp"
+                )
+        unet, projector = hollow(self.unet), hollow(self.projector)
+        self._hollow = replace(self.components, unet=unet, projector=projector)
+        shard(self.unet, self.projector, self.device_mesh["data_parallel"])
+
     def on_fit_start(self) -> None:
         """Move the frozen parts to the trainer's device, and compile the U-Net if asked to."""
         self.encoder.to(self.device)
@@ -112,12 +147,17 @@ class DiffMVRModule(L.LightningModule):
             # In place: the names in checkpoints stay what they are.
             self.unet.compile(backend=self._compile_backend)
 
+    def on_fit_end(self) -> None:
+        """Put the model together again, in the first process: there it is saved and scored."""
+        if self._hollow is not None:
+            self.encoder.components = self.whole_components()
+            self.unet, self.projector = self.components.unet, self.components.projector
+            self._hollow = None
+
     def training_step(self, batch: ClipBatch | EncodedBatch, batch_idx: int) -> Tensor:
         """Return L = L_diff + λ · L_motion (Eq. 2), and our decoded loss if it has a weight."""
-        accumulated, processes = self.trainer.accumulate_grad_batches, self.trainer.world_size
-        part = batch_idx % accumulated * processes + self.global_rank
-        generator = self._generator(self.global_step)
-        losses = self.losses(batch, SharedDraws(generator, part, accumulated * processes))
+        draws = SharedDraws.of_trainer(self._generator(self.global_step), self.trainer, batch_idx)
+        losses = self.losses(batch, draws)
         total = losses["denoising"] + self.motion.weight * losses["motion"]
         share = self.motion.weight * losses["motion"] / total
         if "decoded" in losses:
@@ -185,7 +225,7 @@ class DiffMVRModule(L.LightningModule):
         if (self.global_step + 1) % self._log_interval:
             return
         norms = [p.grad.norm() for p in self.trainable_parameters() if p.grad is not None]
-        self.log("train/gradient_norm", torch.stack(norms).norm())
+        self.log("train/gradient_norm", gathered(torch.stack(norms).norm()))
         for name, processor in guide_processors(self.unet):
             if processor.mean_weights is not None:
                 for kind, alpha in zip(processor.kinds, processor.mean_weights, strict=True):

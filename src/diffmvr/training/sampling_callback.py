@@ -35,13 +35,16 @@ class LogRestoredClip(L.Callback):
 
     def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Restore and log, on the first process only."""
-        if not trainer.is_global_zero or trainer.sanity_checking:
+        if trainer.sanity_checking:
             return
         if not isinstance(pl_module, DiffMVRModule):
             raise TypeError(f"expected a DiffMVRModule, got {type(pl_module).__name__}")
+        components = pl_module.whole_components()
+        if not trainer.is_global_zero:
+            return
         datamodule = trainer.datamodule  # type: ignore[attr-defined]
         clip: Clip = datamodule.source[datamodule.indices["val"][0]]
-        pipeline = DiffMVRPipeline.from_components(pl_module.components)
+        pipeline = DiffMVRPipeline.from_components(components).to(pl_module.device)
         pl_module.eval()
         restorer = DiffMVRRestorer(pipeline, datamodule.guide_builder, self._steps)
         restored = restorer.restore(clip)

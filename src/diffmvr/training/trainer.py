@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import lightning as L
+import torch
 from hydra.utils import instantiate
 from omegaconf import DictConfig
 
@@ -27,7 +28,11 @@ def build_trainer(
         loggers: the run's.
         folder: of the run's checkpoints.
         seed: of the run.
+
+    Raises:
+        ValueError: if it is to run on a GPU and there is none.
     """
+    check_accelerator(trainer)
     configured = [instantiate(entry) for entry in callbacks.values() if entry is not None]
     plugins = instantiate(trainer.get("plugins")) or ()
     built: L.Trainer = instantiate(
@@ -38,3 +43,20 @@ def build_trainer(
         plugins=[*plugins, VerifiedCheckpointIO()],
     )
     return built
+
+
+def check_accelerator(trainer: DictConfig) -> None:
+    """Require the GPU that a trainer is to run on.
+
+    Args:
+        trainer: ``conf/trainer``.
+
+    Raises:
+        ValueError: if there is none.
+    """
+    asked = trainer.get("accelerator")
+    if asked in ("gpu", "cuda") and not torch.accelerator.is_available():
+        raise ValueError(
+            f"trainer.accelerator: {asked} was asked for, but torch finds no GPU; use trainer=cpu, "
+            "or ddp_sim and fsdp_sim for two processes on the CPU"
+        )

@@ -12,6 +12,7 @@ import lightning as L
 import torch
 from lightning.fabric.utilities.throughput import get_available_flops
 from lightning.pytorch.utilities.types import STEP_OUTPUT
+from torch.distributed.tensor import DTensor
 from torch.utils.flop_counter import FlopCounterMode, sdpa_flop_count
 
 from diffmvr.structures import ClipBatch
@@ -79,7 +80,8 @@ class ModelFlopsUtilization(L.Callback):
 def training_flops(module: DiffMVRModule, batch: ClipBatch | EncodedBatch) -> int:
     """Count the floating-point operations of one training step's forward and backward pass.
 
-    Gradients, random state and weights stay as they were.
+    Gradients, random state and weights stay as they were; of weights that are shared out there are
+    no gradients yet, and every process has to call it.
 
     Args:
         module: with its frozen parts where the batch is.
@@ -92,7 +94,12 @@ def training_flops(module: DiffMVRModule, batch: ClipBatch | EncodedBatch) -> in
     with torch.random.fork_rng(devices), counter:
         losses = module.losses(encoded, torch.Generator().manual_seed(0))
         total: Any = sum(losses.values())
-        torch.autograd.grad(total, parameters, allow_unused=True)
+        if isinstance(parameters[0], DTensor):
+            # The graph is of the gathered weights; these are the parts of them.
+            total.backward()
+            module.zero_grad()
+        else:
+            torch.autograd.grad(total, parameters, allow_unused=True)
     return int(counter.get_total_flops())
 
 

@@ -26,6 +26,10 @@ from diffmvr.training.module import DiffMVRModule
 FRAMES, CLIPS, SIDE = 8, 2, 32
 
 
+def size_of(tensor: torch.Tensor) -> int:
+    return tensor.numel() * tensor.element_size()
+
+
 def real_peak(module: DiffMVRModule) -> int:
     """What forward and backward of one step really allocate at most."""
     guides = len(module.guide.kinds)
@@ -64,11 +68,25 @@ def test_an_estimate_is_what_a_real_step_allocates(
     assert not any(parameter.grad is not None for parameter in module.parameters())
     assert module.scheduler is module.components.scheduler
     assert estimate.working == pytest.approx(real_peak(module), rel=0.02)
-    trained = sum(p.numel() for p in module.trainable_parameters()) * 4
+    trained = sum(map(size_of, module.trainable_parameters()))
     # Adam keeps two moments, and a step count for each tensor.
     assert estimate.optimizer == pytest.approx(2 * trained, rel=1e-3)
     assert estimate.average == trained and estimate.weights > trained
     assert estimate.total == sum((estimate.states, estimate.working))
+
+
+def test_weights_that_are_shared_out(frozen_parts: Path) -> None:
+    module = tiny_module(frozen_parts)
+    # Where gradients are most of what a step allocates.
+    recompute_activations(module.components, True)
+    estimate = partial(estimate_training, module, 1, 1, SIDE, encoded=True)
+    one, many = estimate(), estimate(shares=64)
+    trained = sum(map(size_of, module.trainable_parameters()))
+    assert one.weights - many.weights == one.average - many.average == trained - trained // 64
+    assert many.optimizer == one.optimizer // 64 and many.states < 0.25 * one.states
+    # A block is gathered, the next one, and gradients; but no longer the gradients of all.
+    gathered = 3 * max(sum(map(size_of, block.parameters())) for block in module.unet.up_blocks)
+    assert many.working - gathered < one.working - trained // 2
 
 
 def test_recomputing_and_half_precision_need_less(frozen_parts: Path) -> None:

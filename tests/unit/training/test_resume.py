@@ -1,7 +1,10 @@
 """A seed repeats a run bit for bit, and a resumed run is the run that was never stopped."""
 
+import os
+import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import lightning as L
@@ -144,7 +147,7 @@ def test_a_fixed_seed_repeats_the_run(
         ("step/step=3.ckpt", 3, 3, 0),  # at its end
         ("step/step=5.ckpt", 5, 5, 2),  # within the second
         ("step/step=6.ckpt", 6, 5, 0),  # at its end, a validation due
-        ("validated/step=2.ckpt", 2, 2, 2),
+        ("validated/step=2.ckpt", 2, 2, 0),
         ("validated/step=6.ckpt", 6, 6, 0),  # at the end of the second
     ],
 )
@@ -296,6 +299,22 @@ def test_a_crash_that_cannot_be_saved_does_not_hide_its_cause(
     with pytest.raises(StoppedError):
         run(frozen_parts, tmp_path, first=[Stop("on_train_batch_start", 2)])
     assert "no checkpoint of the crash: no space left" in caplog.text
+
+
+@pytest.mark.parametrize("name", ["last.ckpt", None])
+def test_a_crash_of_another_process_says_what_there_is(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, name: str | None
+) -> None:
+    if name is not None:
+        for number, file in enumerate(("step=2.ckpt", name)):
+            (tmp_path / file).touch()
+            os.utime(tmp_path / file, ns=(number, number))
+    before = sorted(tmp_path.iterdir())
+    trainer: Any = SimpleNamespace(is_global_zero=False, global_rank=3, global_step=5)
+    ExactResume(tmp_path).on_exception(trainer, L.LightningModule(), StoppedError())
+    there = tmp_path / name if name else f"none in {tmp_path}"
+    assert re.search(rf"process 3 stopped after step 5 .* so far: {there}$", caplog.text.strip())
+    assert sorted(tmp_path.iterdir()) == before
 
 
 @pytest.mark.parametrize("interval", [{"steps": 2}, {"minutes": 0}])
