@@ -8,17 +8,11 @@ is does not depend on what it has learnt.
 from dataclasses import dataclass
 
 import torch
-from diffusers import AutoencoderKL, DDIMScheduler
 from torch import Tensor, nn
 
 from diffmvr.config import weights_dir
-from diffmvr.models.components import Components, load_components
-from diffmvr.models.guide_encoder import GuideEncoder
+from diffmvr.models.components import Components, build_stable_diffusion, load_components
 from diffmvr.models.guide_settings import GuideSettings
-from diffmvr.models.open_clip_weights import tower_settings
-from diffmvr.models.projector import GuideProjector
-from diffmvr.models.stable_diffusion import SCHEDULER_CONFIG, UNET_CONFIG, VAE_CONFIG
-from diffmvr.models.unet import build_unet
 
 SIZES = ("tiny", "sd15")
 PIXELS = {"tiny": 64, "sd15": 512}
@@ -91,7 +85,7 @@ def build_case(
         channels_last: memory format of the convolutions.
     """
     guide = GuideSettings(pathway=pathway, residual=pathway == "both")
-    components = _tiny(guide) if size == "tiny" else full_size(guide, device)
+    components = _tiny(guide) if size == "tiny" else build_stable_diffusion(guide, device)
     case = Case(size, components, device, dtype, autocast)
     for module in case.modules:
         module.to(device).eval()
@@ -106,24 +100,6 @@ def _tiny(guide: GuideSettings) -> Components:
     if guide.uses_residual:
         return load_components(weights_dir() / "diffmvr-tiny")
     return load_components(weights_dir() / "tiny-base", guide, guide_dropout=0.0)
-
-
-def full_size(guide: GuideSettings, device: torch.device | str) -> Components:
-    """Build Stable Diffusion 1.5 with guides and ViT-L/14 from random weights."""
-    with torch.device(device):
-        vae = AutoencoderKL.from_config(VAE_CONFIG).requires_grad_(False)
-        unet = build_unet(UNET_CONFIG, guide, VAE_CONFIG["latent_channels"])
-        tower = GuideEncoder(**tower_settings("ViT-L-14", "openai")).requires_grad_(False)
-        tokens = tower.num_tokens(guide.tokens)
-        projector = GuideProjector(
-            kinds=guide.kinds,
-            token_width=tower.token_width(guide.tokens),
-            cross_attention_dim=unet.config.cross_attention_dim,
-            num_input_tokens=tokens,
-            num_tokens=tokens,
-        )
-    scheduler = DDIMScheduler(**SCHEDULER_CONFIG, clip_sample=False)
-    return Components(vae, unet, scheduler, (tower,) * len(guide.kinds), projector, guide)
 
 
 def random_frames(case: Case, count: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:

@@ -2,16 +2,16 @@
 
 import time
 from collections import defaultdict
-from functools import partial
 from itertools import pairwise
 from typing import Any
 
 import torch
 from benchmarks.models import Case, random_frames
 from benchmarks.timing import PeakMemory, measure, spread, synchronize
-from diffusers.optimization import get_constant_schedule_with_warmup
+from hydra import compose, initialize_config_dir
+from hydra.utils import instantiate
 
-from diffmvr.losses import DenoisingLoss, MotionConsistencyLoss
+from diffmvr.config import config_dir, register_resolvers
 from diffmvr.models.components import recompute_activations
 from diffmvr.structures import ClipBatch
 from diffmvr.training.encoding import EncodedBatch
@@ -61,14 +61,7 @@ class _Step:
 
     def __init__(self, case: Case, batch: int) -> None:
         self._case = case
-        self._module = DiffMVRModule(
-            case.components,
-            DenoisingLoss(),
-            MotionConsistencyLoss(weight=0.1),
-            partial(torch.optim.Adam, lr=1e-5, fused=case.device.type == "cuda"),
-            partial(get_constant_schedule_with_warmup, num_warmup_steps=1000),
-            cache_encodings=False,
-        ).train()
+        self._module = _module(case).train()
         self._optimizer = self._module.configure_optimizers()["optimizer"]
         pixel_values, mask, guides, valid = random_frames(case, batch)
         self._batch = ClipBatch(
@@ -128,3 +121,15 @@ class _Step:
     def _now(self) -> float:
         synchronize(self._case.device)
         return time.perf_counter()
+
+
+def _module(case: Case) -> DiffMVRModule:
+    """Return what ``experiment=dual_motion model=sd15`` trains, with the case's networks."""
+    register_resolvers()
+    overrides = ["experiment=dual_motion", "model=sd15"]
+    overrides += [f"model.optimizer.fused={case.device.type == 'cuda'}"]
+    with initialize_config_dir(str(config_dir()), version_base="1.3"):
+        cfg = compose("train", overrides)
+    build = instantiate(cfg.model, components=None, _partial_=True, _convert_="all")
+    module: DiffMVRModule = build(components=case.components)
+    return module

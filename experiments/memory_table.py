@@ -11,23 +11,16 @@ import argparse
 import csv
 import json
 from collections.abc import Iterable, Mapping
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
-from diffusers import AutoencoderKL, DDIMScheduler
-from diffusers.optimization import get_constant_schedule_with_warmup
+from hydra import compose, initialize_config_dir
+from hydra.utils import instantiate
 
-from diffmvr.losses import DenoisingLoss, MotionConsistencyLoss
-from diffmvr.models.components import Components, recompute_activations
+from diffmvr.config import config_dir, register_resolvers
+from diffmvr.models.components import build_stable_diffusion, recompute_activations
 from diffmvr.models.conditioning import Conditions
-from diffmvr.models.guide_encoder import GuideEncoder
-from diffmvr.models.guide_settings import GuideSettings
-from diffmvr.models.open_clip_weights import tower_settings
-from diffmvr.models.projector import GuideProjector
-from diffmvr.models.stable_diffusion import SCHEDULER_CONFIG, UNET_CONFIG, VAE_CONFIG
-from diffmvr.models.unet import build_unet
 from diffmvr.training.encoding import EncodedBatch
 from diffmvr.training.memory import (
     GIB,
@@ -156,31 +149,14 @@ def row(
 
 
 def full_size(device: str) -> DiffMVRModule:
-    """Build the paper's model at full size, without learnt weights."""
-    guide = GuideSettings()
-    with torch.device(device):
-        vae = AutoencoderKL(**{k: v for k, v in VAE_CONFIG.items() if k != "_class_name"})
-        unet = build_unet(UNET_CONFIG, guide, VAE_CONFIG["latent_channels"])
-        tower = GuideEncoder(**tower_settings("ViT-L-14", "openai"))
-        tokens = tower.num_tokens("patch")
-        projector = GuideProjector(
-            guide.kinds,
-            token_width=tower.token_width("patch"),
-            cross_attention_dim=UNET_CONFIG["cross_attention_dim"],
-            num_input_tokens=tokens,
-            num_tokens=tokens,
-        )
-    for frozen in (vae, tower):
-        frozen.requires_grad_(False).eval()
-    scheduler = DDIMScheduler(**SCHEDULER_CONFIG, clip_sample=False)
-    components = Components(vae, unet, scheduler, (tower, tower), projector, guide)
-    return DiffMVRModule(
-        components,
-        DenoisingLoss(),
-        MotionConsistencyLoss(weight=0.1),
-        optimizer=partial(torch.optim.Adam, lr=1e-5),
-        lr_scheduler=partial(get_constant_schedule_with_warmup, num_warmup_steps=1000),
-    )
+    """Build what ``experiment=dual_motion model=sd15`` trains, without learnt weights."""
+    register_resolvers()
+    with initialize_config_dir(str(config_dir()), version_base="1.3"):
+        cfg = compose("train", ["experiment=dual_motion", "model=sd15"])
+    build = instantiate(cfg.model, components=None, _partial_=True, _convert_="all")
+    components = build_stable_diffusion(instantiate(cfg.guide, _convert_="all"), device)
+    module: DiffMVRModule = build(components=components)
+    return module
 
 
 def encoded(module: DiffMVRModule, frames: int) -> EncodedBatch:

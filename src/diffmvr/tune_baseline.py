@@ -10,7 +10,6 @@ import time
 from pathlib import Path
 from typing import Any
 
-import hydra
 import lightning as L
 import torch
 from hydra.utils import instantiate
@@ -19,8 +18,8 @@ from omegaconf import DictConfig, OmegaConf
 from diffmvr.baselines.inpainting_checkpoints import load_inpainting_pipeline, locate_weights
 from diffmvr.baselines.learned import pick_device
 from diffmvr.baselines.resizing import working_size
-from diffmvr.cli import run_cli
-from diffmvr.config import config_dir, register_resolvers
+from diffmvr.cli import entry_point
+from diffmvr.config import register_resolvers
 from diffmvr.data.splits import split_indices
 from diffmvr.data.still_frames import StillFrames, choose_still_frames
 from diffmvr.training.checkpoints import check_checkpoint, find_checkpoint
@@ -142,8 +141,7 @@ def _prior(cfg: DictConfig, pipeline: Any, frames: StillFrames) -> Prior | None:
     return Prior(images, settings.prompt, settings.weight)
 
 
-@hydra.main(version_base="1.3", config_path=str(config_dir()), config_name="tune_baseline")
-@run_cli
+@entry_point("tune_baseline")
 def main(cfg: DictConfig) -> None:
     """Run ``tune_baseline`` with the composed configuration."""
     tune_baseline(cfg)

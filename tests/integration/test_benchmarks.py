@@ -7,12 +7,13 @@ from typing import Any
 import pytest
 import torch
 from benchmarks import sampling, training
-from benchmarks.models import build_case, full_size
+from benchmarks.models import build_case
 from benchmarks.plain_diffusers import PlainInpainting, ip_adapter_unet
 from benchmarks.run import SUITES, main
 from benchmarks.timing import PeakMemory, StageClock, interleave, spread
 from tests.helpers.tiny import build_tiny, random_guides, tiny_clip
 
+from diffmvr.models.components import build_stable_diffusion
 from diffmvr.models.dual_guide_attention import guide_processors
 from diffmvr.models.guide_settings import GuideSettings
 from diffmvr.pipelines.diffmvr_pipeline import DiffMVRPipeline
@@ -108,7 +109,7 @@ def test_only_fixed_fusion_has_an_equal_in_diffusers(frozen_parts: Path) -> None
 
 
 def test_full_size_is_stable_diffusion() -> None:
-    components = full_size(GuideSettings(), "meta")
+    components = build_stable_diffusion(GuideSettings(), "meta")
     parameters = {
         name: sum(p.numel() for p in part.parameters()) / 1e6
         for name, part in (("vae", components.vae), ("unet", components.unet))

@@ -1,5 +1,6 @@
 """A sweep's jobs under the ledger: finished, skipped, killed, resumed, changed."""
 
+import shutil
 import sys
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from diffmvr.reporting.frame_rows import load_frames
 from diffmvr.reporting.run_record import load_run_record
 from diffmvr.train import train
 from diffmvr.training.ema import EMACallback
+from diffmvr.training.run_facts import model_hash
 
 LESS = [
     *("debug=fast", "threads=1", "logger=csv", "ledger=true", "experiment=baseline"),
@@ -114,3 +116,31 @@ def test_an_evaluation_that_has_finished_is_skipped(
         run("seed=1")
     said = capsys.readouterr().err
     assert stop.value.code == 2 and "other settings (seed: 0 -> 1)" in said
+
+
+def test_a_base_of_the_hub_counts_by_its_files(
+    weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun = []
+    monkeypatch.setattr(train_module, "_train", lambda cfg, job, loggers: begun.append(job))
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    repository = tmp_path / "cache" / "models--owner--name"
+    (repository / "refs").mkdir(parents=True)
+
+    def publish(revision: str) -> Path:
+        (repository / "refs" / "main").write_text(revision)
+        base = shutil.copytree(weights / "tiny-base", repository / "snapshots" / revision)
+        return base / "unet" / "diffusion_pytorch_model.safetensors"
+
+    cfg = composed(weights, tmp_path / "run", "model.components.base=owner/name")
+    publish("first")
+    train(cfg)
+    (job,) = begun
+    assert job.settings["hash of base"] == model_hash(weights / "tiny-base") != ""
+    publish("second")
+    train(cfg)
+    assert len(begun) == 2, "the same files under another revision"
+    publish("third").write_bytes(b"other weights")
+    with pytest.raises(ValueError, match=r"other settings \(hash of base: '\w+' -> '\w+'\)"):
+        train(cfg)

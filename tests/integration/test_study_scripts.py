@@ -1,6 +1,5 @@
 """The study's scripts name jobs that exist, each in a folder of its own."""
 
-import itertools
 import json
 import os
 import subprocess
@@ -9,9 +8,9 @@ from pathlib import Path
 
 import pytest
 from hydra import compose, initialize_config_dir
-from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
+from tests.helpers.overrides import jobs_of
 
 from diffmvr.config import config_dir, register_resolvers
 from diffmvr.data.splits import first_clips, split_indices
@@ -45,19 +44,10 @@ def jobs(call: list[str]) -> list[tuple[str, DictConfig]]:
     """Return the folder and configuration of every job of a multirun."""
     flag, module, multirun, *overrides = call
     assert (flag, multirun) == ("-m", "--multirun")
-    parsed = OverridesParser.create().parse_overrides(overrides)
-    fixed = [o.input_line for o in parsed if not o.is_sweep_override()]
-    swept = [
-        [f"{o.key_or_group}={value}" for value in o.sweep_string_iterator()]
-        for o in parsed
-        if o.is_sweep_override()
-    ]
     found = []
     with initialize_config_dir(str(config_dir()), version_base="1.3"):
-        for chosen in itertools.product(*swept):
-            whole = compose(
-                module.removeprefix("diffmvr."), [*fixed, *chosen], return_hydra_config=True
-            )
+        for job in jobs_of(overrides):
+            whole = compose(module.removeprefix("diffmvr."), job, return_hydra_config=True)
             sweep = whole.hydra.sweep
             settings = OmegaConf.masked_copy(whole, [str(k) for k in whole if k != "hydra"])
             folder = OmegaConf.create({**settings, "subdir": sweep.subdir}).subdir

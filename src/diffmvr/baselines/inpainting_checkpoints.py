@@ -12,9 +12,13 @@ from typing import Any
 from huggingface_hub import snapshot_download
 
 from diffmvr.checks import WeightsNotPresentError
+from diffmvr.models.hub import download_command
 
 WEIGHED_PARTS = ("unet", "vae", "text_encoder")
 CONFIG_FILES = ("*.json", "*.txt")
+WEIGHTS_FILES = "*/*.safetensors"
+# The checker is not loaded, and half precision is cut from the full weights.
+UNUSED_FILES = ("safety_checker/*", "*.fp16.*", "*non_ema*")
 
 
 def locate_weights(
@@ -53,7 +57,7 @@ def locate_weights(
         cached = Path(snapshot_download(wanted, local_files_only=True))
     except (OSError, ValueError) as error:
         raise WeightsNotPresentError(_not_present(key, weights, hub_id, made_by)) from error
-    return _whole(cached, f"run `{download_command(wanted)}`")
+    return _whole(cached, f"run `{_fetching(wanted)}`")
 
 
 def load_inpainting_pipeline(
@@ -104,22 +108,6 @@ def load_inpainting_pipeline(
         ) from error
 
 
-def download_command(hub_id: str, folder: Path | None = None, weights: bool = True) -> str:
-    """Return the command that fetches a published checkpoint, and no more than is read of it.
-
-    Args:
-        hub_id: of the checkpoint.
-        folder: where to; ``None``: into the hub's cache.
-        weights: False fetches the settings and the tokenizer alone.
-    """
-    kinds = [*CONFIG_FILES, *(["*/*.safetensors"] if weights else [])]
-    # The checker is not loaded, and half precision is cut from the full weights.
-    unused = ["safety_checker/*", "*.fp16.*", "*non_ema*"] if weights else []
-    parts = [f"hf download {hub_id}", *(f"--include '{kind}'" for kind in kinds)]
-    parts += [f"--exclude '{kind}'" for kind in unused]
-    return " ".join([*parts, *([] if folder is None else [f"--local-dir {folder}"])])
-
-
 def _whole(folder: Path, remedy: str) -> Path:
     """Return a diffusers folder if all of its weights are there."""
     if not (folder / "model_index.json").is_file():
@@ -138,7 +126,7 @@ def _find_configs(path: Path, configs: str | Path | None, hub_id: str | None) ->
     looked_for = configs or hub_id
     remedy = "give the folder of the same model's settings and tokenizer as configs=FOLDER"
     if configs is None and hub_id is not None:
-        remedy = f"run `{download_command(hub_id, weights=False)}`, or {remedy}"
+        remedy = f"run `{download_command(hub_id, CONFIG_FILES)}`, or {remedy}"
         try:
             return Path(snapshot_download(hub_id, local_files_only=True))
         except (OSError, ValueError):
@@ -155,12 +143,17 @@ def _not_present(
     if weights is None and hub_id is not None:
         return (
             f"weights not present: {hub_id} in the hub's cache; run "
-            f"`{download_command(hub_id)}`, or give a folder or a .safetensors file as {key}=PATH"
+            f"`{_fetching(hub_id)}`, or give a folder or a .safetensors file as {key}=PATH"
         )
     return f"weights not present: {weights}; {_remedy(Path(str(weights)), hub_id, made_by)}"
 
 
 def _remedy(path: Path, hub_id: str | None, made_by: str | None) -> str:
     if hub_id is not None:
-        return f"run `{download_command(hub_id, path)}`"
+        return f"run `{_fetching(hub_id, path)}`"
     return f"make them with `{made_by}`"
+
+
+def _fetching(hub_id: str, folder: Path | None = None) -> str:
+    """Return the command that fetches a published checkpoint, and no more than is read of it."""
+    return download_command(hub_id, (*CONFIG_FILES, WEIGHTS_FILES), folder, UNUSED_FILES)

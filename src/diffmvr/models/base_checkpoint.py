@@ -45,7 +45,7 @@ def resolve_base(base: str | Path) -> Path:
 
 
 def resolve_folder(base: str | Path) -> Path:
-    """Return the local folder of a base, fetching a hub id once.
+    """Return the local folder of a base: of a run's folder its model, of a hub id, fetched once.
 
     Raises:
         FileNotFoundError: if a local path does not exist, or the hub's cache lacks the files and
@@ -53,7 +53,7 @@ def resolve_folder(base: str | Path) -> Path:
     """
     path = Path(base).expanduser()
     if path.is_dir():
-        return path
+        return path / "model" if (path / "model" / "unet").is_dir() else path
     looks_local = (
         str(base).count("/") != 1
         or str(base).startswith((".", "~", "/"))

@@ -5,6 +5,7 @@ A folder is laid out as Stable Diffusion's: ``vae/ unet/ scheduler/``, and for a
 frozen parts to its base, which ``base.json`` then names: ``{"base": "../tiny-base"}``.
 """
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,7 @@ from diffmvr.checks import WeightsNotPresentError
 from diffmvr.models.base_checkpoint import part_folder, resolve_base
 from diffmvr.models.guide_encoder import GuideEncoder
 from diffmvr.models.guide_settings import GuideSettings
+from diffmvr.models.open_clip_weights import tower_settings
 from diffmvr.models.projector import GuideProjector
 from diffmvr.models.stable_diffusion import (
     SCHEDULER_CONFIG,
@@ -28,7 +30,9 @@ from diffmvr.models.stable_diffusion import (
 )
 from diffmvr.models.state_dicts import assign_state, load_pretrained
 from diffmvr.models.unet import build_unet, fit_unet, load_unet
-from diffmvr.models.vae import Autoencoder
+from diffmvr.models.vae import Autoencoder, compression
+
+log = logging.getLogger(__name__)
 
 
 @dataclass
@@ -51,6 +55,33 @@ class Components:
     image_encoders: tuple[GuideEncoder, ...]
     projector: GuideProjector
     guide: GuideSettings
+
+    @property
+    def resolution(self) -> int:
+        """Side p of the square frames that the model was made for, in pixels."""
+        return int(self.unet.config.sample_size * compression(self.vae))
+
+    def check_side(self, side: int) -> None:
+        """Require frames that the autoencoder and the U-Net can halve as often as they do.
+
+        Args:
+            side: of square frames, in pixels; a warning says if the model was made for another.
+
+        Raises:
+            ValueError: with the sizes that are possible.
+        """
+        step = compression(self.vae) * 2 ** (len(self.unet.config.block_out_channels) - 1)
+        if side % step:
+            raise ValueError(
+                f"data.source.size: expected a multiple of {step} for this model, which was made "
+                f"for {self.resolution}, got {side}"
+            )
+        if side != self.resolution:
+            log.warning(
+                "data.source.size=%d: the model was made for frames of %d pixels, and restores "
+                "such after the training, too; give data.source.size=%d",
+                *(side, self.resolution, self.resolution),
+            )
 
 
 def load_components(
@@ -146,6 +177,26 @@ def build_components(
     built = build_unet({**unet, "out_channels": channels}, guide, channels)
     projector = _build_projector(guide, encoders[0], built, guide_dropout)
     return Components(autoencoder, built, scheduler, encoders, projector, guide)
+
+
+def build_stable_diffusion(guide: GuideSettings, device: torch.device | str = "cpu") -> Components:
+    """Build Stable Diffusion 1.5 with guides and ViT-L/14 without learnt weights, for measurements.
+
+    How fast and how large a network is does not depend on what it has learnt.
+
+    Args:
+        guide: guide settings.
+        device: where the weights are; ``meta`` takes no memory.
+    """
+    with torch.device(device):
+        vae = diffusers.AutoencoderKL.from_config(VAE_CONFIG)
+        unet = build_unet(UNET_CONFIG, guide, VAE_CONFIG["latent_channels"])
+        tower = GuideEncoder(**tower_settings("ViT-L-14", "openai"))
+        projector = _build_projector(guide, tower, unet, dropout=0.0)
+    for frozen in (vae, tower):
+        frozen.requires_grad_(False).eval()
+    encoders = (tower,) * len(guide.kinds)
+    return Components(vae, unet, _as_ddim(SCHEDULER_CONFIG), encoders, projector, guide)
 
 
 def load_vae(folder: Path) -> Any:

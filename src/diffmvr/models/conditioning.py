@@ -3,7 +3,9 @@
 N frames (B·T folded), G guides, L tokens, c × h × w latents.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, fields
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -11,6 +13,7 @@ from torch import Tensor
 from diffmvr.checks import check_same_shape, check_shape
 from diffmvr.models.components import Components
 from diffmvr.models.guide_encoder import GuideEncoder
+from diffmvr.models.guide_memory import GuideMemory
 from diffmvr.models.guide_settings import GuideSettings
 from diffmvr.models.vae import compression, encode_latents, latent_mask
 
@@ -68,6 +71,7 @@ def encode_conditions(
     mask: Tensor,
     guide_pixel_values: Tensor,
     guide_valid: Tensor,
+    memory: GuideMemory | None = None,
 ) -> Conditions:
     """Encode the masked frames and the guides with the frozen autoencoder and towers.
 
@@ -77,6 +81,7 @@ def encode_conditions(
         mask: ``[N, 1, H, W]`` 0/1.
         guide_pixel_values: ``[N, G, 3, H, W]`` in [-1, 1].
         guide_valid: ``[N, G]`` bool.
+        memory: of the recording whose frames these are; ``None`` for frames that belong to none.
 
     Raises:
         ValueError: if a shape does not fit, or the sides are no multiple of the compression.
@@ -95,13 +100,14 @@ def encode_conditions(
     masked_latents = encode_latents(components.vae, masked_pixel_values)
     guide_latents = masked_latents.new_zeros(n, 0, *masked_latents.shape[1:])
     if guide.uses_latents:
-        flat = encode_latents(components.vae, guide_pixel_values.flatten(0, 1))
+        encode = partial(encode_latents, components.vae)
+        flat = _encoded("latents", guide_pixel_values.flatten(0, 1), encode, memory)
         present = guide_valid[:, :, None, None, None]
         guide_latents = flat.unflatten(0, (n, -1)) * present
     # Without the attention pathway every guide is its null embedding; no tower is run.
     image_embeds = torch.stack(
         [
-            _encode_runs(encoder, guide_pixel_values[:, g], guide.tokens)
+            _encode_runs(encoder, guide_pixel_values[:, g], guide.tokens, f"tokens {g}", memory)
             if guide.uses_attention
             else masked_latents.new_zeros(
                 n, encoder.num_tokens(guide.tokens), encoder.token_width(guide.tokens)
@@ -124,11 +130,19 @@ def encode_conditions(
     )
 
 
-def _encode_runs(encoder: GuideEncoder, pixel_values: Tensor, tokens: str) -> Tensor:
+def _encode_runs(
+    encoder: GuideEncoder, images: Tensor, tokens: str, kind: str, memory: GuideMemory | None
+) -> Tensor:
     """Return ``[N, L, p]``; a guide that consecutive frames share is encoded once."""
-    distinct, which = torch.unique_consecutive(pixel_values, dim=0, return_inverse=True)
-    embeds: Tensor = encoder(distinct, tokens)
-    return embeds[which]
+    distinct, which = torch.unique_consecutive(images, dim=0, return_inverse=True)
+    return _encoded(kind, distinct, lambda batch: encoder(batch, tokens), memory)[which]
+
+
+def _encoded(
+    kind: str, images: Tensor, encode: Callable[[Tensor], Tensor], memory: GuideMemory | None
+) -> Tensor:
+    """Encode images, those alone that a memory does not know."""
+    return encode(images) if memory is None else memory.encode(kind, images, encode)
 
 
 def fill_with_past(

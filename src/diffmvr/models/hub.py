@@ -18,7 +18,10 @@ TIMEOUT_SECONDS = 3.0
 
 
 def download_command(
-    repository: str, patterns: Sequence[str], folder: str | Path | None = None
+    repository: str,
+    patterns: Sequence[str],
+    folder: str | Path | None = None,
+    excluded: Sequence[str] = (),
 ) -> str:
     """Return the command that fetches files of a repository.
 
@@ -26,10 +29,11 @@ def download_command(
         repository: its id on the hub, ``owner/name``.
         patterns: which files.
         folder: where to; None: into the hub's cache.
+        excluded: which of them not.
     """
-    included = " ".join(f"--include '{pattern}'" for pattern in patterns)
-    place = "" if folder is None else f" --local-dir {folder}"
-    return f"hf download {repository} {included}{place}"
+    parts = [f"hf download {repository}", *(f"--include '{pattern}'" for pattern in patterns)]
+    parts += [f"--exclude '{pattern}'" for pattern in excluded]
+    return " ".join([*parts, *([] if folder is None else [f"--local-dir {folder}"])])
 
 
 def fetch(

@@ -20,6 +20,7 @@ from diffmvr.models.conditioning import Conditions, encode_conditions, fill_with
 from diffmvr.models.denoiser import predict
 from diffmvr.models.dual_guide_attention import remember_keys_values, set_guide_scales
 from diffmvr.models.guide_encoder import GuideEncoder
+from diffmvr.models.guide_memory import GuideMemory
 from diffmvr.models.guide_settings import GuideSettings, check_guide_scales
 from diffmvr.models.projector import GuideProjector
 from diffmvr.models.vae import compression, decode_latents
@@ -134,6 +135,7 @@ class DiffMVRPipeline(DiffusionPipeline):
         generator: torch.Generator | None = None,
         latents: Tensor | None = None,
         composite: bool = True,
+        guide_memory: GuideMemory | None = None,
         callback_on_step_end: Callable[[Any, int, int, dict[str, Tensor]], dict[str, Tensor]]
         | None = None,
     ) -> DiffMVRPipelineOutput:
@@ -151,6 +153,8 @@ class DiffMVRPipeline(DiffusionPipeline):
                 (with a sampler that adds no noise of its own).
             latents: ``[1, c, h, w]`` initial noise, instead of drawing it.
             composite: put the observed pixels back outside the mask.
+            guide_memory: given to every call that restores a part of one recording, it spares
+                encoding a guide again that frames of several calls share.
             callback_on_step_end: as in diffusers: ``(pipeline, step, timestep, {"latents": …})``,
                 returns the (changed) dictionary.
 
@@ -174,7 +178,7 @@ class DiffMVRPipeline(DiffusionPipeline):
         # 2. Encode the masked frames and the guides.
         guides, valid = guide_pixel_values.to(device, dtype), guide_valid.to(device)
         masked = torch.where(mask > 0.5, 0.0, pixel_values.to(dtype))
-        conditions = encode_conditions(self._components, masked, mask, guides, valid)
+        conditions = encode_conditions(self._components, masked, mask, guides, valid, guide_memory)
 
         # 3. Denoise.
         set_guide_scales(self.unet, guide_scales)

@@ -3,6 +3,7 @@
 import numpy as np
 import torch
 
+from diffmvr.models.guide_memory import GuideMemory
 from diffmvr.pipelines.diffmvr_pipeline import DiffMVRPipeline
 from diffmvr.structures import Clip, GuideBuilder, UInt8Array, to_pixel_values, to_uint8
 
@@ -54,6 +55,7 @@ class DiffMVRRestorer:
                 f"{clip.observed.shape[1]} × {clip.observed.shape[2]}; crop and resize first"
             )
         guides = self._guide_builder(clip)
+        memory = GuideMemory()
         restored = clip.observed.copy()
         hidden = np.flatnonzero(clip.mask.any(axis=(1, 2)))
         for first in range(0, len(hidden), self._batch_size):
@@ -66,6 +68,7 @@ class DiffMVRRestorer:
                 torch.from_numpy(guides.valid[frames]),
                 num_inference_steps=self._steps,
                 generator=torch.Generator().manual_seed(self._seed),
+                guide_memory=memory,
             )
             # Copied in uint8, so that visible pixels stay the observed ones bit for bit.
             filled = to_uint8(output.pixel_values)

@@ -9,6 +9,7 @@ as long; nothing is sent.
 
 from collections.abc import Callable, Sequence
 
+import lightning as L
 import torch
 from torch import Tensor
 
@@ -31,6 +32,15 @@ class SharedDraws:
         self._generator = generator
         self._part = part
         self._parts = parts
+
+    @classmethod
+    def of_trainer(
+        cls, generator: torch.Generator, trainer: L.Trainer, batch_idx: int
+    ) -> "SharedDraws":
+        """Return the draws of a batch that a trainer's process is given."""
+        accumulated, processes = trainer.accumulate_grad_batches, trainer.world_size
+        part = batch_idx % accumulated * processes + trainer.global_rank
+        return cls(generator, part, accumulated * processes)
 
     def uniform(self, count: int) -> Tensor:
         """Return ``[count]`` in [0, 1)."""

@@ -44,6 +44,8 @@ NOT_THE_RESULT = (
     *("ckpt_path", "encodings", "ledger", "logger", "paths", "threads"),
     # Checkpoints beside the default ones, and what is only logged.
     *("callbacks.best", "callbacks.interval", "callbacks.utilization"),
+    # Whether each process holds all weights or its part; how many there are does count.
+    *("trainer.inference_mode", "trainer.strategy"),
     # Time for memory.
     "model.components.gradient_checkpointing",
 )

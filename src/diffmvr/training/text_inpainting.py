@@ -16,16 +16,16 @@ import torch.nn.functional as F
 from diffusers import DDPMScheduler
 from torch import Tensor, nn
 from torch.optim import Optimizer
-from torch.utils.data import DataLoader
 
 from diffmvr.baselines.resizing import resize_images, resize_masks, working_size
 from diffmvr.checks import check_number, check_one_of
-from diffmvr.data.loader import EpochSeededSampler
+from diffmvr.data.loader import ClipLoader, EpochSeededSampler
 from diffmvr.data.still_frames import StillFrames
 from diffmvr.losses.denoising import denoising_loss
 from diffmvr.losses.estimates import training_target
 from diffmvr.models.vae import encode_latents
 from diffmvr.structures import UInt8Array, to_pixel_values
+from diffmvr.training.draws import SharedDraws
 
 
 @dataclass(frozen=True)
@@ -48,8 +48,9 @@ class TextInpaintingModule(L.LightningModule):
 
     The loss is the mean squared error of the predicted noise (or v), over the whole frame.  With a
     prior it is DreamBooth's (Ruiz et al. 2023, Equation 2): a batch of class images as large is
-    drawn at every step, and its loss is added.  All that is random follows from (seed, step, rank),
-    so that a resumed run goes on exactly as an uninterrupted one.
+    drawn at every step, and its loss is added.  All that is random follows from (seed, step), and
+    the order from (seed, epoch): a run that was stopped anywhere goes on exactly as an
+    uninterrupted one, and several processes or accumulated batches train as one large batch does.
 
     Args:
         pipeline: a diffusers inpainting pipeline; its U-Net is trained in place.
@@ -104,19 +105,13 @@ class TextInpaintingModule(L.LightningModule):
         self._seed = seed
         self._embeddings: list[Tensor] = []
 
-    def train_dataloader(self) -> DataLoader[Tensor]:
+    def train_dataloader(self) -> ClipLoader:
         """Return batches of frames, ``[N, 3, H, W]`` in [-1, 1], shuffled by (seed, epoch)."""
-        sampler = EpochSeededSampler(
-            len(self._frames.images),
-            self._batch_size,
-            self._seed,
-            self.trainer.global_rank,
-            self.trainer.world_size,
-        )
         images: Any = self._frames.images
-        return DataLoader(
-            images, self._batch_size, sampler=sampler, drop_last=True, collate_fn=self._to_pixels
+        sampler = EpochSeededSampler.of_trainer(
+            len(images), self._batch_size, self._seed, self.trainer
         )
+        return ClipLoader(images, sampler, collate_fn=self._to_pixels)
 
     @torch.no_grad()
     def on_fit_start(self) -> None:
@@ -129,14 +124,15 @@ class TextInpaintingModule(L.LightningModule):
 
     def training_step(self, batch: Tensor, batch_idx: int) -> Tensor:
         """Return the loss of ``[N, 3, H, W]`` frames, and of as many class images."""
-        mixed = (self._seed * 1_000_003 + self.global_step) * 1_009 + self.global_rank
+        mixed = (self._seed * 1_000_003 + self.global_step) * 1_009
         generator = torch.Generator().manual_seed(mixed % 2**63)
-        loss = self._denoising(batch, self._embeddings[0], generator)
+        draws = SharedDraws.of_trainer(generator, self.trainer, batch_idx)
+        loss = self._denoising(batch, self._embeddings[0], draws)
         self.log("train/loss_frames", loss)
         if self._prior is not None:
-            picks = torch.randint(len(self._prior.images), (len(batch),), generator=generator)
+            picks = draws.integers(len(self._prior.images), len(batch))
             images = self._to_pixels(list(self._prior.images[picks.numpy()])).to(batch)
-            prior = self._denoising(images, self._embeddings[1], generator)
+            prior = self._denoising(images, self._embeddings[1], draws)
             self.log("train/loss_prior", prior)
             loss = loss + self._prior.weight * prior
         self.log("train/loss", loss, prog_bar=True)
@@ -146,17 +142,17 @@ class TextInpaintingModule(L.LightningModule):
         """Return the optimizer; the learning rate is constant."""
         return self._optimizer(self.unet.parameters())
 
-    def _denoising(self, images: Tensor, embedding: Tensor, generator: torch.Generator) -> Tensor:
+    def _denoising(self, images: Tensor, embedding: Tensor, draws: SharedDraws) -> Tensor:
         """Return the denoising loss of ``[N, 3, H, W]`` frames with random holes."""
         count = len(images)
-        picks = torch.randint(len(self._frames.masks), (count,), generator=generator)
+        picks = draws.integers(len(self._frames.masks), count)
         holes = resize_masks(self._frames.masks[picks.numpy()], self._size)
         mask = torch.from_numpy(holes)[:, None].to(images)
         with torch.no_grad():
             latents = encode_latents(self.pipeline.vae, images).float()
-        noise = torch.randn(latents.shape, generator=generator).to(latents)
+        noise = draws.normal(latents.shape).to(latents)
         steps = self.scheduler.config.num_train_timesteps
-        timesteps = torch.randint(0, steps, (count,), generator=generator).to(images.device)
+        timesteps = draws.integers(steps, count).to(images.device)
         inputs = [self.scheduler.add_noise(latents, noise, timesteps)]
         if self._sees_hole:
             with torch.no_grad():

@@ -15,6 +15,11 @@ def test_folders_and_single_files_are_what_they_are(tmp_path: Path) -> None:
     assert resolve_base(tmp_path) == tmp_path and resolve_base(str(file)) == file
 
 
+def test_a_runs_folder_stands_for_its_model(tmp_path: Path) -> None:
+    (tmp_path / "model" / "unet").mkdir(parents=True)
+    assert resolve_folder(tmp_path) == resolve_folder(tmp_path / "model") == tmp_path / "model"
+
+
 @pytest.mark.parametrize("name", ["nowhere", "absent.safetensors", "one/two/three"])
 def test_an_absent_path_is_named_with_what_brings_the_weights(tmp_path: Path, name: str) -> None:
     with pytest.raises(

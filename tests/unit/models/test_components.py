@@ -9,6 +9,7 @@ import torch
 from diffusers import EulerDiscreteScheduler
 from tests.helpers.tiny import (
     CROSS_ATTENTION_DIM,
+    SIDE,
     build_tiny,
     fingerprint,
     plain_unet,
@@ -47,6 +48,18 @@ def test_a_stable_diffusion_folder_becomes_a_guided_model(base: Path) -> None:
     assert components.projector.config.cross_attention_dim == CROSS_ATTENTION_DIM
     assert components.projector.config.dropout == 0.3
     assert components.scheduler.config.prediction_type == "epsilon"
+
+
+def test_the_size_of_the_frames_must_suit_the_model(
+    frozen_parts: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    components = build_tiny(frozen_parts)
+    components.check_side(SIDE)
+    assert not caplog.records and components.resolution == SIDE
+    components.check_side(2 * SIDE)
+    assert "data.source.size=64: the model was made for frames of 32 pixels" in caplog.text
+    with pytest.raises(ValueError, match=r"data\.source\.size: expected a multiple of 8 .* got 36"):
+        components.check_side(36)
 
 
 @pytest.mark.parametrize(

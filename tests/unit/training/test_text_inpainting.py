@@ -1,8 +1,11 @@
 """Tuning text-guided inpainters, on tiny networks of Stable Diffusion's own classes."""
 
 from functools import partial
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
+import lightning as L
 import numpy as np
 import pytest
 import torch
@@ -12,6 +15,9 @@ from tests.helpers.tiny import TextureClips, fingerprint, tiny_trainer
 from diffmvr.data.still_frames import StillFrames, choose_still_frames
 from diffmvr.models.vae import encode_latents
 from diffmvr.structures import to_pixel_values
+from diffmvr.training.checkpoint_io import VerifiedCheckpointIO
+from diffmvr.training.draws import SharedDraws
+from diffmvr.training.exact_resume import CRASH_FILE, ExactResume
 from diffmvr.training.text_inpainting import Prior, TextInpaintingModule, paint_prior_images
 
 FRAMES = choose_still_frames(TextureClips(2), [0, 1], frames=4)
@@ -53,6 +59,9 @@ class Silent(torch.nn.Module):
 def silence(module: TextInpaintingModule) -> Silent:
     module.unet = Silent(module)
     module.log = lambda *_, **__: None  # type: ignore  # there is no trainer to log to
+    module.trainer = SimpleNamespace(  # type: ignore
+        global_step=0, global_rank=0, world_size=1, accumulate_grad_batches=1
+    )
     return module.unet
 
 
@@ -126,12 +135,11 @@ def test_a_few_images_are_learnt_and_only_by_the_network(tmp_path: Any) -> None:
     module = build(pipeline, prepare=False)
     frozen = {name: fingerprint(getattr(pipeline, name)) for name in ("vae", "text_encoder")}
     before = fingerprint(pipeline.unet)
-    generator = torch.Generator().manual_seed(5)
 
     def loss() -> float:
-        generator.manual_seed(5)
-        draws = [module._denoising(PIXELS, module._embeddings[0], generator) for _ in range(8)]
-        return float(torch.stack(draws).mean())
+        draws = SharedDraws(torch.Generator().manual_seed(5))
+        losses = [module._denoising(PIXELS, module._embeddings[0], draws) for _ in range(8)]
+        return float(torch.stack(losses).mean())
 
     module.on_fit_start()
     with torch.no_grad():
@@ -145,6 +153,49 @@ def test_a_few_images_are_learnt_and_only_by_the_network(tmp_path: Any) -> None:
     for name, digests in frozen.items():
         assert fingerprint(getattr(pipeline, name)) == digests
         assert not any(p.requires_grad for p in getattr(pipeline, name).parameters())
+
+
+class StopAt(L.Callback):
+    """Ends a run by an error before its n-th batch."""
+
+    def __init__(self, batch: int) -> None:
+        self.batch = batch
+
+    def on_train_batch_start(self, trainer: L.Trainer, *_args: Any) -> None:
+        if trainer.fit_loop.epoch_loop.total_batch_idx == self.batch:
+            raise RuntimeError("stopped here")
+
+
+def test_a_run_stopped_within_an_epoch_goes_on_exactly(tmp_path: Path) -> None:
+    def trained(*callbacks: L.Callback, resume: Path | None = None) -> dict[str, str]:
+        module = build(prepare=False, batch_size=1, prior=Prior(255 - FRAMES.images, "a face"))
+        callbacks = (*callbacks, ExactResume(tmp_path))
+        trainer = tiny_trainer(tmp_path, 7, callbacks, plugins=[VerifiedCheckpointIO()])
+        trainer.fit(module, ckpt_path=resume, weights_only=True)
+        assert (trainer.global_step, trainer.num_training_batches) == (7, 4)
+        return fingerprint(module)
+
+    whole = trained()
+    with pytest.raises(RuntimeError, match="stopped here"):
+        trained(StopAt(5))
+    assert trained(resume=tmp_path / CRASH_FILE) == whole
+
+
+def test_accumulated_batches_are_one_large_batch(tmp_path: Path) -> None:
+    def trained(batch_size: int, accumulated: int) -> dict[str, torch.Tensor]:
+        # Plain descent: Adam's first steps are signs, which turn rounding into steps.
+        module = build(
+            prepare=False,
+            batch_size=batch_size,
+            prior=Prior(255 - FRAMES.images, "a face"),
+            optimizer=partial(torch.optim.SGD, lr=1e-1),
+        )
+        trainer = tiny_trainer(tmp_path, 3, accumulate_grad_batches=accumulated)
+        trainer.fit(module)
+        assert trainer.global_step == 3
+        return module.state_dict()
+
+    torch.testing.assert_close(trained(1, 2), trained(2, 1), rtol=0, atol=1e-6)
 
 
 def test_prior_images_follow_from_seed_number_and_prompt() -> None:
