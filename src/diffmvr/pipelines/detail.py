@@ -6,10 +6,12 @@ loses (the difference between the carried frame and its reduced self), and the m
 in charge of everything coarser.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from diffmvr.geometry import compose, invert, scaling, zoom_of
 from diffmvr.preprocessing.crop import CropTransform
@@ -37,45 +39,84 @@ class FrameInPlace:
     similarity: FloatArray
 
 
+class Lenders:
+    """The clear frames of a recording that lend detail: the latest, and the one that hides least.
+
+    A clear face can have an arm beside it already.  What that hides, an earlier frame shows.
+    """
+
+    def __init__(self) -> None:
+        self._latest: FrameInPlace | None = None
+        self._clearest: FrameInPlace | None = None
+        self._least_hidden = np.inf
+
+    def add(self, frame: FrameInPlace) -> None:
+        """Take in a clear frame, the latest so far."""
+        self._latest = frame
+        hidden = float(frame.crop.apply_mask(frame.mask).mean())
+        if hidden <= self._least_hidden:
+            self._clearest, self._least_hidden = frame, hidden
+
+    def frames(self) -> tuple[FrameInPlace, ...]:
+        """Return them, the latest first; none before the first clear frame."""
+        distinct = dict.fromkeys((self._latest, self._clearest))
+        return tuple(frame for frame in distinct if frame is not None)
+
+
 def add_past_detail(
-    restored: UInt8Array, current: FrameInPlace, past: FrameInPlace
+    restored: UInt8Array, current: FrameInPlace, lenders: Sequence[FrameInPlace]
 ) -> tuple[UInt8Array, CropTransform]:
-    """Enlarge a restored crop to the recording's resolution, with the past frame's detail.
+    """Enlarge a restored crop to the recording's resolution, with the detail of past frames.
 
     Args:
         restored: ``[p, p, 3]`` uint8, the model's picture.
         current: the frame it belongs to.
-        past: the clear frame that lends detail.
+        lenders: clear frames that lend detail, each what those before it do not show.
 
     Returns:
-        ``[s, s, 3]`` uint8 and its place in the frame; what came in, where the recording is no
-        finer than the model.
+        ``[s, s, 3]`` uint8 and its place in the frame; what came in, where nobody lends or the
+        recording is no finer than the model.
     """
     side = min(round(current.crop.size / zoom_of(current.crop.matrix)), LARGEST_SIDE)
-    if side <= current.crop.size:
+    if not lenders or side <= current.crop.size:
         return restored, current.crop
-    enlarge = scaling(side / current.crop.size)
-    crops = [
-        CropTransform(compose(enlarge, frame.crop.matrix), side, frame.crop.frame_size)
-        for frame in (past, current)
-    ]
-    faces = [compose(enlarge, frame.similarity) for frame in (past, current)]
-    motions = Motions(
-        head=compose(faces[1], invert(faces[0])),
-        surroundings=compose(crops[1].matrix, invert(crops[0].matrix)),
-        face=faces[1],
-    )
-    carried, known = propagate_in_layers(
-        crops[0].apply(past.image),
-        crops[0].apply_mask(past.mask),
-        crops[1].apply(current.image),
-        crops[1].apply_mask(current.mask),
-        motions,
-    )
+    enlarged = _enlarged(current, side)
+    carried, known = _carry(lenders[0], enlarged)
+    for lender in lenders[1:]:
+        if known[enlarged.mask != 0].all():
+            break
+        more, shown = _carry(lender, enlarged)
+        carried, known = np.where(known[..., None], carried, more), known | shown
     coarse = cv2.resize(restored, (side, side), interpolation=cv2.INTER_CUBIC)
     # Where the past shows nothing it has no detail either.
     carried = np.where(known[..., None], carried, coarse)
     reduced = cv2.resize(carried, restored.shape[:2], interpolation=cv2.INTER_AREA)
     kept = cv2.resize(reduced, (side, side), interpolation=cv2.INTER_CUBIC)
     detailed = coarse.astype(np.int16) + carried - kept
-    return np.clip(detailed, 0, 255).astype(np.uint8), crops[1]
+    return np.clip(detailed, 0, 255).astype(np.uint8), enlarged.crop
+
+
+def _enlarged(frame: FrameInPlace, side: int) -> FrameInPlace:
+    """Return what the crop shows of a frame on ``side × side`` pixels, as a frame of its own.
+
+    Its ``crop`` stays the way from the recording's pixels to these.
+    """
+    enlarge = scaling(side / frame.crop.size)
+    crop = CropTransform(compose(enlarge, frame.crop.matrix), side, frame.crop.frame_size)
+    return FrameInPlace(
+        image=crop.apply(frame.image),
+        mask=crop.apply_mask(frame.mask),
+        crop=crop,
+        similarity=compose(enlarge, frame.similarity),
+    )
+
+
+def _carry(past: FrameInPlace, current: FrameInPlace) -> tuple[UInt8Array, NDArray[np.bool_]]:
+    """Return the past frame as the current one, enlarged, would show it, and where it does."""
+    past = _enlarged(past, current.crop.size)
+    motions = Motions(
+        head=compose(current.similarity, invert(past.similarity)),
+        surroundings=compose(current.crop.matrix, invert(past.crop.matrix)),
+        face=current.similarity,
+    )
+    return propagate_in_layers(past.image, past.mask, current.image, current.mask, motions)

@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from diffmvr.checks import check_number
+from diffmvr.models.guide_memory import GuideMemory
 from diffmvr.models.guide_settings import check_guide_scales
-from diffmvr.pipelines.detail import FrameInPlace, add_past_detail
+from diffmvr.pipelines.detail import FrameInPlace, Lenders, add_past_detail
 from diffmvr.pipelines.own_guides import OwnGuide
 from diffmvr.pipelines.paste_back import paste_back
 from diffmvr.pipelines.regions import crop_box
@@ -102,7 +103,7 @@ class VideoRestorer:
 
     A frame's result depends on the frame, its past clear frame and the survey only, not on where
     windows begin: every frame starts from the same noise, and the past clear frame is carried
-    over from window to window.
+    over from window to window, as are the encodings of recent guides.
 
     Args:
         pipeline: the model.
@@ -174,33 +175,31 @@ class VideoRestorer:
         Raises:
             ValueError: if a frame is hidden entirely and no guide knows anything of it.
         """
+        memory = GuideMemory()
+        lenders = Lenders()
         carried: Clip | None = None
-        carried_frame: list[FrameAndMask] = []
         for window in windows(paired(frames, masks), self._window):
             clip = _cut(window, survey, carried)
+            first = len(clip) - len(window)
             guides, carried = self._guides(clip)
-            restored = self._restore_crops(clip, guides)
-            originals = [*carried_frame, *window]
-            places = [
-                FrameInPlace(frame.image, mask, survey.crops[frame.index], similarity)
-                for (frame, mask), similarity in zip(originals, clip.track.similarity, strict=True)
-            ]
-            for k in range(len(carried_frame), len(clip)):
-                frame, mask = originals[k]
+            clear = {int(past) for past in guides.past_index}
+            if carried is not None:
+                clear.add(_position(clip, carried))
+            restored = self._restore_crops(clip, guides, memory)
+            for k, (frame, mask) in enumerate(window, start=first):
+                place = FrameInPlace(
+                    frame.image, mask, survey.crops[frame.index], clip.track.similarity[k]
+                )
                 result = frame
                 if clip.mask[k].any():
-                    picture, crop = restored[k], places[k].crop
-                    past = int(guides.past_index[k])
-                    if self._past_detail and past >= 0:
-                        picture, crop = add_past_detail(picture, places[k], places[past])
+                    picture, crop = add_past_detail(restored[k], place, lenders.frames())
                     image = paste_back(picture, frame.image, mask, crop, self._feather)
                     result = replace(frame, image=image)
+                if self._past_detail and k in clear:
+                    lenders.add(place)
                 time = float(frame.pts * frames.info.time_base)
                 record = self._record(clip, guides, k, survey, time)
                 yield RestoredFrame(frame, result, mask, record)
-            carried_frame = []
-            if carried is not None:
-                carried_frame = [originals[_position(clip, carried)]]
 
     def _guides(self, clip: Clip) -> tuple[Guides, Clip | None]:
         """Find the guides of a window, and put the user's own pictures in their place.
@@ -217,7 +216,7 @@ class VideoRestorer:
                 guides.images[t, g] = own.in_crop(clip.track.similarity[t], size)
         return guides, last_clear
 
-    def _restore_crops(self, clip: Clip, guides: Guides) -> UInt8Array:
+    def _restore_crops(self, clip: Clip, guides: Guides, memory: GuideMemory) -> UInt8Array:
         """Return ``[T, p, p, 3]``; frames without a hole do not go through the model."""
         restored = clip.observed.copy()
         hidden = np.flatnonzero(clip.mask.any(axis=(1, 2)))
@@ -233,6 +232,7 @@ class VideoRestorer:
                 generator=torch.Generator().manual_seed(self._seed),
                 # A seam is measured on what the model shows of the visible face.
                 composite=self._feather == 0,
+                guide_memory=memory,
             )
             restored[hidden] = to_uint8(output.pixel_values)
         return restored

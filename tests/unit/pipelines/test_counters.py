@@ -6,14 +6,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from tests.helpers.recordings import FramesInMemory, MasksInMemory, box_masks, moving_frames
 from tests.helpers.tiny import build_tiny, tiny_clip
 
 from diffmvr.models.components import Components
 from diffmvr.models.dual_guide_attention import guide_processors
 from diffmvr.models.guide_settings import GuideSettings
 from diffmvr.pipelines.diffmvr_pipeline import DiffMVRPipeline
+from diffmvr.pipelines.restoration import VideoRestorer
 from diffmvr.pipelines.restorer import DiffMVRRestorer
+from diffmvr.pipelines.survey import survey
 from diffmvr.preprocessing.guides import AutomaticGuides
+from diffmvr.structures import to_pixel_values, to_uint8
 
 FRAMES, ARRIVAL = 7, 2
 HIDDEN = FRAMES - ARRIVAL
@@ -67,15 +71,60 @@ def test_frames_steps_and_batches(
     assert set(built.values()) == {HIDDEN}, "once a frame and layer, whatever the steps"
 
 
+@pytest.mark.parametrize("batch_size", [16, 2])
 @pytest.mark.parametrize("pathway", ["attention", "both"])
-def test_each_distinct_guide_goes_through_its_tower_once(frozen_parts: Path, pathway: str) -> None:
+def test_each_distinct_guide_is_encoded_once(
+    frozen_parts: Path, pathway: str, batch_size: int
+) -> None:
     clip = tiny_clip(frames=FRAMES, arrival=ARRIVAL)
     images = GUIDES(clip).images[ARRIVAL:]
     distinct = [len(np.unique(images[:, g].reshape(HIDDEN, -1), axis=0)) for g in range(2)]
     assert distinct == [HIDDEN, 1]
-    counted = restored_with(frozen_parts, 2, 16, pathway)
-    assert counted.frames["tower"] == sum(distinct)
-    assert counted.calls["tower"] == 2, "one call for each kind of guide"
+    counted = restored_with(frozen_parts, 2, batch_size, pathway)
+    assert counted.frames["tower"] == sum(distinct), "over all batches"
+    batches = -(-HIDDEN // batch_size)
+    assert counted.calls["tower"] == batches + 1, "the past guide in the first batch alone"
+    latents = sum(distinct) if pathway == "both" else 0
+    assert counted.frames["encode"] == HIDDEN + latents
+
+
+@pytest.mark.parametrize("pathway", ["attention", "both"])
+def test_what_was_encoded_before_gives_the_same_frames(frozen_parts: Path, pathway: str) -> None:
+    pipeline = DiffMVRPipeline.from_components(
+        build_tiny(frozen_parts, GuideSettings(pathway=pathway))
+    )
+    clip = tiny_clip(frames=FRAMES, arrival=ARRIVAL)
+    restored = DiffMVRRestorer(pipeline, GUIDES, batch_size=2).restore(clip)
+    guides = GUIDES(clip)
+    for first in range(ARRIVAL, FRAMES, 2):
+        frames = slice(first, first + 2)
+        alone = pipeline(
+            to_pixel_values(clip.observed[frames]),
+            torch.from_numpy(clip.mask[frames, None]).float(),
+            to_pixel_values(guides.images[frames]),
+            torch.from_numpy(guides.valid[frames]),
+            generator=torch.Generator().manual_seed(0),
+        )
+        np.testing.assert_array_equal(restored[frames], to_uint8(alone.pixel_values))
+
+
+def test_each_distinct_guide_of_a_recording_is_encoded_once(frozen_parts: Path) -> None:
+    components = build_tiny(frozen_parts, GuideSettings(kinds=("past",), scales=(1.0,)))
+    counters = Counters(components)
+    pipeline = DiffMVRPipeline.from_components(components)
+    pipeline.set_progress_bar_config(disable=True)
+    count, arrival, window = 13, 3, 3
+    # The face is clear once more in the middle.
+    shown = box_masks(count, arrival=arrival)
+    shown[8] = 0
+    frames, masks = FramesInMemory(moving_frames(count)), MasksInMemory(shown)
+    plan = survey(frames, masks, pipeline.resolution, face_box=np.array([18, 12, 78, 60.0]))
+    restorer = VideoRestorer(pipeline, align_past="none", window=window)
+    for recording in (1, 2):
+        list(restorer.restore(frames, masks, plan))
+        assert counters.frames["unet"] == recording * 9
+        assert counters.calls["unet"] == recording * 4
+        assert counters.frames["tower"] == recording * 2, "and again for another recording"
 
 
 def test_no_tower_runs_where_no_token_is_attended_to(frozen_parts: Path) -> None:
