@@ -7,15 +7,14 @@ cache of all guides serves every experiment on the same data.
 import logging
 from pathlib import Path
 
-import hydra
 import torch
 from hydra.utils import instantiate
 from omegaconf import DictConfig
 from rich.progress import track
 
 from diffmvr.checks import check_number
-from diffmvr.cli import run_cli
-from diffmvr.config import config_dir, register_resolvers
+from diffmvr.cli import entry_point
+from diffmvr.config import register_resolvers
 from diffmvr.data.clip_dataset import ClipDataset
 from diffmvr.data.datamodule import ClipDataModule
 from diffmvr.models.components import Components
@@ -82,8 +81,7 @@ def _encode_split(
         writer.add(split, batch, encoder(batch.to(device)))
 
 
-@hydra.main(version_base="1.3", config_path=str(config_dir()), config_name="cache")
-@run_cli
+@entry_point("cache")
 def main(cfg: DictConfig) -> None:
     """Write the cache that the composed configuration names."""
     cache(cfg)

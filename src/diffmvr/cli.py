@@ -3,20 +3,32 @@
 import functools
 import logging
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
-from hydra.errors import InstantiationException
+import hydra
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Quote, QuotedString
+from hydra.errors import HydraException, InstantiationException
+from omegaconf.errors import MissingMandatoryValue
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, TextColumn
+
+from diffmvr.config import config_dir
 
 log = logging.getLogger(__name__)
 
 USAGE_ERROR = 2
+# What shells give for a command that Ctrl-C ended.
+INTERRUPTED = 130
 
 
 def run_cli(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Turn ``ValueError`` and ``OSError`` of an entry point into a message and exit code 2."""
+    """Turn a user's mistake into one line and exit code 2, and Ctrl-C into one line.
+
+    A mistake is a ``ValueError``, an ``OSError``, or a setting that is needed and was not given.
+    """
 
     @functools.wraps(function)
     def wrapped(*args: Any, **kwargs: Any) -> Any:
@@ -30,8 +42,83 @@ def run_cli(function: Callable[..., Any]) -> Callable[..., Any]:
             log.debug("details", exc_info=True)
             sys.stderr.write(f"error: {cause}\n")
             sys.exit(USAGE_ERROR)
+        except MissingMandatoryValue as error:
+            key = error.full_key
+            sys.stderr.write(f"error: {key}: expected a value, got none; give {key}=VALUE\n")
+            sys.exit(USAGE_ERROR)
+        except KeyboardInterrupt:
+            sys.stderr.write("\ninterrupted\n")
+            sys.exit(INTERRUPTED)
 
     return wrapped
+
+
+def entry_point(name: str, folder: str = "") -> Callable[[Callable[..., Any]], Callable[[], None]]:
+    """Make a command of a function of the composed settings ``conf/FOLDER/NAME.yaml``.
+
+    Args:
+        name: of the settings.
+        folder: of its own for settings whose keys the groups of the others would hide: beside
+            ``conf/mask``, ``mask=hand.mp4`` would name a choice of that group.
+    """
+
+    def decorate(function: Callable[..., Any]) -> Callable[[], None]:
+        settings = config_dir() / folder
+        compose = hydra.main(version_base="1.3", config_path=str(settings), config_name=name)
+        run = compose(run_cli(function))
+
+        @functools.wraps(function)
+        def command() -> None:
+            if folder and {"-h", "--help"} & set(sys.argv[1:]):
+                # All there is to set, and what it means.
+                told = (settings / f"{name}.yaml").read_text(encoding="utf-8")
+                sys.stdout.write(told.partition("\nhydra:\n")[0])
+                return
+            check_settings(sys.argv[1:])
+            # In place: processes of a run repeat what is written here.
+            sys.argv[1:] = map(as_override, sys.argv[1:])
+            run()
+
+        return command
+
+    return decorate
+
+
+@run_cli
+def check_settings(arguments: Sequence[str]) -> None:
+    """Require ``key=value`` wherever Hydra would stumble over something else.
+
+    Raises:
+        ValueError: with the first that is none.
+    """
+    before = ""
+    for argument in arguments:
+        of_an_option = before.startswith("-") and before not in ("-m", "--multirun")
+        if not ("=" in argument or argument.startswith(("-", "~")) or of_an_option):
+            raise ValueError(
+                f"{argument}: expected key=value, such as input=FILE; --help shows the keys"
+            )
+        before = argument
+
+
+def as_override(argument: str) -> str:
+    """Write ``key=value`` so that Hydra can read it, whatever path the value is.
+
+    Its grammar knows no letters but those of ASCII, and takes parentheses, ``=`` and ``~`` for its
+    own: a path such as ``input=Säugling (1).mp4`` is quoted.  ``~`` is the home folder; shells put
+    it in after some keys only.
+    """
+    key, equals, value = argument.partition("=")
+    # What is written as a list, a dict or a string of Hydra's is left for Hydra to judge.
+    if argument.startswith("-") or not equals or value.startswith(("[", "{", "'", '"')):
+        return argument
+    value = str(Path(value).expanduser()) if value.startswith("~/") else value
+    argument = f"{key}={value}"
+    try:
+        OverridesParser.create().parse_override(argument)
+    except HydraException:
+        return f"{key}={QuotedString(value, Quote.single).with_quotes()}"
+    return argument
 
 
 def progress_bars(time: ProgressColumn) -> Progress:

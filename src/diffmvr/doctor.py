@@ -11,14 +11,13 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-import hydra
 from huggingface_hub import constants
 from omegaconf import DictConfig
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from diffmvr.cli import run_cli
+from diffmvr.cli import entry_point
 from diffmvr.config import PACKAGE, config_dir, weights_dir
 from diffmvr.health.finding import Finding, State
 from diffmvr.health.packages import check_packages, installed
@@ -91,9 +90,7 @@ def show(findings: Sequence[Finding], details: bool, console: Console) -> None:
     console.print("\n" + ", ".join(f"{count} {state}" for state, count in counts.items() if count))
 
 
-# In a folder of its own: it needs nothing of the settings of a run.
-@hydra.main(version_base="1.3", config_path=str(config_dir() / "doctor"), config_name="doctor")
-@run_cli
+@entry_point("doctor", "doctor")
 def main(cfg: DictConfig) -> None:
     """Examine this installation and report."""
     findings = examine(cfg)

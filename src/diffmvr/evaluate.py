@@ -16,7 +16,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import hydra
 import numpy as np
 import torch
 from hydra.errors import InstantiationException
@@ -25,9 +24,10 @@ from omegaconf import DictConfig
 
 from diffmvr.baselines import RESTORERS, get_restorer
 from diffmvr.checks import WeightsNotPresentError
-from diffmvr.cli import run_cli
-from diffmvr.config import config_dir, register_resolvers, weights_dir
+from diffmvr.cli import entry_point
+from diffmvr.config import register_resolvers, weights_dir
 from diffmvr.data.splits import first_clips, split_indices
+from diffmvr.models.base_checkpoint import resolve_folder
 from diffmvr.pipelines.benchmark import (
     AutoencoderCeiling,
     Scoring,
@@ -73,7 +73,10 @@ def evaluate(cfg: DictConfig) -> Table | None:
     shard = None if cfg.get("shard") is None else Shard.parse(cfg.shard)
     names = chosen_restorers(cfg.restorers, cfg.restorer_sets)
     if cfg.reference not in names:
-        raise ValueError(f"reference: {cfg.reference!r} is not among restorers={names}")
+        raise ValueError(
+            f"reference: {cfg.reference!r} is not among restorers={names}, which are compared with "
+            "it; add it, or name one of them with reference=NAME"
+        )
     built, missing = build_restorers(cfg, names)
     if cfg.reference in missing:
         raise WeightsNotPresentError(missing[cfg.reference])
@@ -157,7 +160,7 @@ def build_restorers(
 
 
 def _weights(cfg: DictConfig) -> Path:
-    return Path(cfg.weights or weights_dir() / "diffmvr-tiny")
+    return resolve_folder(cfg.weights or weights_dir() / "diffmvr-tiny")
 
 
 def _build_ours(cfg: DictConfig) -> dict[str, Restorer]:
@@ -195,8 +198,7 @@ def _comparison(clip: Clip, restorers: list[Restorer]) -> Any:
     return image_grid(rows, upscale=2, column_labels=[str(i) for i in picks])
 
 
-@hydra.main(version_base="1.3", config_path=str(config_dir()), config_name="evaluate")
-@run_cli
+@entry_point("evaluate")
 def main(cfg: DictConfig) -> None:
     """Run ``evaluate`` with the composed configuration, and say how it was made."""
     output, weights = Path(cfg.paths.output), _weights(cfg)

@@ -19,13 +19,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import hydra
 import torch
 from omegaconf import DictConfig
 
 from diffmvr.checks import check_one_of, check_output_dir
-from diffmvr.cli import run_cli
-from diffmvr.config import config_dir
+from diffmvr.cli import entry_point
 from diffmvr.models.base_checkpoint import resolve_folder
 from diffmvr.parsing import read_settings
 from diffmvr.pipelines.bundle import bundle_source
@@ -109,8 +107,8 @@ def export(settings: ExportSettings) -> Path:
     """
     # 1. Read.
     given = Path(settings.model).expanduser()
-    run = given if (given / "model" / "unet").is_dir() else None
-    folder = resolve_folder(given / "model" if run else settings.model)
+    folder = resolve_folder(settings.model)
+    run = given if folder == given / "model" else None
     output = Path(settings.output).expanduser()
     if not settings.overwrite:
         check_output_dir("output", output)
@@ -220,9 +218,7 @@ def _replaced(output: Path) -> Iterator[Path]:
         old.unlink(missing_ok=True)
 
 
-# In a folder of its own, because next to the others ``model=`` would name the group ``conf/model``.
-@hydra.main(version_base="1.3", config_path=str(config_dir() / "export"), config_name="export")
-@run_cli
+@entry_point("export", "export")
 def main(config: DictConfig) -> None:
     """Export the model that the composed configuration names."""
     export(ExportSettings.from_config(config))

@@ -16,12 +16,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import hydra
 import polars as pl
 from omegaconf import DictConfig
 
-from diffmvr.cli import run_cli
-from diffmvr.config import config_dir
+from diffmvr.cli import entry_point
 from diffmvr.parsing import read_settings
 from diffmvr.pipelines.benchmark import save_benchmark, save_missing
 from diffmvr.pipelines.cohort import NOTES, SHARDS_FOLDER, merge_cohort
@@ -136,8 +134,7 @@ def _merge_evaluation(folders: Sequence[Path], output: Path, config_hash: str) -
     log.info("%d parts put together in %s", len(parts), output)
 
 
-@hydra.main(version_base="1.3", config_path=str(config_dir()), config_name="merge")
-@run_cli
+@entry_point("merge")
 def main(config: DictConfig) -> None:
     """Merge what the composed configuration names."""
     for folder in merge(MergeSettings.from_config(config)):

@@ -4,14 +4,12 @@ import logging
 from dataclasses import dataclass
 from pathlib import Path
 
-import hydra
 from omegaconf import DictConfig
 from rich.progress import TimeElapsedColumn
 
 from diffmvr.checks import check_number
-from diffmvr.cli import progress_bars, run_cli
+from diffmvr.cli import entry_point, progress_bars
 from diffmvr.clip_store import ClipStore, ClipStoreWriter, StoreInfo
-from diffmvr.config import config_dir
 from diffmvr.digests import hash_files
 from diffmvr.parsing import parse_rate, read_settings
 from diffmvr.pipelines.restoration_report import package_versions
@@ -19,7 +17,7 @@ from diffmvr.preprocessing.backends import choose_backends, default_cleaning
 from diffmvr.preprocessing.companions import find_beside
 from diffmvr.preprocessing.guides import AutomaticGuides
 from diffmvr.preprocessing.landmarks import find_landmarker_bundle
-from diffmvr.preprocessing.layouts import find_recordings
+from diffmvr.preprocessing.layouts import check_outside, find_recordings
 from diffmvr.preprocessing.recording import RecordingJob, RecordingResult, RecordingSettings
 from diffmvr.preprocessing.workers import Outcome, process_all
 from diffmvr.reporting.store_index import write_index
@@ -110,6 +108,7 @@ def preprocess(settings: PreprocessSettings) -> PreprocessSummary:
         fps = parse_rate("fps", settings.fps, "20 or 30000/1001, or null for every frame")
     picture_rate = parse_rate("picture_rate", settings.picture_rate)
     recordings = find_recordings(_path(settings.input), settings.layout, settings.pattern)
+    check_outside(_path(settings.output), _path(settings.input))
     backends = choose_backends(
         settings.face,
         settings.mask,
@@ -216,19 +215,16 @@ def _optional_path(text: str | None) -> Path | None:
     return None if text is None else _path(text)
 
 
-# In a folder of its own, because next to the others ``mask=`` would name the group ``conf/mask``.
-@hydra.main(
-    version_base="1.3", config_path=str(config_dir() / "preprocess"), config_name="preprocess"
-)
-@run_cli
+@entry_point("preprocess", "preprocess")
 def main(config: DictConfig) -> None:
     """Make the clip store that the composed configuration names."""
     summary = preprocess(PreprocessSettings.from_config(config))
     if summary.failed:
         names = ", ".join(sorted(summary.failed))
+        others = summary.done or summary.complete_before
         raise ValueError(
             f"input: {len(summary.failed)} recordings could not be used ({names}; the reasons are "
-            f"above); everything else is in {summary.store}"
+            "above)" + (f"; everything else is in {summary.store}" if others else "")
         )
 
 

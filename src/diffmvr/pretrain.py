@@ -1,4 +1,4 @@
-"""``python -m diffmvr.pretrain stage=vae``: train the small parts that the base model is made of.
+"""``python -m diffmvr.pretrain stage=vae output=FOLDER``: train a small part of the base model.
 
 ``stage=expression`` trains the network that reads faces, by which restorations are scored.  The
 base U-Net itself is trained by ``python -m diffmvr.train --config-name pretrain_unet``.
@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import hydra
 import lightning as L
 import torch
 import torch.nn.functional as F
@@ -24,8 +23,7 @@ from omegaconf import DictConfig
 from torch.utils.data import DataLoader
 
 from diffmvr.checks import check_one_of, check_output_dir
-from diffmvr.cli import run_cli
-from diffmvr.config import config_dir
+from diffmvr.cli import entry_point
 from diffmvr.data.expression_frames import ExpressionFrames, stack_expression_frames
 from diffmvr.data.frames import FrameDataset, stack_frames
 from diffmvr.models.expression_network import ExpressionNetwork
@@ -227,8 +225,7 @@ KINDS = {
 }
 
 
-@hydra.main(version_base="1.3", config_path=str(config_dir()), config_name="pretrain")
-@run_cli
+@entry_point("pretrain")
 def main(cfg: DictConfig) -> None:
     """Run ``pretrain`` with the composed configuration."""
     pretrain(cfg)

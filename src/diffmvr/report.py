@@ -11,14 +11,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import hydra
 from omegaconf import DictConfig
 from rich.console import Console
 from rich.table import Table as Grid
 
 from diffmvr.checks import check_one_of
-from diffmvr.cli import run_cli
-from diffmvr.config import config_dir
+from diffmvr.cli import entry_point
 from diffmvr.metrics.bootstrap import paired_bootstrap, paired_replicates
 from diffmvr.parsing import read_settings
 from diffmvr.reporting.claims import paper_claims
@@ -275,8 +273,7 @@ def _disagreements() -> str:
     return "\n".join(lines) + "\n"
 
 
-@hydra.main(version_base="1.3", config_path=str(config_dir()), config_name="report")
-@run_cli
+@entry_point("report")
 def main(config: DictConfig) -> None:
     """Report with the composed configuration."""
     report(read_settings(ReportSettings, config, {"source": "a study's folder; give source=DIR"}))

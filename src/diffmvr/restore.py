@@ -10,21 +10,21 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import hydra
 import numpy as np
 import torch
 from omegaconf import DictConfig
 from rich.progress import TimeRemainingColumn
 
 from diffmvr.checks import check_number, check_one_of
-from diffmvr.cli import progress_bars, run_cli
-from diffmvr.config import config_dir, weights_dir
+from diffmvr.cli import entry_point, progress_bars
+from diffmvr.config import weights_dir
 from diffmvr.models.base_checkpoint import resolve_folder
 from diffmvr.parsing import parse_rate, read_settings
 from diffmvr.pipelines.cohort import (
     Member,
     add_member,
     find_cohort,
+    forget_settings,
     merge_cohort,
     note_shard,
     open_results,
@@ -32,7 +32,7 @@ from diffmvr.pipelines.cohort import (
 from diffmvr.pipelines.diffmvr_pipeline import DiffMVRPipeline
 from diffmvr.pipelines.found_masks import FoundMasks
 from diffmvr.pipelines.own_guides import OwnGuide
-from diffmvr.pipelines.restoration import FramePipeline, VideoRestorer
+from diffmvr.pipelines.restoration import FramePipeline, FrameRecord, VideoRestorer
 from diffmvr.pipelines.restoration_output import FORMATS, RestorationOutput
 from diffmvr.pipelines.restoration_report import RestorationReport, hash_weights
 from diffmvr.pipelines.shards import Shard
@@ -41,6 +41,7 @@ from diffmvr.pipelines.survey import check_face_box, survey
 from diffmvr.preprocessing.backends import choose_backends
 from diffmvr.preprocessing.frame_source import FrameSource
 from diffmvr.preprocessing.landmarks import FaceLandmarker, find_landmarker_bundle
+from diffmvr.preprocessing.layouts import check_outside
 from diffmvr.preprocessing.mask_io import MaskSource, davis_annotations, open_masks
 from diffmvr.preprocessing.occlusion import DETECTED
 from diffmvr.preprocessing.picture_folder import read_picture
@@ -210,7 +211,7 @@ def restore(settings: RestoreSettings, pipeline: FramePipeline | None = None) ->
                 progress.advance(restoring)
 
         # 5. Report.
-        notes = (*frames.info.notes, *plan.notes, *output.notes)
+        notes = (*frames.info.notes, *plan.notes, *output.notes, *_unled(output.records))
         RestorationReport(
             input=frames.info.name,
             mask=masks.path.name,
@@ -231,8 +232,20 @@ def restore(settings: RestoreSettings, pipeline: FramePipeline | None = None) ->
     for note in notes:
         log.warning("note: %s", note)
     count = sum(record.restored for record in output.records)
-    log.info("%d of %d frames restored: %s", count, len(plan), destination)
+    log.info("%s: %d of %d frames restored", frames.info.name, count, len(plan))
     return destination
+
+
+def _unled(records: Sequence[FrameRecord]) -> list[str]:
+    """Say if there are frames that no clear frame came before."""
+    restored = [record for record in records if record.restored]
+    count = sum(record.guide_valid.get("past") is False for record in restored)
+    if not count:
+        return []
+    return [
+        f"{count} of {len(restored)} restored frames have no clear frame before them and are a "
+        "guess without it; begin where the face is clear, or give a picture of it as guides.past"
+    ]
 
 
 _PATHS = (
@@ -263,24 +276,31 @@ def restore_cohort(settings: RestoreSettings, members: Sequence[Member]) -> Path
             )
     shard = Shard.parse(settings.shard or "1/1")
     own, output = shard.of(members, "recordings"), Path(settings.output).expanduser()
+    check_outside(output, Path(settings.input).expanduser())
+    if settings.weights:
+        resolve_folder(settings.weights)
     open_results(output, {k: v for k, v in asdict(settings).items() if k not in _NOT_THE_RESULT})
     failed: dict[str, str] = {}
-    for member in own:
-        mask = None if member.mask is None else str(member.mask)
-        alone = replace(settings, input=str(member.path), mask=mask, shard=None)
-        try:
-            if not add_member(output, member, partial(_restore_into, alone)):
-                log.info("%s: restored before", member.name)
-        except (ValueError, FileNotFoundError) as error:
-            failed[member.name] = str(error)
-            log.error("%s: %s", member.name, error)
+    try:
+        for member in own:
+            mask = None if member.mask is None else str(member.mask)
+            alone = replace(settings, input=str(member.path), mask=mask, shard=None)
+            try:
+                if not add_member(output, member, partial(_restore_into, alone)):
+                    log.info("%s: restored before", member.name)
+            except (ValueError, FileNotFoundError) as error:
+                failed[member.name] = str(error)
+                log.error("%s: %s", member.name, error)
+    finally:
+        forget_settings(output)
     note_shard(output, shard, own, failed)
     if shard.count == 1:
         log.info("all are listed in %s", merge_cohort(output))
     if failed:
         raise ValueError(
             f"input: {len(failed)} of {len(own)} recordings could not be restored "
-            f"({', '.join(sorted(failed))}; the reasons are above); the others are in {output}"
+            f"({', '.join(sorted(failed))}; the reasons are above)"
+            + (f"; the others are in {output}" if len(failed) < len(own) else "")
         )
     return output
 
@@ -346,9 +366,7 @@ def choose_device(name: str) -> str:
     return name
 
 
-# In a folder of its own, because next to the others ``mask=`` would name the group ``conf/mask``.
-@hydra.main(version_base="1.3", config_path=str(config_dir() / "restore"), config_name="restore")
-@run_cli
+@entry_point("restore", "restore")
 def main(config: DictConfig) -> None:
     """Restore the recording, or the recordings, that the composed configuration names."""
     settings = RestoreSettings.from_config(config)
@@ -361,7 +379,7 @@ def main(config: DictConfig) -> None:
             "folder of recordings, or leave shard out"
         )
     else:
-        restore(settings)
+        log.info("written to %s", restore(settings))
 
 
 if __name__ == "__main__":

@@ -13,15 +13,14 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-import hydra
 import torch
 from hydra.utils import instantiate
 from omegaconf import DictConfig
 from torch import nn
 
 from diffmvr.checks import check_number
-from diffmvr.cli import run_cli
-from diffmvr.config import config_dir, register_resolvers
+from diffmvr.cli import entry_point
+from diffmvr.config import register_resolvers
 from diffmvr.data.detection_set import RenderedImages, write_yolo_set
 from diffmvr.data.sources import SyntheticClips
 from diffmvr.data.yolo_images import YoloImages
@@ -212,11 +211,7 @@ def summarise(rows: Sequence[dict[str, Any]]) -> dict[str, DetectionScores]:
     }
 
 
-# In a folder of its own: here ``data`` and ``task`` are other groups than in conf/.
-@hydra.main(
-    version_base="1.3", config_path=str(config_dir() / "detector"), config_name="train_detector"
-)
-@run_cli
+@entry_point("train_detector", "detector")
 def main(cfg: DictConfig) -> None:
     """Run ``train_detector`` with the composed configuration."""
     train_detector(cfg)

@@ -11,7 +11,6 @@ import time
 from pathlib import Path
 from typing import Any
 
-import hydra
 import lightning as L
 import polars as pl
 import torch
@@ -20,8 +19,8 @@ from omegaconf import DictConfig
 
 from diffmvr.baselines import get_restorer
 from diffmvr.baselines.learned import LearnedInpainter
-from diffmvr.cli import run_cli
-from diffmvr.config import config_dir, register_resolvers
+from diffmvr.cli import entry_point
+from diffmvr.config import register_resolvers
 from diffmvr.data.datamodule import ClipDataModule
 from diffmvr.data.splits import first_clips
 from diffmvr.pipelines.benchmark import benchmark_table, save_table, score_restorers
@@ -152,8 +151,7 @@ def _score(
     return {f"{name} ({len(indices)} clips)": own[name].mean() for name in CARD_SCORES}  # type: ignore[misc]
 
 
-@hydra.main(version_base="1.3", config_path=str(config_dir()), config_name=KIND)
-@run_cli
+@entry_point(KIND)
 def main(cfg: DictConfig) -> None:
     """Run ``train_inpainter`` with the composed configuration."""
     train_inpainter(cfg)

@@ -264,6 +264,7 @@ def test_without_a_clear_frame_it_works_and_says_so(
         restore(RestoreSettings(str(source), str(tmp_path / "out"), str(mask)), pipeline)
     )
 
+    assert any("4 of 4 restored frames have no clear frame before" in n for n in report["notes"])
     assert all(row["guide_valid"]["past"] is False for row in report["frames"])
     assert all(row["past_index"] is None for row in report["frames"])
 
@@ -426,7 +427,7 @@ def test_the_command_line_restores_and_leaves_no_litter(tmp_path: Path, model: P
 
     assert done.returncode == 0, done.stderr
     assert done.stdout == ""
-    assert "7 of 10 frames restored: out" in done.stderr
+    assert "in.mp4: 7 of 10 frames restored\nwritten to out\n" in done.stderr
     assert sorted(path.name for path in tmp_path.iterdir()) == ["in.mp4", "masks", "out"]
     names = ["concat.mp4", "contact_sheet.png", "report.json", "restored.mp4"]
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == names

@@ -1,10 +1,13 @@
 """A user's mistake is one line and exit code 2; a bug is a traceback."""
 
+import sys
+
 import pytest
 from hydra.errors import InstantiationException
 from hydra.utils import instantiate
+from omegaconf import DictConfig, OmegaConf
 
-from diffmvr.cli import USAGE_ERROR, run_cli
+from diffmvr.cli import INTERRUPTED, USAGE_ERROR, as_override, entry_point, run_cli
 
 
 def raising(error: Exception):
@@ -73,3 +76,91 @@ def test_a_result_passes_through() -> None:
         return 2 * value
 
     assert command(3) == 6 and command.__doc__ == "Double."
+
+
+def test_a_setting_that_is_needed_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    @run_cli
+    def command(cfg: DictConfig) -> str:
+        return cfg.data.annotations
+
+    with pytest.raises(SystemExit) as stop:
+        command(OmegaConf.create({"data": {"annotations": "???"}}))
+    assert stop.value.code == 2
+    assert capsys.readouterr().err.startswith("error: data.annotations: expected a value, got none")
+
+
+def test_ctrl_c_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    @run_cli
+    def command() -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(SystemExit) as stop:
+        command()
+    assert stop.value.code == INTERRUPTED == 130
+    assert capsys.readouterr().err == "\ninterrupted\n"
+
+
+PATHS = [
+    "Säugling 7.mp4",
+    "ward (1).mp4",
+    "a=b.mp4",
+    "it's {here}.mp4",
+    "保育器.mkv",
+    "C:\\Filme\\Büro\\",
+    "plain.mp4",
+]
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_any_path_can_be_given(path: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = []
+
+    @entry_point("merge")
+    def command(cfg: DictConfig) -> None:
+        seen.append(cfg.source)
+
+    monkeypatch.setattr(sys, "argv", ["merge", f"source={path}", "hydra/hydra_logging=none"])
+    command()
+    assert seen == [path]
+
+
+@pytest.mark.parametrize(
+    "argument",
+    ["-m", "--config-name=ä", "a.b=1", "experiment=glob(*)", "x=[1,ä]", "x={", "x='ä'", "x=a,b"],
+)
+def test_what_hydra_reads_or_is_to_judge_stays(argument: str) -> None:
+    assert as_override(argument) == argument
+
+
+def test_a_tilde_is_the_home_folder(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/home/jürgen")
+    assert as_override("data.root=~/store") == "data.root='/home/jürgen/store'"
+    assert as_override("data.root=~other/store") == "data.root='~other/store'"
+
+
+def test_what_is_no_setting_is_named(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    @entry_point("merge")
+    def command(cfg: DictConfig) -> None:
+        raise AssertionError(cfg)
+
+    monkeypatch.setattr(sys, "argv", ["merge", "--config-name", "merge", "outputs/evaluation"])
+    with pytest.raises(SystemExit) as stop:
+        command()
+    assert stop.value.code == 2
+    assert capsys.readouterr().err.startswith("error: outputs/evaluation: expected key=value")
+
+
+def test_help_tells_what_the_settings_mean(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    @entry_point("restore", "restore")
+    def command(cfg: DictConfig) -> None:
+        raise AssertionError(cfg)
+
+    monkeypatch.setattr(sys, "argv", ["restore", "--help"])
+    command()
+    told = capsys.readouterr().out
+    assert told.startswith("# python -m diffmvr.restore input=") and told.endswith("shard: null\n")
+    assert "# Copy the audio, unchanged." in told and "handlers:" not in told

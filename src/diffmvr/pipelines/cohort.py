@@ -18,7 +18,7 @@ import polars as pl
 from diffmvr.clip_store.layout import write_at_once
 from diffmvr.pipelines.shards import Shard, check_all
 from diffmvr.preprocessing.companions import find_beside
-from diffmvr.preprocessing.layouts import Recording, find_recordings
+from diffmvr.preprocessing.layouts import VIDEO_SUFFIXES, Recording, find_recordings
 from diffmvr.preprocessing.picture_folder import PICTURE_SUFFIXES
 from diffmvr.reporting.run_record import read_json, write_json
 
@@ -64,9 +64,20 @@ def find_cohort(root: Path, masks: str | None = None) -> list[Member] | None:
 
     Raises:
         FileNotFoundError: if a recording has no mask in ``masks``.
-        ValueError: if the folder holds no recording.
+        ValueError: if the folder holds no recording, or videos and pictures beside each other.
     """
-    if not root.is_dir() or any(path.suffix.lower() in PICTURE_SUFFIXES for path in root.iterdir()):
+    if not root.is_dir():
+        return None
+    files = sorted(path for path in root.iterdir() if not path.name.startswith("."))
+    pictures = [path for path in files if path.suffix.lower() in PICTURE_SUFFIXES]
+    videos = [path for path in files if path.suffix.lower() in VIDEO_SUFFIXES]
+    if pictures and videos:
+        raise ValueError(
+            f"input: {root} holds videos ({videos[0].name}) and pictures ({pictures[0].name}), so "
+            "that it may be a folder of recordings or the frames of one; keep them apart, or give "
+            "one video"
+        )
+    if pictures:
         return None
     recordings: list[Recording] = find_recordings(root)
     # More than one, so that a mask is always found by its recording's name.
@@ -103,6 +114,12 @@ def open_results(output: Path, settings: Mapping[str, Any]) -> None:
         raise ValueError(
             f"output: {output} was restored with other settings ({changes}); give another folder"
         )
+
+
+def forget_settings(output: Path) -> None:
+    """Let other settings be tried in a folder of results that holds none as yet."""
+    if not any(output.glob(f"*/{REPORT_FILE}")):
+        (output / SHARDS_FOLDER / SETTINGS_FILE).unlink(missing_ok=True)
 
 
 def add_member(output: Path, member: Member, restore: Callable[[Path], object]) -> bool:

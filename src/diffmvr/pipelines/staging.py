@@ -23,10 +23,16 @@ def staged_output(path: Path, name: str = "output") -> Iterator[Path]:
         name: the argument's name, for messages.
 
     Raises:
-        ValueError: if ``path`` is a file, is not empty or cannot be written.
+        ValueError: if ``path`` is a file, is not empty or cannot be written, or another run is at
+            work in it or was killed there.
     """
     absent = [folder for folder in (path, *path.parents) if not folder.exists()]
     staging = path / STAGING_NAME
+    if staging.is_dir():
+        raise ValueError(
+            f"{name}: {path} holds {STAGING_NAME}, of a run that is at work there or was killed; "
+            "give a new folder, or remove this one"
+        )
     try:
         check_output_dir(name, path)
         staging.mkdir()

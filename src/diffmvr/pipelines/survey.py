@@ -102,7 +102,7 @@ def survey(
     track, region_source = _locate(points, np.stack(holes), thumbnails, face_box, info, notes)
     crops = square_crops(track, (info.height, info.width), size, CROP_SCALE)
     crops = cover_holes(crops, np.stack(holes))
-    notes += _mask_notes(np.array(shares))
+    notes += _mask_notes(np.array(shares), masks.path.name)
     if info.frame_count not in (None, len(holes)):
         notes.append(f"the container promises {info.frame_count} frames and shows {len(holes)}")
     return Survey(np.array(shares), crop_track(track, crops), crops, region_source, tuple(notes))
@@ -144,7 +144,8 @@ def _locate(
     elif not notes:
         notes.append(
             "no face was found: the square around the hole is restored, mirrored about its "
-            "vertical centre line; face_box=[x0,y0,x1,y1] or landmarker=PATH tells where it is"
+            "vertical centre line; face_box=[x0,y0,x1,y1] "
+            f"{'' if points else 'or landmarker=PATH '}tells where it is"
         )
     return track_from_boxes(boxes), ("mask",) * length
 
@@ -170,9 +171,9 @@ def _thumbnail(mask: UInt8Array) -> UInt8Array:
     return (cv2.resize(mask * 255, size, interpolation=cv2.INTER_AREA) > 127).astype(np.uint8)
 
 
-def _mask_notes(shares: FloatArray) -> list[str]:
+def _mask_notes(shares: FloatArray, name: str) -> list[str]:
     if shares.max() == 0:
-        return ["the mask is empty in every frame: the output equals the input"]
+        return [f"the mask ({name}) is empty in every frame: the output equals the input"]
     if np.median(shares) > 0.5:
         return [
             f"the mask hides {np.median(shares):.0%} of the median frame; if that is not meant, "

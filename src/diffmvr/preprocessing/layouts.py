@@ -109,6 +109,20 @@ def find_recordings(
     return found
 
 
+def check_outside(output: Path, root: Path) -> None:
+    """Require results to lie elsewhere than below the folder that is searched for recordings.
+
+    Raises:
+        ValueError: if they would be taken for recordings the next time.
+    """
+    if root.resolve() in output.resolve().parents:
+        raise ValueError(
+            f"output: {output} lies in {root}, where its pictures would be taken for recordings "
+            "the next time; give a folder outside, such as "
+            f"output={root.resolve().with_name(output.name)}"
+        )
+
+
 def _guess(root: Path) -> str:
     """Return the layout that everything below ``root`` fits."""
     if (root / IMAGES).is_dir():

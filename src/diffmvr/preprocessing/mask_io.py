@@ -11,6 +11,7 @@ from typing import Protocol
 
 import numpy as np
 
+from diffmvr.clip_store.layout import IMAGES, MASKS
 from diffmvr.preprocessing.frame_source import FrameSource, VideoInfo
 from diffmvr.preprocessing.picture_folder import PICTURE_SUFFIXES, list_pictures, open_picture
 from diffmvr.preprocessing.video_reader import VideoFile
@@ -67,9 +68,9 @@ def open_masks(path: Path | None, frames: FrameSource, allow_truncated: bool = F
 def davis_annotations(frames: Path) -> Path | None:
     """Return the masks' folder of a DAVIS-layout clip, ``…/JPEGImages/…/<clip>``, if it has one."""
     parts = list(frames.absolute().parts)
-    if frames.is_dir() and "JPEGImages" in parts:
-        last = len(parts) - 1 - parts[::-1].index("JPEGImages")
-        folder = Path(*parts[:last], "Annotations", *parts[last + 1 :])
+    if frames.is_dir() and IMAGES in parts:
+        last = len(parts) - 1 - parts[::-1].index(IMAGES)
+        folder = Path(*parts[:last], MASKS, *parts[last + 1 :])
         if folder.is_dir():
             return folder
     return None

@@ -33,7 +33,8 @@ class VideoFile:
     Args:
         path: the file.
         name: the argument's name, for messages.
-        allow_truncated: whether to read up to the end of a file that was cut off.
+        allow_truncated: whether to read up to the end of a file that was cut off, and pictures that
+            FFmpeg patched up because their data are damaged.
         threads: decoding threads; 0 lets FFmpeg choose.
         on_lost: called with the number of each frame that is damaged or depends on a damaged one,
             which is then left out; without it damage is an error.
@@ -55,7 +56,7 @@ class VideoFile:
         self.allow_truncated = allow_truncated
         self.threads = threads
         self.on_lost = on_lost
-        self._told = False
+        self._told: set[str] = set()
         with self._open() as container:
             stream = _video_stream(container, path, name)
             first = self._first_frame(container, stream)
@@ -77,6 +78,7 @@ class VideoFile:
         count, packets, shortage = 0, 0, ""
         first: int | None = None
         previous: int | None = None
+        damaged: int | None = None
         with self._open() as container:
             stream = _video_stream(container, self.path, self.name)
             promised = _promised_packets(container, stream)
@@ -91,6 +93,7 @@ class VideoFile:
                             count += 1
                             continue
                         self._check_frame(frame, count, previous)
+                        damaged = count if frame.is_corrupt and damaged is None else damaged
                         first = frame.pts if first is None else first
                         previous = frame.pts
                         time, duration = self._time(frame, count, first)
@@ -105,6 +108,11 @@ class VideoFile:
             shortage = f"the container promises {float(promised_end):.3f} s of video"
         if shortage:
             self._cut_off(count, shortage)
+        elif damaged is not None:
+            self._allow(
+                f"{self.name}: frame {damaged} of {self.path} is damaged, and others may be",
+                "fetch the file again, or take what FFmpeg makes of it with allow_truncated=true",
+            )
 
     def _open(self) -> Any:
         try:
@@ -207,14 +215,16 @@ class VideoFile:
 
     def _cut_off(self, count: int, shortage: str) -> None:
         message = f"{self.name}: {self.path} is cut off: {count} frames could be read, {shortage}"
-        if not (self.allow_truncated and count):
-            raise ValueError(
-                f"{message}; fetch the file again or {REMUX}, or restore the {count} frames with "
-                "allow_truncated=true"
-            )
-        if not self._told:
+        remedy = f"fetch the file again or {REMUX}, or restore the {count} frames with "
+        self._allow(message, f"{remedy}allow_truncated=true", bool(count))
+
+    def _allow(self, message: str, remedy: str, usable: bool = True) -> None:
+        """Say once what is wrong with the file, if it is to be read all the same."""
+        if not (self.allow_truncated and usable):
+            raise ValueError(f"{message}; {remedy}")
+        if message not in self._told:
             log.warning(message)
-            self._told = True
+            self._told.add(message)
 
 
 class _Pictures:

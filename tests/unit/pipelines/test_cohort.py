@@ -5,7 +5,14 @@ from pathlib import Path
 import pytest
 from tests.helpers.recordings import box_masks, write_pictures
 
-from diffmvr.pipelines.cohort import Member, add_member, find_cohort, note_shard, open_results
+from diffmvr.pipelines.cohort import (
+    Member,
+    add_member,
+    find_cohort,
+    forget_settings,
+    note_shard,
+    open_results,
+)
 from diffmvr.pipelines.shards import Shard
 
 MEMBER = Member("anna", Path("anna.mp4"), None)
@@ -39,6 +46,16 @@ def test_a_single_recording_in_a_folder_has_the_mask_of_its_name(tmp_path: Path)
         find_cohort(video.parent, str(masks))
 
 
+def test_videos_beside_pictures_are_not_guessed_about(tmp_path: Path) -> None:
+    for name in ("anna.mp4", "mask.png", ".thumbnail.jpg"):
+        (tmp_path / name).touch()
+    message = r"input: .* holds videos \(anna\.mp4\) and pictures \(mask\.png\)"
+    with pytest.raises(ValueError, match=message):
+        find_cohort(tmp_path)
+    (tmp_path / "mask.png").unlink()
+    assert find_cohort(tmp_path) == [Member("anna", tmp_path / "anna.mp4", None)]
+
+
 def test_a_recording_appears_when_it_is_whole(tmp_path: Path) -> None:
     def fail(folder: Path) -> None:
         folder.mkdir(parents=True)
@@ -64,9 +81,20 @@ def test_a_folder_of_results_is_of_one_cohort_with_one_set_of_settings(tmp_path:
     open_results(output, {"seed": 0, "guides": ("past",)})
     with pytest.raises(ValueError, match=r"output: .* other settings \(seed: 0 -> 1\)"):
         open_results(output, {"seed": 1, "guides": ("past",)})
+    (output / "anna").mkdir()
+    (output / "anna" / "report.json").touch()
+    forget_settings(output)
+    with pytest.raises(ValueError, match=r"seed: 0 -> 1"):
+        open_results(output, {"seed": 1, "guides": ("past",)})
     (tmp_path / "mine").touch()
     with pytest.raises(ValueError, match=f"output: {tmp_path} is not empty and holds no restored"):
         open_results(tmp_path, {})
+
+
+def test_where_nothing_was_restored_other_settings_may_be_tried(tmp_path: Path) -> None:
+    open_results(tmp_path, {"weights": "gone"})
+    forget_settings(tmp_path)
+    open_results(tmp_path, {"weights": "found"})
 
 
 def test_another_division_replaces_the_one_before(tmp_path: Path) -> None:

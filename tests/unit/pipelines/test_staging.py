@@ -41,14 +41,24 @@ def test_an_empty_folder_that_was_there_stays(tmp_path: Path) -> None:
 
 
 def test_a_folder_with_content_is_refused_and_untouched(tmp_path: Path) -> None:
-    (tmp_path / ".partial").mkdir()
-    (tmp_path / ".partial" / "mine.txt").write_text("kept")
+    (tmp_path / "mine.txt").write_text("kept")
 
     message = r"output: .* is not empty; give a new folder"
     with pytest.raises(ValueError, match=message), staged_output(tmp_path):
         pytest.fail("must not be entered")
 
-    assert names(tmp_path) == [".partial", ".partial/mine.txt"]
+    assert names(tmp_path) == ["mine.txt"]
+
+
+def test_what_a_killed_run_left_is_named(tmp_path: Path) -> None:
+    (tmp_path / ".partial").mkdir()
+    (tmp_path / ".partial" / "video.mp4").write_text("half")
+
+    message = r"output: .* holds \.partial, of a run that is at work there or was killed"
+    with pytest.raises(ValueError, match=message), staged_output(tmp_path):
+        pytest.fail("must not be entered")
+
+    assert names(tmp_path) == [".partial", ".partial/video.mp4"], "it may be at work"
 
 
 def test_a_file_is_refused(tmp_path: Path) -> None:

@@ -86,7 +86,7 @@ def test_a_container_that_promises_more_is_reported() -> None:
 def test_a_mask_that_is_empty_throughout_is_reported() -> None:
     plan = look(0 * MASKS)
 
-    assert any("the mask is empty in every frame" in note for note in plan.notes)
+    assert any("the mask (masks) is empty in every frame" in note for note in plan.notes)
 
 
 def test_a_mask_that_may_be_inverted_is_reported() -> None:

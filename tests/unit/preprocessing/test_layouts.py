@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from diffmvr.preprocessing.layouts import Recording, find_recordings
+from diffmvr.preprocessing.layouts import Recording, check_outside, find_recordings
 
 
 def touch(root: Path, *names: str) -> Path:
@@ -163,3 +163,11 @@ def test_the_shipped_pattern_of_baby_is_the_papers(tmp_path: Path) -> None:
     touch(tmp_path, "S024_Pain_20s.mp4")
     (found,) = find_recordings(tmp_path / "S024_Pain_20s.mp4", "baby")
     assert (found.subject, found.state, found.name) == ("S024", "Pain", "S024_Pain_20s")
+
+
+def test_results_may_not_lie_among_the_recordings(tmp_path: Path) -> None:
+    for outside in (tmp_path / "store", tmp_path / "in-store", tmp_path):
+        check_outside(outside, tmp_path / "in")
+    message = rf"output: .*in/deep/store lies in .*in, .*such as output={tmp_path / 'store'}"
+    with pytest.raises(ValueError, match=message):
+        check_outside(tmp_path / "in" / "deep" / "store", tmp_path / "in")

@@ -147,6 +147,24 @@ def test_the_rest_of_a_cut_file_is_read_if_allowed(cut_mp4: Path) -> None:
     assert 5 < len(list(open_frames(cut_mp4, allow_truncated=True))) < 25
 
 
+def test_a_damaged_picture_is_not_passed_off_as_whole(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = write_video(tmp_path / "c.mp4", moving_frames(12), codec="libx264", pix_fmt="yuv420p")
+    with av.open(str(path)) as container:
+        packet = [p for p in container.demux(video=0) if p.size][5]
+        start, size = packet.pos, packet.size
+    content = bytearray(path.read_bytes())
+    for place in range(start + size // 3, start + size // 2):
+        content[place] ^= 0x5A
+    path.write_bytes(bytes(content))
+
+    with pytest.raises(ValueError, match=r"frame \d+ of .*c\.mp4 is damaged, .* allow_truncated"):
+        list(open_frames(path))
+    assert len(list(open_frames(path, allow_truncated=True))) == 12
+    assert "is damaged, and others may be" in caplog.text
+
+
 def test_a_matroska_file_that_is_cut_off_is_refused(tmp_path: Path) -> None:
     noise = np.random.default_rng(0).integers(0, 256, (30, 72, 96, 3), dtype=np.uint8)
     path = cut(write_video(tmp_path / "c.mkv", noise, codec="ffv1", pix_fmt="bgr0"))

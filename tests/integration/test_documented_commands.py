@@ -1,0 +1,127 @@
+"""Every command that the pages, settings and modules show is right as it is written there."""
+
+import ast
+import re
+import shlex
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hydra import compose, initialize_config_dir
+from omegaconf import OmegaConf
+from tests.helpers.overrides import jobs_of
+
+from diffmvr.config import config_dir, register_resolvers
+
+ROOT = Path(__file__).parents[2]
+PAGES = ("README.md", "experiments/README.md")
+ENTRY_POINT = re.compile(r'^@entry_point\((?:\w+|"\w+")(?:, "(\w+)")?\)$', re.MULTILINE)
+COMMAND = re.compile(r"python -m diffmvr\.(\w+)((?:[ ]+(?:'[^']*'|\"[^\"]*\"|[^\s'\"`])+)*)")
+OVERRIDE = re.compile(r"[\w.@/+~]+=.+")
+OPTIONS = {"-m": 0, "--multirun": 0, "--config-name": 1}
+# Launchers that are in no extra.
+NOT_INSTALLED = "hydra/launcher=ray_cluster"
+
+register_resolvers()
+
+
+def texts() -> Iterator[tuple[str, str]]:
+    """Where commands are shown, and the text; long lines joined."""
+    for path in (*(ROOT / page for page in PAGES), *sorted((ROOT / "conf").rglob("*.yaml"))):
+        yield str(path.relative_to(ROOT)), re.sub(r"\\\n[#\s]*", "", path.read_text())
+    for folder in ("src/diffmvr", "experiments", "benchmarks"):
+        for path in sorted((ROOT / folder).glob("*.py")):
+            told = ast.get_docstring(ast.parse(path.read_text())) or ""
+            yield str(path.relative_to(ROOT)), re.sub(r"\\\n\s*", "", told)
+
+
+def commands() -> list[tuple[str, str, tuple[str, ...]]]:
+    """Where each command of diffmvr is shown first, its module and its words."""
+    found: dict[tuple[str, tuple[str, ...]], str] = {}
+    for where, text in texts():
+        for module, rest in COMMAND.findall(text):
+            words: list[str] = []
+            values = 0
+            for word in re.findall(r"(?:'[^']*'|\"[^\"]*\"|[^\s'\"])+", rest):
+                # What may be left out.
+                bare = word[1:-1] if word.startswith("[") and word.endswith("]") else word
+                if not (values or bare in OPTIONS or OVERRIDE.fullmatch(bare.strip("'"))):
+                    break
+                values = OPTIONS.get(bare, 0) if not values else values - 1
+                words.append(bare)
+            found.setdefault((module, tuple(words)), where)
+    return [(where, module, words) for (module, words), where in found.items()]
+
+
+COMMANDS = commands()
+
+
+def settings_folder(module: str) -> Path:
+    """The folder of an entry point's settings."""
+    match = ENTRY_POINT.search((ROOT / "src" / "diffmvr" / f"{module}.py").read_text())
+    assert match, f"{module} is no command"
+    return config_dir() / (match[1] or "")
+
+
+def test_there_are_commands() -> None:
+    assert {module for _, module, _ in COMMANDS} == {
+        path.stem
+        for path in (ROOT / "src" / "diffmvr").glob("*.py")
+        if ENTRY_POINT.search(path.read_text())
+    }
+
+
+@pytest.mark.parametrize(
+    ("module", "words"),
+    [pytest.param(m, w, id=f"{where}: {m} {' '.join(w)}") for where, m, w in COMMANDS],
+)
+def test_a_command_of_diffmvr_composes(module: str, words: tuple[str, ...]) -> None:
+    subprocess.run(["bash", "-n", "-c", " ".join(["python", *words])], check=True)
+    folder, name = settings_folder(module), module
+    overrides = []
+    waiting = iter(shlex.split(" ".join(words)))
+    for word in waiting:
+        key, _, value = word.partition("=")
+        if word == "--config-name":
+            name = next(waiting)
+        # "…" is the reader's to fill in; "a|b" is one of them.
+        elif not (word in (*OPTIONS, NOT_INSTALLED) or (value == "…" and (folder / key).is_dir())):
+            overrides.append(word.replace("…", "x").replace("|", ","))
+    with initialize_config_dir(str(folder), version_base="1.3"):
+        jobs = jobs_of(overrides)
+        # The first of a sweep and the last.
+        for job in (*jobs[:1], *jobs[1:][-1:]):
+            assert "???" not in OmegaConf.to_yaml(compose(name, job)), "nothing needed is left out"
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_other_command_names_what_is_there(page: str) -> None:
+    text = (ROOT / page).read_text()
+    block = "\n".join(re.findall(r"```bash\n(.*?)```", text, re.DOTALL))
+    subprocess.run(["bash", "-n"], input=block, text=True, check=True)
+    makefile = (ROOT / "Makefile").read_text()
+    for target in re.findall(r"^make (\w+)|`make (\w+)", text, re.MULTILINE):
+        assert re.search(rf"^{''.join(target)}:", makefile, re.MULTILINE), target
+    scripts = re.findall(r"(?:python|bash) (experiments/\S+\.(?:py|sh))([^`\n#]*)", text)
+    scripts += [("benchmarks/run.py", rest) for rest in re.findall(r"make bench ARGS=(.*)", text)]
+    assert scripts
+    for script, rest in scripts:
+        source = (ROOT / script).read_text()
+        for flag in re.findall(r"--[a-z-]+", rest):
+            assert f'"{flag}"' in source, (script, flag)
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_link_leads_somewhere(page: str) -> None:
+    text = (ROOT / page).read_text()
+    links = [link for link in re.findall(r"\]\(([^)\s]+)\)", text) if "://" not in link]
+    assert links
+    for link in links:
+        path, _, anchor = link.partition("#")
+        target = (ROOT / page).parent / path if path else ROOT / page
+        assert target.exists(), link
+        if anchor:
+            headings = re.findall(r"^#+ (.*)$", target.read_text(), re.MULTILINE)
+            slugs = [re.sub(r"[^\w -]", "", head).lower().replace(" ", "-") for head in headings]
+            assert anchor in slugs, link
