@@ -221,7 +221,7 @@ def run(
             after, report = restore_exactly(
                 hidden.input, hidden.masks, folder / "restored", weights
             )
-            squares = [frame["crop"] for frame in report["frames"]]
+            squares = [frame["region"] for frame in report["frames"]]
             restored = {OURS: after.frames}
             restored |= restore_squares(hidden.clip, squares, pipeline, rivals.small)
             scored, sheet[name] = score(

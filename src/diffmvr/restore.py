@@ -86,6 +86,7 @@ class RestoreSettings:
     seed: int = 0
     feather: float = 0.0
     past_detail: bool = True
+    self_check: bool = True
     window: int = 16
     fps: str = "25"
     allow_truncated: bool = False
@@ -194,7 +195,12 @@ def restore(settings: RestoreSettings, pipeline: FramePipeline | None = None) ->
             on_frame=lambda: progress.advance(looking),
         )
 
-        # 4. Restore and write.
+        # 4. See how far the recording bears the model out.
+        check = None
+        if settings.self_check:
+            check = restorer.check_on_clear_frames(frames, masks, plan)
+
+        # 5. Restore and write.
         restoring = progress.add_task("restoring", total=len(plan))
         with RestorationOutput(
             staging,
@@ -206,11 +212,12 @@ def restore(settings: RestoreSettings, pipeline: FramePipeline | None = None) ->
             settings.crf,
             threads,
         ) as output:
-            for frame in restorer.restore(frames, masks, plan):
+            weight = 1.0 if check is None else check.correction_weight
+            for frame in restorer.restore(frames, masks, plan, weight):
                 output.write(frame)
                 progress.advance(restoring)
 
-        # 5. Report.
+        # 6. Report.
         notes = (*frames.info.notes, *plan.notes, *output.notes, *_unled(output.records))
         RestorationReport(
             input=frames.info.name,
@@ -226,6 +233,7 @@ def restore(settings: RestoreSettings, pipeline: FramePipeline | None = None) ->
             model=model,
             weights_sha256=hashes,
             settings={k: v for k, v in asdict(settings).items() if k not in _PATHS},
+            self_check=check,
             notes=notes,
             frames=tuple(output.records),
         ).write(staging / "report.json")
@@ -233,6 +241,12 @@ def restore(settings: RestoreSettings, pipeline: FramePipeline | None = None) ->
         log.warning("note: %s", note)
     count = sum(record.restored for record in output.records)
     log.info("%s: %d of %d frames restored", frames.info.name, count, len(plan))
+    if check is not None:
+        log.info(
+            "%d clear frames, hidden and restored: PSNR in the hole %.1f dB, the past guide alone "
+            "%.1f dB; %.0f%% of the model's correction is taken",
+            *(check.frames, check.psnr_model, check.psnr_guide, 100 * check.correction_weight),
+        )
     return destination
 
 

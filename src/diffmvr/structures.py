@@ -59,12 +59,17 @@ class FaceTrack:
         return len(self.axis_source)
 
     def __getitem__(self, index: slice) -> "FaceTrack":
+        return self.pick(range(len(self))[index])
+
+    def pick(self, frames: Sequence[int]) -> "FaceTrack":
+        """Return the track of some of the frames, in the order given."""
+        rows = list(frames)
         return FaceTrack(
-            self.face_box[index],
-            self.midline[index],
-            self.similarity[index],
-            self.axis_source[index],
-            None if self.crop is None else self.crop[index],
+            self.face_box[rows],
+            self.midline[rows],
+            self.similarity[rows],
+            tuple(self.axis_source[row] for row in rows),
+            None if self.crop is None else self.crop[rows],
         )
 
 

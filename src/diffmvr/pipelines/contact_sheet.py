@@ -37,7 +37,7 @@ class ContactSheet:
         tinted = before.copy()
         hidden = frame.mask != 0
         tinted[hidden] = before[hidden] // 2 + np.array([127, 0, 0], np.uint8)
-        x0, y0, side = frame.record.crop
+        x0, y0, side = frame.record.region
         rows = slice(max(round(y0), 0), max(round(y0 + side), 1))
         columns = slice(max(round(x0), 0), max(round(x0 + side), 1))
         shown = [_thumbnail(image[rows, columns]) for image in (before, tinted, after)]

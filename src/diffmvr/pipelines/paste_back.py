@@ -1,11 +1,18 @@
 """Lay a restored crop back into its frame at the frame's own resolution."""
 
+import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from diffmvr.checks import check_shape
+from diffmvr.geometry import zoom_of
 from diffmvr.pipelines.compositing import composite
 from diffmvr.preprocessing.crop import CropTransform
 from diffmvr.structures import UInt8Array
+
+SEAM = 0.1
+"""Where a hole leaves the crop: width of the strip along the crop's edge in which the two fillings
+are blended, in sides of the crop."""
 
 
 def paste_back(
@@ -14,6 +21,7 @@ def paste_back(
     mask: UInt8Array,
     crop: CropTransform,
     feather: float = 0.0,
+    around: tuple[UInt8Array, CropTransform] | None = None,
 ) -> UInt8Array:
     """Fill the hole of a frame from its restored crop.
 
@@ -23,19 +31,86 @@ def paste_back(
         mask: ``[H, W]`` 0/1, 1 = hidden, at the frame's resolution.
         crop: the map between the two.
         feather: width of the seam inside the hole, in frame pixels.
+        around: ``[s, s, 3]`` uint8 and its place, a larger square with the part of the hole that
+            the crop does not show.
 
     Returns:
-        ``[H, W, 3]`` uint8.  Equal to ``observed`` wherever the mask is 0, and outside the crop.
+        ``[H, W, 3]`` uint8.  Equal to ``observed`` wherever the mask is 0, and outside the squares.
     """
     check_shape("observed", observed, (*crop.frame_size, 3))
     check_shape("mask", mask, crop.frame_size)
-    x0, y0, x1, y1 = footprint(crop)
+    laid = crop.apply_inverse(restored_crop)
+    if around is None:
+        return _fill(laid, observed, mask, crop, feather)
+    picture, square = around
+    weight = _weight(mask, crop)
+    blended = weight * laid + (1 - weight) * square.apply_inverse(picture)
+    return _fill(np.rint(blended).astype(np.uint8), observed, mask, square, feather)
+
+
+def paste_corrected(
+    correction: NDArray[np.float32],
+    observed: UInt8Array,
+    mask: UInt8Array,
+    crop: CropTransform,
+    picture: tuple[UInt8Array, CropTransform],
+    feather: float = 0.0,
+) -> UInt8Array:
+    """Fill the hole of a frame from a picture, corrected by the model where its crop is.
+
+    Args:
+        correction: ``[p, p, 3]`` float32, what the model adds to the picture, in grey levels.
+        observed: ``[H, W, 3]`` uint8, the frame.
+        mask: ``[H, W]`` 0/1, 1 = hidden, at the frame's resolution.
+        crop: the map between frame and correction.
+        picture: ``[s, s, 3]`` uint8 and its place, a square that holds crop and hole.
+        feather: width of the seam inside the hole, in frame pixels.
+
+    Returns:
+        ``[H, W, 3]`` uint8.  Equal to ``observed`` wherever the mask is 0.
+    """
+    check_shape("correction", correction, (crop.size, crop.size, 3))
+    check_shape("observed", observed, (*crop.frame_size, 3))
+    check_shape("mask", mask, crop.frame_size)
+    shown, square = picture
+    laid = square.apply_inverse(shown) + _weight(mask, crop) * crop.apply_inverse(correction, 0)
+    laid = np.rint(laid.clip(0, 255)).astype(np.uint8)
+    return _fill(laid, observed, mask, square, feather)
+
+
+def shows_all(mask: UInt8Array, crop: CropTransform) -> bool:
+    """Return whether the crop shows every hidden pixel."""
+    return not _beyond(mask, crop).any()
+
+
+def _fill(
+    laid: UInt8Array, observed: UInt8Array, mask: UInt8Array, square: CropTransform, feather: float
+) -> UInt8Array:
+    """Composite inside the square."""
+    x0, y0, x1, y1 = footprint(square)
     inside = np.s_[y0:y1, x0:x1]
     result = observed.copy()
     if mask[inside].any():
-        laid = crop.apply_inverse(restored_crop)
         result[inside] = composite(laid[inside], observed[inside], mask[inside], feather)
     return result
+
+
+def _beyond(mask: UInt8Array, crop: CropTransform) -> NDArray[np.bool_]:
+    """Return ``[H, W]`` bool, the hidden pixels that the crop does not show."""
+    x0, y0, x1, y1 = footprint(crop)
+    hidden = mask != 0
+    hidden[y0:y1, x0:x1] = False
+    return hidden
+
+
+def _weight(mask: UInt8Array, crop: CropTransform) -> NDArray[np.float32]:
+    """Return ``[H, W, 1]``, 1 in the crop but for a strip where the hole leaves it."""
+    visible = (~_beyond(mask, crop)).astype(np.uint8)
+    if visible.all():
+        return np.ones((*mask.shape, 1), np.float32)
+    distance = cv2.distanceTransform(visible, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+    width = SEAM * crop.size / zoom_of(crop.matrix)
+    return np.clip(distance / width, 0, 1, dtype=np.float32)[..., None]
 
 
 def footprint(crop: CropTransform) -> tuple[int, int, int, int]:

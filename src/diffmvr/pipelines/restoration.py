@@ -15,15 +15,19 @@ from torch import Tensor
 from diffmvr.checks import check_number
 from diffmvr.models.guide_memory import GuideMemory
 from diffmvr.models.guide_settings import check_guide_scales
-from diffmvr.pipelines.detail import FrameInPlace, Lenders, add_past_detail
+from diffmvr.pipelines.detail import carry_detail
+from diffmvr.pipelines.lenders import FrameInPlace, Lenders
 from diffmvr.pipelines.own_guides import OwnGuide
-from diffmvr.pipelines.paste_back import paste_back
+from diffmvr.pipelines.paste_back import paste_back, paste_corrected, shows_all
 from diffmvr.pipelines.regions import crop_box
+from diffmvr.pipelines.self_check import LEAST_FRAMES, SelfCheck, trial_clips
 from diffmvr.pipelines.survey import Survey
 from diffmvr.pipelines.windows import FrameAndMask, paired, windows
+from diffmvr.preprocessing.crop import CropTransform
 from diffmvr.preprocessing.frame_source import Frame, FrameSource
 from diffmvr.preprocessing.guides import AutomaticGuides
 from diffmvr.preprocessing.mask_io import MaskSource
+from diffmvr.preprocessing.reference import occluded_share
 from diffmvr.structures import Clip, Guides, UInt8Array, join_clips, to_pixel_values, to_uint8
 
 
@@ -41,7 +45,10 @@ class FrameRecord:
         guide_valid: for each guide, whether it existed; empty for a frame without a hole.
         axis_source: where the facial midline came from; see ``FaceTrack``.
         region_source: where the square came from; see ``Survey``.
-        crop: x0, y0 and side of that square, in pixels from the frame's upper left edge.
+        crop: x0, y0 and side of that square, in pixels from the frame's upper left edge; the model
+            restores what is hidden in it.
+        region: the same of the square that holds the hole as well; what is hidden outside ``crop``
+            comes from past clear frames and inpainting.
     """
 
     index: int
@@ -54,6 +61,7 @@ class FrameRecord:
     axis_source: str
     region_source: str
     crop: tuple[float, float, float]
+    region: tuple[float, float, float]
 
 
 @dataclass(frozen=True, eq=False)
@@ -150,6 +158,7 @@ class VideoRestorer:
         check_number("feather", feather, 0.0, 10_000)
         check_number("seed", seed, 0, 2**63 - 1)
         self._pipeline = pipeline
+        self._clear_threshold = clear_threshold
         self._guide_builder = AutomaticGuides(self.kinds, clear_threshold, align_past)
         self._steps = num_inference_steps
         self._guide_scales = guide_scales
@@ -157,10 +166,15 @@ class VideoRestorer:
         self._window = window
         self._feather = feather
         # A past guide of the user's own is no frame of the recording.
-        self._past_detail = past_detail and "past" in self.kinds and "past" not in self.own_guides
+        self._led_by_past = "past" in self.kinds and "past" not in self.own_guides
+        self._past_detail = past_detail and self._led_by_past
 
     def restore(
-        self, frames: FrameSource, masks: MaskSource, survey: Survey
+        self,
+        frames: FrameSource,
+        masks: MaskSource,
+        survey: Survey,
+        correction_weight: float = 1.0,
     ) -> Iterator[RestoredFrame]:
         """Read the recording again and restore it.
 
@@ -168,6 +182,8 @@ class VideoRestorer:
             frames: the recording.
             masks: what hides the face.
             survey: the first pass over the same frames and masks.
+            correction_weight: share of the model's correction to the past guide that is taken, in
+                [0, 1]; see ``SelfCheck``.  Frames without a past guide are the model's alone.
 
         Yields:
             Every frame in order.
@@ -182,24 +198,89 @@ class VideoRestorer:
             clip = _cut(window, survey, carried)
             first = len(clip) - len(window)
             guides, carried = self._guides(clip)
-            clear = {int(past) for past in guides.past_index}
-            if carried is not None:
-                clear.add(_position(clip, carried))
             restored = self._restore_crops(clip, guides, memory)
+            corrections = self._corrections(clip, guides, restored, correction_weight)
+            clear = occluded_share(clip.mask, clip.track.face_box) <= self._clear_threshold
             for k, (frame, mask) in enumerate(window, start=first):
                 place = FrameInPlace(
                     frame.image, mask, survey.crops[frame.index], clip.track.similarity[k]
                 )
                 result = frame
-                if clip.mask[k].any():
-                    picture, crop = add_past_detail(restored[k], place, lenders.frames())
-                    image = paste_back(picture, frame.image, mask, crop, self._feather)
+                if mask.any():
+                    region = survey.regions[frame.index]
+                    image = self._lay_back(restored[k], corrections[k], place, region, lenders)
                     result = replace(frame, image=image)
-                if self._past_detail and k in clear:
+                if clear[k]:
                     lenders.add(place)
                 time = float(frame.pts * frames.info.time_base)
                 record = self._record(clip, guides, k, survey, time)
                 yield RestoredFrame(frame, result, mask, record)
+
+    def check_on_clear_frames(
+        self, frames: FrameSource, masks: MaskSource, survey: Survey
+    ) -> SelfCheck | None:
+        """Hide and restore clear frames of the recording, whose truth is known.
+
+        Args:
+            frames: the recording.
+            masks: what hides the face.
+            survey: the first pass over the same frames and masks.
+
+        Returns:
+            What they say; ``None`` where they are too few, or the past frame is no guide.
+        """
+        if not self._led_by_past:
+            return None
+        trials = list(trial_clips(frames, masks, survey))
+        if len(trials) < LEAST_FRAMES:
+            return None
+        memory = GuideMemory()
+        guides = [self._guides(clip)[0] for clip in trials]
+        pairs = zip(trials, guides, strict=True)
+        restored = [self._restore_crops(clip, found, memory)[1] for clip, found in pairs]
+        return SelfCheck.compare(
+            model=np.stack(restored),
+            guide=np.stack([found.images[1, self.kinds.index("past")] for found in guides]),
+            truth=np.stack([clip.frames[1] for clip in trials if clip.frames is not None]),
+            mask=np.stack([clip.mask[1] for clip in trials]),
+        )
+
+    def _corrections(
+        self, clip: Clip, guides: Guides, restored: UInt8Array, weight: float
+    ) -> list[NDArray[np.float32] | None]:
+        """Return ``[p, p, 3]`` a frame, what is added to its past guide; ``None`` without one.
+
+        With a weight below 1 the restored crops are changed accordingly.
+        """
+        corrections: list[NDArray[np.float32] | None] = [None] * len(clip)
+        if not self._led_by_past:
+            return corrections
+        past = self.kinds.index("past")
+        for t in np.flatnonzero(clip.mask.any(axis=(1, 2)) & guides.valid[:, past]):
+            guide, hidden = guides.images[t, past].astype(np.float32), clip.mask[t, ..., None] != 0
+            correction = np.float32(weight) * (restored[t] - guide)
+            restored[t] = np.rint(np.where(hidden, guide + correction, restored[t]))
+            corrections[t] = np.where(hidden, correction, np.float32(0))
+        return corrections
+
+    def _lay_back(
+        self,
+        restored: UInt8Array,
+        correction: NDArray[np.float32] | None,
+        place: FrameInPlace,
+        region: CropTransform,
+        lenders: Lenders,
+    ) -> UInt8Array:
+        """Return ``[H, W, 3]``, a frame with its hole filled."""
+        frame = place.image, place.mask, place.crop
+        past = lenders.frames()
+        if self._past_detail and past and correction is not None:
+            picture = carry_detail(place, region, past)
+            return paste_corrected(correction, *frame, picture, self._feather)
+        around = None
+        if not shows_all(place.mask, place.crop):
+            around = carry_detail(place, region, past)
+        return paste_back(restored, *frame, self._feather, around)
 
     def _guides(self, clip: Clip) -> tuple[Guides, Clip | None]:
         """Find the guides of a window, and put the user's own pictures in their place.
@@ -254,12 +335,11 @@ class VideoRestorer:
     ) -> FrameRecord:
         """Return the report's row for frame ``k`` of the window."""
         index = int(clip.frame_index[k])
-        restored = bool(clip.mask[k].any())
+        restored = bool(survey.mask_share[index] > 0)
         past = None
         if restored and "past" in self.kinds and "past" not in self.own_guides:
             past = int(guides.past_index[k])
         past_index = int(clip.frame_index[past]) if past is not None and past >= 0 else None
-        x0, y0, x1, _ = crop_box(survey.crops[index]) + 0.5
         valid = dict(zip(self.kinds, guides.valid[k].tolist(), strict=True))
         return FrameRecord(
             index=index,
@@ -271,8 +351,15 @@ class VideoRestorer:
             guide_valid=valid if restored else {},
             axis_source=survey.track.axis_source[index],
             region_source=survey.region_source[index],
-            crop=(round(x0, 3), round(y0, 3), round(x1 - x0, 3)),
+            crop=_corner_and_side(survey.crops[index]),
+            region=_corner_and_side(survey.regions[index]),
         )
+
+
+def _corner_and_side(crop: CropTransform) -> tuple[float, float, float]:
+    """Return x0, y0 and side of a square, in pixels from the frame's upper left edge."""
+    x0, y0, x1, _ = (float(edge) + 0.5 for edge in crop_box(crop))
+    return round(x0, 3), round(y0, 3), round(x1 - x0, 3)
 
 
 def _cut(window: list[FrameAndMask], survey: Survey, carried: Clip | None) -> Clip:
@@ -290,8 +377,3 @@ def _cut(window: list[FrameAndMask], survey: Survey, carried: Clip | None) -> Cl
         frame_index=np.arange(first, first + len(window)),
     )
     return clip if carried is None else join_clips(carried, clip)
-
-
-def _position(clip: Clip, frame: Clip) -> int:
-    """Return where a frame of the clip, a clip of its own, is in it."""
-    return int(np.flatnonzero(clip.frame_index == frame.frame_index[0])[0])

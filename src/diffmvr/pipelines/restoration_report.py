@@ -9,6 +9,7 @@ from typing import Any
 from diffmvr.digests import hash_files
 from diffmvr.models.base_checkpoint import part_folder
 from diffmvr.pipelines.restoration import FrameRecord
+from diffmvr.pipelines.self_check import SelfCheck
 
 PACKAGES = ("diffmvr", "torch", "diffusers", "open_clip_torch", "opencv-python", "av", "mediapipe")
 PARTS = ("unet", "vae", "image_encoder", "image_encoder_2", "projector")
@@ -32,6 +33,8 @@ class RestorationReport:
         model: the model folder.
         weights_sha256: hash of every weights file in it.
         settings: every setting of the run.
+        self_check: how far the recording's own clear frames bear the model out, if that was asked
+            for and there are enough.
         notes: what a reader should know.
         frames: one record a frame.
     """
@@ -49,6 +52,7 @@ class RestorationReport:
     model: str
     weights_sha256: dict[str, str]
     settings: dict[str, Any]
+    self_check: SelfCheck | None
     notes: tuple[str, ...]
     frames: tuple[FrameRecord, ...]
 

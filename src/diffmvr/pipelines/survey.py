@@ -33,6 +33,7 @@ class Survey:
         mask_share: ``[T]``, hidden share of each frame.
         track: where the face is, in pixels of the crops.
         crops: the square of each frame that goes through the model.
+        regions: the square of each frame that holds its crop and its hole.
         region_source: T names of where the square came from: ``"landmarks"``, ``"carried"``
             (between or after frames with landmarks), ``"given"`` or ``"mask"`` (around the hole).
         notes: what the reader of a report should know.
@@ -41,6 +42,7 @@ class Survey:
     mask_share: FloatArray
     track: FaceTrack
     crops: tuple[CropTransform, ...]
+    regions: tuple[CropTransform, ...]
     region_source: tuple[str, ...]
     notes: tuple[str, ...]
 
@@ -101,11 +103,14 @@ def survey(
         )
     track, region_source = _locate(points, np.stack(holes), thumbnails, face_box, info, notes)
     crops = square_crops(track, (info.height, info.width), size, CROP_SCALE)
-    crops = cover_holes(crops, np.stack(holes))
+    regions = cover_holes(crops, np.stack(holes))
+    if region_source[0] == "mask":
+        crops = regions
     notes += _mask_notes(np.array(shares), masks.path.name)
     if info.frame_count not in (None, len(holes)):
         notes.append(f"the container promises {info.frame_count} frames and shows {len(holes)}")
-    return Survey(np.array(shares), crop_track(track, crops), crops, region_source, tuple(notes))
+    track = crop_track(track, crops)
+    return Survey(np.array(shares), track, crops, regions, region_source, tuple(notes))
 
 
 def check_face_box(box: FloatArray, info: VideoInfo) -> None:

@@ -66,15 +66,15 @@ class CropTransform:
         weight = _resample(hidden, self.matrix, (self.size, self.size))
         return (np.abs(weight) > TOUCHED).astype(np.uint8)
 
-    def apply_inverse(self, crop: UInt8Array) -> UInt8Array:
-        """Lay ``[size, size, 3]`` back into ``[H, W, 3]``, grey (128) outside the square."""
+    def apply_inverse(self, crop: np.ndarray, fill: float = GREY) -> np.ndarray:
+        """Lay ``[size, size, 3]`` back into ``[H, W, 3]`` of its type; grey (128) outside."""
         check_shape("crop", crop, (self.size, self.size, 3))
         edge = np.array([-0.5, self.size - 0.5])
         corners = self.to_frame(np.stack(np.meshgrid(edge, edge), axis=-1).reshape(4, 2))
         height, width = self.frame_size
         x0, y0 = np.clip(np.floor(corners.min(axis=0)).astype(int), 0, [width, height])
         x1, y1 = np.clip(np.ceil(corners.max(axis=0)).astype(int) + 1, 0, [width, height])
-        frame = np.full((height, width, 3), GREY, np.uint8)
+        frame = np.full((height, width, 3), fill, crop.dtype)
         if x0 < x1 and y0 < y1:
             to_region = self.inverse - np.array([[0, 0, x0], [0, 0, y0]])
             frame[y0:y1, x0:x1] = _resample(crop, to_region, (y1 - y0, x1 - x0))

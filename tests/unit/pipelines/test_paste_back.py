@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from tests.helpers.recordings import box_masks, moving_frames
 
-from diffmvr.pipelines.paste_back import footprint, paste_back
+from diffmvr.pipelines.paste_back import footprint, paste_back, paste_corrected, shows_all
 from diffmvr.preprocessing.crop import CropTransform
 
 FRAME = moving_frames(1)[0]
@@ -83,3 +83,54 @@ def test_the_footprint_holds_the_pixels_whose_centre_is_shown(
 def test_a_frame_of_another_size_is_refused() -> None:
     with pytest.raises(ValueError, match=r"observed: expected shape \(72, 96, 3\)"):
         paste_back(FRAME[:16, :16], FRAME[:-1], MASK, crop_at(0, 0, 16, 16))
+
+
+FACE, REGION = crop_at(12, 0, 48, 24), crop_at(0, 0, 72, 72)
+
+
+def flat(size: int, level: int) -> np.ndarray:
+    return np.full((size, size, 3), level, np.uint8)
+
+
+def test_what_leaves_the_crop_is_filled_from_around_it() -> None:
+    assert not shows_all(MASK, FACE)
+    assert shows_all(MASK, REGION)
+
+    result = paste_back(flat(24, 200), FRAME, MASK, FACE, around=(flat(72, 50), REGION))
+
+    np.testing.assert_array_equal(result[MASK == 0], FRAME[MASK == 0])
+    outside = MASK == 1
+    outside[:48, 12:60] = False
+    assert outside.any() and (result[outside] == 50).all()
+    # Ten per cent of the crop inside its edge, and further, it is the crop's.
+    deep = MASK == 1
+    deep[:, 55:] = deep[43:] = False
+    assert deep.any() and (result[deep] == 200).all()
+    assert set(np.unique(result[(MASK == 1)])) <= set(range(50, 201))
+
+
+def test_a_correction_is_added_where_the_crop_is() -> None:
+    correction = np.full((24, 24, 3), 30.4, np.float32)
+
+    result = paste_corrected(correction, FRAME, MASK, FACE, (flat(72, 100), REGION))
+
+    np.testing.assert_array_equal(result[MASK == 0], FRAME[MASK == 0])
+    deep = MASK == 1
+    deep[:, 55:] = deep[43:] = False
+    assert (result[deep] == 130).all()
+    outside = MASK == 1
+    outside[:48, 12:60] = False
+    assert (result[outside] == 100).all()
+
+
+def test_a_correction_cannot_leave_the_range() -> None:
+    correction = np.full((24, 24, 3), -300, np.float32)
+
+    result = paste_corrected(correction, FRAME, MASK, FACE, (flat(72, 100), REGION))
+
+    assert (result[MASK == 1].min(), result[MASK == 1].max()) == (0, 100)
+
+
+def test_a_correction_of_another_size_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"correction: expected shape \(24, 24, 3\)"):
+        paste_corrected(np.zeros((8, 8, 3), np.float32), FRAME, MASK, FACE, (flat(72, 0), REGION))

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from diffmvr.pipelines.diffmvr_pipeline import DiffMVRPipeline
 from diffmvr.pipelines.own_guides import OwnGuide
+from diffmvr.pipelines.paste_back import shows_all
 from diffmvr.pipelines.restoration import RestoredFrame, VideoRestorer
 from diffmvr.pipelines.survey import survey
 
@@ -217,6 +218,31 @@ def test_records_tell_times_and_squares() -> None:
     assert (record.axis_source, record.region_source) == ("box", "given")
     # 1.6 face boxes of 60 pixels do not fit into 72: the square is the frame's height.
     assert record.crop == pytest.approx((12.5, 0, 72))
+
+
+@pytest.mark.parametrize("past_detail", [True, False])
+@pytest.mark.parametrize("arrival", [0, ARRIVAL])
+def test_what_is_hidden_beside_the_face_is_filled_too(past_detail: bool, arrival: int) -> None:
+    masks = np.zeros_like(MASKS)
+    masks[arrival:, 30:70, 20:90] = 1
+    box = np.array([10, 5, 40, 35.0])
+    covered = np.where(masks[..., None] == 1, np.uint8(255), FRAMES[:1])
+    source, mask_source = FramesInMemory(covered), MasksInMemory(masks)
+    plan = survey(source, mask_source, 32, face_box=box)
+    restorer = VideoRestorer(GuidePasser("past"), past_detail=past_detail)
+
+    last = list(restorer.restore(source, mask_source, plan))[-1]
+
+    hole = masks[-1] == 1
+    assert not shows_all(masks[-1], plan.crops[-1])
+    np.testing.assert_array_equal(last.restored.image[~hole], covered[-1][~hole])
+    outside = hole.copy()
+    outside[:55, :50] = False
+    error = np.abs(last.restored.image.astype(int) - FRAMES[0])[outside].mean()
+    # The scene stands still: a clear frame shows it, inpainting does not.
+    assert error < 3 if arrival else 3 < error < 100
+    crop, region = (np.array(square) for square in (last.record.crop, last.record.region))
+    assert region[2] > crop[2] == pytest.approx(48)
 
 
 @pytest.mark.parametrize(

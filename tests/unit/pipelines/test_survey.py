@@ -53,6 +53,18 @@ def test_a_given_box_is_taken() -> None:
     np.testing.assert_allclose(np.ptp(plan.track.face_box[0, [0, 2]]), 20)
 
 
+def test_a_hole_beside_the_face_does_not_enlarge_what_the_model_sees() -> None:
+    masks = MASKS.copy()
+    masks[6:, 40:72, 0:60] = 1
+    plan = look(masks, face_box=np.array([50, 10, 80, 40.0]))
+
+    sides = [np.ptp(crop_box(square)[[0, 2]]) for square in (plan.crops[8], plan.regions[8])]
+    assert sides[0] == pytest.approx(1.6 * 30)
+    assert sides[1] > 70
+    x0, y0, x1, y1 = crop_box(plan.regions[8])
+    assert x0 <= -0.5 + 1e-6 and y1 >= 71.5 - 1e-6 and x1 >= 79 and y0 <= 10
+
+
 def test_landmarks_are_used_and_carried() -> None:
     seen = {0, 1, 2, 3, 8, 9}
     plan = look(landmarker=FaceAt(seen))
