@@ -1,23 +1,37 @@
-"""Fixtures shared by the test tree."""
+"""Fixtures shared by the test tree.
+
+Torch is imported where it is used: the process that hands the tests out to others starts without.
+"""
 
 import logging
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import torch
-from tests.helpers.tiny import save_frozen_parts
 
 
-@pytest.fixture(autouse=True, scope="session")
-def _one_thread() -> None:
+def one_thread() -> None:
     """Small tensors are slower on several threads, and a fixed number keeps sums the same."""
+    import torch
+
     torch.set_num_threads(1)
+
+
+def pytest_runtest_setup() -> None:
+    # The test before may have run an entry point, which has set its own number.
+    one_thread()
+
+
+def pytest_runtest_call() -> None:
+    # So may a fixture.
+    one_thread()
 
 
 @pytest.fixture(scope="session")
 def frozen_parts(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a random ``vae/`` and ``image_encoder/``."""
+    from tests.helpers.tiny import save_frozen_parts
+
     return save_frozen_parts(tmp_path_factory.mktemp("frozen"))
 
 

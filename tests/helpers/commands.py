@@ -6,8 +6,10 @@ import sys
 from pathlib import Path
 
 # Every part of a training run is real; there is as little as can be of each, and nothing is scored.
+# Rendering the people takes longer than a few steps: there are 7 of them to learn from.
 LEAST = (
     *("debug=fast", "threads=1", "experiment=baseline", "evaluation.restorers=null"),
+    *("data.max_clips=12", "data.fractions=[0.7,0.25,0.05]"),
     *("trainer.max_steps=2", "trainer.val_check_interval=1", "callbacks.samples=null"),
     *("data.source.num_frames=4", "data.window=2", "data.batch_frames=4"),
     *("preprocessing.align_past=similarity", "scoring.distances=null"),
@@ -48,3 +50,16 @@ def living(group: int) -> list[int]:
         if entry.name.isdecimal() and int(pgrp) == group and state not in "ZX":
             found.append(int(entry.name))
     return found
+
+
+def check_two_processes(folder: Path, runs: int = 1) -> None:
+    """Require that two processes trained one model of ``LEAST`` in a folder.
+
+    Args:
+        folder: of the job.
+        runs: how often it was started; only the first process has a W&B run.
+    """
+    assert "**frames per step**: 8" in (folder / "model" / "README.md").read_text()
+    assert (folder / "train_ddp_process_1.log").is_file(), "the second process was of this job"
+    assert not (folder / "train_ddp_process_2.log").exists()
+    assert len(list(folder.glob("wandb/offline-run-*"))) == runs

@@ -6,7 +6,6 @@ parts are for 64 × 64 frames, the smallest the renderer draws.
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,7 @@ import numpy as np
 import torch
 from diffusers import AutoencoderDC, DDIMScheduler, UNet2DConditionModel
 from diffusers.optimization import get_constant_schedule_with_warmup
-from tests.helpers.clips import moving_clip, smooth_texture
+from tests.helpers.clips import SIDE, TextureClips, smooth_texture, tiny_clip
 from torch import nn
 
 from diffmvr.data.datamodule import ClipDataModule
@@ -30,7 +29,6 @@ from diffmvr.training.module import DiffMVRModule
 
 LATENT_CHANNELS = 4
 FACTOR = 4
-SIDE = 32
 CROSS_ATTENTION_DIM = 32
 
 UNET: dict[str, Any] = {
@@ -110,30 +108,10 @@ def plain_unet(in_channels: int, seed: int = 3) -> UNet2DConditionModel:
     ).eval()
 
 
-def tiny_clip(seed: int = 0, frames: int = 4, arrival: int = 1) -> Clip:
-    """A moving texture at the small model's size."""
-    return moving_clip(frames=frames, size=SIDE, shift=1, arrival=arrival, seed=seed)
-
-
 def smooth_images(count: int, seed: int = 0) -> torch.Tensor:
     """Blurred random textures, ``[N, 3, SIDE, SIDE]`` in [-1, 1]."""
     images = [smooth_texture(SIDE, SIDE, seed + index) for index in range(count)]
     return to_pixel_values(np.stack(images))
-
-
-class TextureClips:
-    """A ``ClipSource`` of moving textures, one clip per subject."""
-
-    def __init__(self, clips: int = 24, frames: int = 4) -> None:
-        self.frames = frames
-        self.subject_ids = [f"subject-{index}" for index in range(clips)]
-
-    def __len__(self) -> int:
-        return len(self.subject_ids)
-
-    def __getitem__(self, index: int) -> Clip:
-        clip = tiny_clip(seed=index, frames=self.frames)
-        return replace(clip, subject_id=self.subject_ids[index])
 
 
 def random_guides(clip: Clip, kinds: int = 2, seed: int = 0) -> Guides:

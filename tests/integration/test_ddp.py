@@ -1,4 +1,8 @@
-"""Several processes from the command line: one run each job, also in a sweep that is killed."""
+"""Several processes from the command line: one run each job, also in a sweep that is killed.
+
+Each job of such a sweep is a command of its own for one run with two processes; test_fsdp.py types
+one.
+"""
 
 import os
 import signal
@@ -8,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from tests.helpers.commands import LEAST, living, run, start
+from tests.helpers.commands import LEAST, check_two_processes, living, run, start
 
 from diffmvr.reporting.run_record import load_run_record
 
@@ -24,12 +28,6 @@ def until(condition: Callable[[], object], seconds: float = PATIENCE) -> None:
     while not condition():
         assert time.monotonic() < end, "waited in vain"
         time.sleep(0.05)
-
-
-def check_two_processes(folder: Path) -> None:
-    assert "**frames per step**: 8" in (folder / "model" / "README.md").read_text()
-    assert (folder / "train_ddp_process_1.log").is_file(), "the second process was of this job"
-    assert not (folder / "train_ddp_process_2.log").exists()
 
 
 @needs_proc
@@ -63,19 +61,9 @@ def test_a_sweep_with_several_processes_is_killed_and_given_again(
     for folder, resumed, runs in ((first, True, 2), (second, False, 1)):
         record = load_run_record(folder)
         assert (record.steps, record.resumed) == (6, resumed)
-        check_two_processes(folder)
-        # Of the first process alone; a job that was killed has one for each time.
-        assert len(list(folder.glob("wandb/offline-run-*"))) == runs
+        # A job that was killed has one W&B run for each time.
+        check_two_processes(folder, runs)
     assert load_run_record(first).seed == 0 and load_run_record(second).seed == 1
-
-
-def test_two_processes_of_a_single_run(weights: Path, tmp_path: Path) -> None:
-    folder = tmp_path / "run"
-    fixed = [f"paths.weights={weights}", f"hydra.run.dir={folder}", "trainer=ddp_sim"]
-    quiet = ["callbacks.progress=null", "+trainer.enable_progress_bar=false"]
-    run("train", *LEAST, *fixed, *quiet, cwd=tmp_path)
-    check_two_processes(folder)
-    assert len(list(folder.glob("wandb/offline-run-*"))) == 1
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from hydra import compose, initialize_config_dir
 from tests.helpers.commands import LEAST, run
 
 from diffmvr.config import config_dir
+from diffmvr.evaluate import evaluate
 from diffmvr.merge import MergeSettings, merge
 from diffmvr.reporting.run_record import load_run_record
 
@@ -48,13 +49,21 @@ def test_joblib_trains_two_jobs_at_a_time(weights: Path, tmp_path: Path) -> None
     assert len(list(sweep.glob("baseline-s?/model/unet"))) == 2
 
 
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> pl.DataFrame:
+    """The scores that one job finds."""
+    folder = tmp_path_factory.mktemp("whole")
+    with initialize_config_dir(str(config_dir()), version_base="1.3"):
+        evaluate(compose("evaluate", [*FLOOR, f"paths.output={folder}"]))
+    return pl.read_parquet(folder / "scores.parquet")
+
+
 @pytest.mark.parametrize(("launcher", "plugin"), [("joblib", JOBLIB), ("submitit_local", SUBMITIT)])
-def test_a_cohort_is_scored_by_several_jobs(launcher: str, plugin: str, tmp_path: Path) -> None:
+def test_a_cohort_is_scored_by_several_jobs(
+    launcher: str, plugin: str, tmp_path: Path, whole: pl.DataFrame
+) -> None:
     pytest.importorskip(plugin)
-    parts, whole = tmp_path / "parts", tmp_path / "whole"
     swept = ["--multirun", f"hydra/launcher={launcher}", "shard=1/2,2/2"]
-    run("evaluate", *swept, *FLOOR, f"hydra.sweep.dir={parts}", cwd=tmp_path)
-    run("evaluate", *FLOOR, f"hydra.run.dir={whole}", cwd=tmp_path)
-    (merged,) = merge(MergeSettings(str(parts)))
-    got, expected = (pl.read_parquet(folder / "scores.parquet") for folder in (merged, whole))
-    assert got.equals(expected)
+    run("evaluate", *swept, *FLOOR, f"hydra.sweep.dir={tmp_path}", cwd=tmp_path)
+    (merged,) = merge(MergeSettings(str(tmp_path)))
+    assert pl.read_parquet(merged / "scores.parquet").equals(whole)
