@@ -1,7 +1,8 @@
 """``python -m diffmvr.report table=all source=RUNS``: the paper's tables from finished runs.
 
 ``output`` then holds ``table1.md``, ``.tex`` and ``.csv`` up to ``table4``, the same of the
-restored pixels alone (``table1_hole.md`` …), ``verdicts.md`` and ``.csv``, and figures as PNG.
+restored pixels alone (``table1_hole.md`` …), ``verdicts.md`` and ``.csv``, a table of each sweep
+(``sweep_lambda.md`` …), and figures as PNG.
 """
 
 import logging
@@ -33,7 +34,9 @@ from diffmvr.reporting.paper_rendering import (
 from diffmvr.reporting.paper_tables import hole_columns, paper_table, table_columns
 from diffmvr.reporting.paper_values import disagreements
 from diffmvr.reporting.plots import draw_figures
+from diffmvr.reporting.rendering import to_csv, to_markdown
 from diffmvr.reporting.run_collection import collect, find_runs, save_collection
+from diffmvr.reporting.sweeps import find_sweeps
 from diffmvr.reporting.verdicts import Trial, try_claim, verdicts_csv, verdicts_markdown
 from diffmvr.reporting.wandb_source import WANDB_PREFIX, fetch_wandb_runs
 from diffmvr.training.wandb_logger import build_wandb_logger, finish_wandb
@@ -123,6 +126,7 @@ def report(settings: ReportSettings) -> list[PaperTable]:
     with tempfile.TemporaryDirectory() as folder:
         runs = find_runs(_sources(settings.source, Path(folder)))
         sweeps = find_runs(_sources(settings.sweeps, Path(folder))) if settings.sweeps else []
+    found = list(find_sweeps(sweeps))
     study = Study(collect(runs), Comparer(paired_bootstrap, paired_replicates))
     tables, hole = paper_tables(study, settings)
     learned = [*settings.paper_systems, *settings.learned]
@@ -142,10 +146,14 @@ def report(settings: ReportSettings) -> list[PaperTable]:
     if settings.output is not None:
         output = Path(settings.output)
         _write(tables, hole, trials, labels, output)
+        for sweep in found:
+            compared = sweep.table(paired_bootstrap)
+            (output / f"sweep_{sweep.name}.md").write_text(to_markdown(compared))
+            (output / f"sweep_{sweep.name}.csv").write_text(to_csv(compared))
         if settings.paper_values:
             (output / "paper_disagreements.md").write_text(_disagreements())
         if settings.figures:
-            draw_figures(runs, sweeps, labels, output / "figures", paired_bootstrap)
+            draw_figures(runs, found, labels, output / "figures", paired_bootstrap)
         if settings.collect:
             save_collection(runs, output / "rows")
             if sweeps:

@@ -15,6 +15,7 @@ import polars as pl
 
 from diffmvr.reporting.canvas import new_axes, save_figure, subject_mean
 from diffmvr.reporting.run_collection import Run
+from diffmvr.reporting.sweeps import Sweep
 from diffmvr.reporting.tables import Compare
 from diffmvr.reporting.trade_offs import trade_offs
 
@@ -32,7 +33,7 @@ SMOOTHED_STEPS = 30
 
 def draw_figures(
     runs: Sequence[Run],
-    sweeps: Sequence[Run],
+    sweeps: Sequence[Sweep],
     labels: Mapping[str, str],
     folder: Path,
     compare: Compare,
@@ -41,7 +42,7 @@ def draw_figures(
 
     Args:
         runs: of the study.
-        sweeps: of λ, fusion and sampling steps.
+        sweeps: of λ, fusion, pathway and sampling steps.
         labels: names to show, by restorer.
         folder: where the PNG files go.
         compare: gives the interval of a paired difference, for the trade-offs' ties

@@ -14,6 +14,7 @@ from diffmvr.reporting.frame_rows import check_frames, load_frames
 from diffmvr.reporting.label_placing import spread_labels
 from diffmvr.reporting.plots import draw_figures, training_curves
 from diffmvr.reporting.run_collection import find_runs
+from diffmvr.reporting.sweeps import find_sweeps
 
 
 def coloured(path: Path) -> int:
@@ -24,7 +25,7 @@ def coloured(path: Path) -> int:
 
 def test_every_figure_is_drawn(tmp_path: Path) -> None:
     runs = find_runs([write_study(tmp_path / "study", seeds=1)])
-    sweeps = find_runs([write_sweeps(tmp_path / "sweeps")])
+    sweeps = list(find_sweeps(find_runs([write_sweeps(tmp_path / "sweeps")])))
     drawn = draw_figures(runs, sweeps, {"telea": "Telea"}, tmp_path / "figures", paired_bootstrap)
     assert [path.name for path in drawn] == [
         "error_by_occlusion.png",
@@ -40,13 +41,6 @@ def test_without_rows_there_is_no_figure(tmp_path: Path) -> None:
     runs = find_runs([write_run(tmp_path / "a", "a", {"a": 1.0}, kind="evaluate").parent])
     assert draw_figures(runs, [], {}, tmp_path / "figures", paired_bootstrap) == []
     assert not (tmp_path / "figures").exists()
-
-
-def test_a_sweep_of_one_setting_is_not_drawn(tmp_path: Path) -> None:
-    run = write_run(tmp_path / "a", "lambda", {"lambda": 1.0}, settings={"loss.motion.weight": 1.0})
-    assert (
-        draw_figures([], find_runs([run.parent]), {}, tmp_path / "figures", paired_bootstrap) == []
-    )
 
 
 def test_a_run_that_logged_no_loss(tmp_path: Path) -> None:
@@ -97,7 +91,8 @@ def test_a_tie_with_the_best_is_hollow(
         write_run(tmp_path / str(weight), "lambda", {"lambda": of_weight}, settings=settings)
     drawn = []
     monkeypatch.setattr(trade_offs, "save_figure", lambda figure, path: drawn.append(figure))
-    trade_offs.trade_offs(find_runs([tmp_path]), tmp_path, paired_bootstrap)
+    sweeps = list(find_sweeps(find_runs([tmp_path])))
+    trade_offs.trade_offs(sweeps, tmp_path, paired_bootstrap)
     (figure,) = drawn
     markers = [
         collection for collection in figure.axes[0].collections if len(collection.get_offsets())

@@ -1,0 +1,78 @@
+"""What a sweep varies is read from its runs; its settings are compared with the best."""
+
+import logging
+from pathlib import Path
+
+import pytest
+from tests.helpers.study import write_run
+
+from diffmvr.metrics.bootstrap import paired_bootstrap
+from diffmvr.reporting.run_collection import find_runs
+from diffmvr.reporting.sweeps import Sweep, find_sweeps
+
+
+def run_of(
+    folder: Path, weight: float, lift: float, seed: int = 0, reference: str = "zero"
+) -> None:
+    """A finished run of the sweep of λ whose scores are lifted."""
+    settings = {"loss.motion.weight": weight, "loss.motion.reference": reference}
+    place = folder / f"{reference}-{weight}-{seed}"
+    write_run(place, "lambda", {"lambda": lift}, seed=seed, settings=settings)
+
+
+def only(folder: Path) -> Sweep:
+    (sweep,) = find_sweeps(find_runs([folder]))
+    return sweep
+
+
+def test_lines_points_and_the_best(tmp_path: Path) -> None:
+    for reference, weight, lift in (("zero", 1.0, 0.0), ("zero", 0.1, 2.0), ("target", 0.1, 1.0)):
+        run_of(tmp_path, weight, lift, reference=reference)
+    sweep = only(tmp_path)
+
+    names = ["reference zero, λ 0.1", "reference zero, λ 1", "reference target, λ 0.1"]
+    assert sorted(point.name for point in sweep.points) == sorted(names)
+    assert sweep.best.name == names[0]
+    assert sweep.is_of_numbers
+
+
+def test_settings_are_compared_with_the_best(tmp_path: Path) -> None:
+    for weight, lift in ((0.0, 0.0), (0.3, 1.0), (1.0, -3.0)):
+        run_of(tmp_path, weight, lift)
+    table = only(tmp_path).table(paired_bootstrap)
+
+    assert table.reference == "λ 0.3"
+    psnr = {row.restorer: row.cells[0] for row in table.rows}
+    assert psnr["λ 0.3"].comparison is None
+    for name, difference in (("λ 0", -1.0), ("λ 1", -4.0)):
+        assert psnr[name].comparison is not None
+        assert psnr[name].comparison.mean_difference == pytest.approx(difference)
+        assert psnr[name].comparison.verdict == "worse"
+
+
+def test_settings_are_compared_on_the_seeds_that_all_have(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Another seed may be worse than another setting: it counts for all or for none."""
+    run_of(tmp_path, 0.0, 0.0)
+    run_of(tmp_path, 1.0, 1.0)
+    run_of(tmp_path, 1.0, -9.0, seed=1)
+    with caplog.at_level(logging.WARNING):
+        sweep = only(tmp_path)
+
+    assert sweep.best.name == "λ 1"
+    assert [point.seeds for point in sweep.points] == [[0], [0]]
+    assert "more seeds than others; shown: [0]" in caplog.text
+
+
+def test_settings_without_a_common_seed_are_refused(tmp_path: Path) -> None:
+    run_of(tmp_path, 0.0, 0.0)
+    run_of(tmp_path, 1.0, 0.0, seed=1)
+    with pytest.raises(ValueError, match=r"sweep lambda: expected a seed .* 'λ 1': \[1\]"):
+        only(tmp_path)
+
+
+def test_one_setting_is_no_sweep(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    run_of(tmp_path, 1.0, 0.0)
+    assert list(find_sweeps(find_runs([tmp_path]))) == []
+    assert "varies nothing" in caplog.text
