@@ -26,6 +26,7 @@ COLUMNS = (
     "Changed frames without a hole",
     "Past guide found",
     "Midline by landmarks",
+    "Self-check, dB: model, past guide (share of the correction taken)",
 )
 
 
@@ -94,6 +95,7 @@ class Facts:
         changed_clear_frames: frames without a hole that differ from the input.
         past_guide_frames: hidden frames for which a past clear frame was found.
         landmark_frames: frames whose midline comes from landmarks.
+        self_check: what the recording's own clear frames said, as in ``report.json``.
     """
 
     clip: str
@@ -112,6 +114,7 @@ class Facts:
     changed_clear_frames: int
     past_guide_frames: int
     landmark_frames: int
+    self_check: Mapping[str, Any] | None
 
     @property
     def broken(self) -> list[str]:
@@ -164,7 +167,15 @@ def compare(
         changed_clear_frames=int(np.count_nonzero(changed[~hidden])),
         past_guide_frames=sum(row["past_index"] is not None for row in report["frames"]),
         landmark_frames=sum(row["axis_source"] == "landmarks" for row in report["frames"]),
+        self_check=report["self_check"],
     )
+
+
+def _self_check_text(check: Mapping[str, Any] | None) -> str:
+    if check is None:
+        return "too few clear frames"
+    decibels = f"{check['psnr_model']:.1f}, {check['psnr_guide']:.1f}"
+    return f"{decibels} ({check['correction_weight']:.0%})"
 
 
 def save_facts(facts: Sequence[Facts], settings: Mapping[str, Any], folder: Path) -> None:
@@ -187,6 +198,7 @@ def save_facts(facts: Sequence[Facts], settings: Mapping[str, Any], folder: Path
             one.changed_clear_frames,
             f"{one.past_guide_frames}/{one.hidden_frames}",
             f"{one.landmark_frames}/{one.frames}",
+            _self_check_text(one.self_check),
         )
         lines.append("| " + " | ".join(map(str, cells)) + " |")
     (folder / "facts.md").write_text("\n".join(lines) + "\n")

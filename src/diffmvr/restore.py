@@ -32,9 +32,10 @@ from diffmvr.pipelines.cohort import (
 from diffmvr.pipelines.diffmvr_pipeline import DiffMVRPipeline
 from diffmvr.pipelines.found_masks import FoundMasks
 from diffmvr.pipelines.own_guides import OwnGuide
-from diffmvr.pipelines.restoration import FramePipeline, FrameRecord, VideoRestorer
+from diffmvr.pipelines.restoration import FramePipeline, VideoRestorer
 from diffmvr.pipelines.restoration_output import FORMATS, RestorationOutput
 from diffmvr.pipelines.restoration_report import RestorationReport, hash_weights
+from diffmvr.pipelines.restored_frame import FrameRecord
 from diffmvr.pipelines.shards import Shard
 from diffmvr.pipelines.staging import staged_output
 from diffmvr.pipelines.survey import check_face_box, survey

@@ -3,7 +3,7 @@
 import cv2
 import numpy as np
 
-from diffmvr.pipelines.restoration import RestoredFrame
+from diffmvr.pipelines.restored_frame import RestoredFrame
 from diffmvr.structures import FloatArray, UInt8Array
 
 COLUMNS = 6

@@ -4,7 +4,7 @@ T frames of H × W, crops of p × p, G guides.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -20,65 +20,16 @@ from diffmvr.pipelines.lenders import FrameInPlace, Lenders
 from diffmvr.pipelines.own_guides import OwnGuide
 from diffmvr.pipelines.paste_back import paste_back, paste_corrected, shows_all
 from diffmvr.pipelines.regions import crop_box
+from diffmvr.pipelines.restored_frame import FrameRecord, RestoredFrame
 from diffmvr.pipelines.self_check import LEAST_FRAMES, SelfCheck, trial_clips
 from diffmvr.pipelines.survey import Survey
 from diffmvr.pipelines.windows import FrameAndMask, paired, windows
 from diffmvr.preprocessing.crop import CropTransform
-from diffmvr.preprocessing.frame_source import Frame, FrameSource
+from diffmvr.preprocessing.frame_source import FrameSource
 from diffmvr.preprocessing.guides import AutomaticGuides
 from diffmvr.preprocessing.mask_io import MaskSource
 from diffmvr.preprocessing.reference import occluded_share
 from diffmvr.structures import Clip, Guides, UInt8Array, join_clips, to_pixel_values, to_uint8
-
-
-@dataclass(frozen=True)
-class FrameRecord:
-    """What was done to one frame; a row of the report.
-
-    Attributes:
-        index: number of the frame, from 0.
-        time: seconds.
-        restored: whether anything was hidden.
-        mask_share: hidden share of the frame.
-        past_index: number of the frame that was the past guide; ``None`` for none.
-        past_age: how many frames ago that was.
-        guide_valid: for each guide, whether it existed; empty for a frame without a hole.
-        axis_source: where the facial midline came from; see ``FaceTrack``.
-        region_source: where the square came from; see ``Survey``.
-        crop: x0, y0 and side of that square, in pixels from the frame's upper left edge; the model
-            restores what is hidden in it.
-        region: the same of the square that holds the hole as well; what is hidden outside ``crop``
-            comes from past clear frames and inpainting.
-    """
-
-    index: int
-    time: float
-    restored: bool
-    mask_share: float
-    past_index: int | None
-    past_age: int | None
-    guide_valid: dict[str, bool]
-    axis_source: str
-    region_source: str
-    crop: tuple[float, float, float]
-    region: tuple[float, float, float]
-
-
-@dataclass(frozen=True, eq=False)
-class RestoredFrame:
-    """One frame before and after.
-
-    Attributes:
-        observed: the frame as it was read.
-        restored: the same frame with its hole filled; the same object where nothing was hidden.
-        mask: ``[H, W]`` 0/1, 1 = hidden.
-        record: what was done.
-    """
-
-    observed: Frame
-    restored: Frame
-    mask: UInt8Array
-    record: FrameRecord
 
 
 class FramePipeline(Protocol):
@@ -107,11 +58,11 @@ class FramePipeline(Protocol):
 
 
 class VideoRestorer:
-    """Restores a recording of any length, holding one window of frames and one past frame.
+    """Restores a recording of any length, holding one window of frames and two clear ones.
 
-    A frame's result depends on the frame, its past clear frame and the survey only, not on where
-    windows begin: every frame starts from the same noise, and the past clear frame is carried
-    over from window to window, as are the encodings of recent guides.
+    A frame's result depends on the frame, the clear frames before it and the survey only, not on
+    where windows begin: every frame starts from the same noise, and the last clear frame is carried
+    over from window to window, as are the frames that lend detail and the encodings of guides.
 
     Args:
         pipeline: the model.
@@ -337,7 +288,7 @@ class VideoRestorer:
         index = int(clip.frame_index[k])
         restored = bool(survey.mask_share[index] > 0)
         past = None
-        if restored and "past" in self.kinds and "past" not in self.own_guides:
+        if restored and self._led_by_past:
             past = int(guides.past_index[k])
         past_index = int(clip.frame_index[past]) if past is not None and past >= 0 else None
         valid = dict(zip(self.kinds, guides.valid[k].tolist(), strict=True))

@@ -10,7 +10,7 @@ from PIL import Image
 
 from diffmvr.checks import check_one_of
 from diffmvr.pipelines.contact_sheet import ContactSheet, side_by_side
-from diffmvr.pipelines.restoration import FrameRecord, RestoredFrame
+from diffmvr.pipelines.restored_frame import FrameRecord, RestoredFrame
 from diffmvr.preprocessing.audio import copy_audio, suffix_for
 from diffmvr.preprocessing.frame_source import FrameSource
 from diffmvr.preprocessing.video_writer import CRF, FrameWriter, PngWriter, VideoWriter

@@ -8,7 +8,7 @@ from typing import Any
 
 from diffmvr.digests import hash_files
 from diffmvr.models.base_checkpoint import part_folder
-from diffmvr.pipelines.restoration import FrameRecord
+from diffmvr.pipelines.restored_frame import FrameRecord
 from diffmvr.pipelines.self_check import SelfCheck
 
 PACKAGES = ("diffmvr", "torch", "diffusers", "open_clip_torch", "opencv-python", "av", "mediapipe")

@@ -14,7 +14,8 @@ from torch import Tensor
 from diffmvr.pipelines.diffmvr_pipeline import DiffMVRPipeline
 from diffmvr.pipelines.own_guides import OwnGuide
 from diffmvr.pipelines.paste_back import shows_all
-from diffmvr.pipelines.restoration import RestoredFrame, VideoRestorer
+from diffmvr.pipelines.restoration import VideoRestorer
+from diffmvr.pipelines.restored_frame import RestoredFrame
 from diffmvr.pipelines.survey import survey
 
 COUNT, ARRIVAL = 12, 3
