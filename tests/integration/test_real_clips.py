@@ -188,7 +188,7 @@ def test_whatever_differs_is_noticed(script: Any, spoil: Any, broken: list[str])
     before = script.Recording(frames, times, Fraction(25), [b"a"])
     mask = np.zeros((4, 32, 48), np.uint8)
     mask[1:, 16:24, 16:24] = 1
-    report = {"frames": [{"past_index": None, "axis_source": "box"}] * 4}
+    report = {"self_check": None, "frames": [{"past_index": None, "axis_source": "box"}] * 4}
 
     facts = script.compare("clip", before, spoil(before), mask, report)
 
