@@ -1,7 +1,7 @@
 """Peak memory of ``model=sd15``: ``python experiments/memory_table.py``.
 
 Writes ``experiments/results/memory.csv``.  A row marked ``computed`` is what the real code would
-allocate on a GPU, counted on tensors without memory (``diffmvr.training.memory``); cuDNN's
+allocate on a GPU, counted on tensors without memory (``diffmvr.training.memory_estimate``); cuDNN's
 workspaces, fragmentation and the CUDA context, about 1 GiB, come on top.  A row marked
 ``measured`` was run: those of ``experiments/full_size.py`` on a CPU, and with ``--measure``
 training steps on the GPU of this machine.
@@ -22,7 +22,7 @@ from diffmvr.config import config_dir, register_resolvers
 from diffmvr.models.components import build_stable_diffusion, recompute_activations
 from diffmvr.models.conditioning import Conditions
 from diffmvr.training.encoding import EncodedBatch
-from diffmvr.training.memory import (
+from diffmvr.training.memory_estimate import (
     GIB,
     MemoryEstimate,
     estimate_restoring,

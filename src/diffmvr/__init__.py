@@ -1,10 +1,13 @@
 """diffmvr: restore the hidden part of a face in a video (DiffMVR).
 
-The public names are loaded when first used; importing the package has no side effects.
+The public names are loaded when first used; importing the package has no side effects but one, in
+a command ``python -m diffmvr.…``: Ctrl-C is one line from the start.
 """
 
+import sys
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
+from types import TracebackType
 from typing import Any
 
 _PUBLIC = {
@@ -35,3 +38,17 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     return [*__all__, "__version__"]
+
+
+def _say_interrupted(
+    kind: type[BaseException], error: BaseException, trace: TracebackType | None
+) -> None:
+    if issubclass(kind, KeyboardInterrupt):
+        sys.stderr.write("\ninterrupted\n")
+    else:
+        sys.__excepthook__(kind, error, trace)
+
+
+# A command has to import for seconds before ``cli.run_cli`` can hear of Ctrl-C.
+if sys.argv[:1] == ["-m"] and any(word.startswith("diffmvr.") for word in sys.orig_argv):
+    sys.excepthook = _say_interrupted

@@ -22,6 +22,16 @@ log = logging.getLogger(__name__)
 USAGE_ERROR = 2
 # What shells give for a command that Ctrl-C ended.
 INTERRUPTED = 130
+# Settings that are text whatever it looks like, files and folders above all, by the last part of
+# their names: to Hydra ``output=2024_03_05`` is a number, 20240305.
+TEXT = frozenset(
+    (
+        *("input", "output", "mask", "boxes", "source", "sweeps", "root", "annotations"),
+        *("dir", "subdir", "folder", "encodings", "ckpt_path", "model", "base", "configs", "init"),
+        *("weights", "face_weights", "occluder_weights", "metric_weights", "landmarker", "bundle"),
+        *("vae", "image_encoder", "name", "title", "licence", "project", "partition"),
+    )
+)
 
 
 def run_cli(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -105,20 +115,38 @@ def as_override(argument: str) -> str:
     """Write ``key=value`` so that Hydra can read it, whatever path the value is.
 
     Its grammar knows no letters but those of ASCII, and takes parentheses, ``=`` and ``~`` for its
-    own: a path such as ``input=Säugling (1).mp4`` is quoted.  ``~`` is the home folder; shells put
-    it in after some keys only.
+    own: a path such as ``input=Säugling (1).mp4`` is quoted, and so is a number where ``TEXT`` is
+    expected.  ``~`` is the home folder; shells put it in after some keys only.
     """
     key, equals, value = argument.partition("=")
     # What is written as a list, a dict or a string of Hydra's is left for Hydra to judge.
     if argument.startswith("-") or not equals or value.startswith(("[", "{", "'", '"')):
         return argument
     value = str(Path(value).expanduser()) if value.startswith("~/") else value
-    argument = f"{key}={value}"
+    if key.lstrip("+").rpartition(".")[2] in TEXT:
+        # Commas part the values of a sweep.
+        value = ",".join(_quoted(v) if _is_number(v) else v for v in value.split(","))
     try:
-        OverridesParser.create().parse_override(argument)
+        _read(value)
     except HydraException:
-        return f"{key}={QuotedString(value, Quote.single).with_quotes()}"
-    return argument
+        return f"{key}={_quoted(value)}"
+    return f"{key}={value}"
+
+
+def _is_number(value: str) -> bool:
+    """Return whether Hydra reads a number, true or false."""
+    try:
+        return isinstance(_read(value), int | float)
+    except HydraException:
+        return False
+
+
+def _read(value: str) -> Any:
+    return OverridesParser.create().parse_override(f"key={value}").value()
+
+
+def _quoted(value: str) -> str:
+    return QuotedString(value, Quote.single).with_quotes()
 
 
 def progress_bars(time: ProgressColumn) -> Progress:

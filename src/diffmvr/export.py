@@ -14,7 +14,7 @@ import re
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -105,18 +105,16 @@ def export(settings: ExportSettings) -> Path:
         FileNotFoundError: if there is no such model.
         ValueError: if the output exists and is not to be written over.
     """
-    # 1. Read.
     given = Path(settings.model).expanduser()
     folder = resolve_folder(settings.model)
     run = given if folder == given / "model" else None
     output = Path(settings.output).expanduser()
-    if not settings.overwrite:
-        check_output_dir("output", output)
-    pipeline = DiffMVRPipeline.from_pretrained(folder)
-    pipeline.to(TYPES[settings.dtype])
+    with _replaced(output, settings.overwrite) as partial:
+        # 1. Read.
+        pipeline = DiffMVRPipeline.from_pretrained(folder)
+        pipeline.to(TYPES[settings.dtype])
 
-    # 2. Write beside, then rename.
-    with _replaced(output) as partial:
+        # 2. Write beside, then rename.
         pipeline.save_pretrained(partial, safe_serialization=True)
         _point_to_code(partial / "model_index.json")
         code = f"# {settings.title}: the code of its pipeline. Apache-2.0.\n"
@@ -196,26 +194,45 @@ def without_places(text: str) -> str:
 
 
 @contextmanager
-def _replaced(output: Path) -> Iterator[Path]:
-    """Lend a folder beside ``output`` that takes its place if all went well."""
-    output.parent.mkdir(parents=True, exist_ok=True)
-    beside = Path(tempfile.mkdtemp(prefix=f".{output.name}-", dir=output.parent))
-    beside.chmod(0o755)
-    old = beside.with_name(beside.name + "-old")
-    try:
+def _replaced(output: Path, overwrite: bool) -> Iterator[Path]:
+    """Lend a folder beside ``output`` that takes its place if all went well.
+
+    After an error everything is as it was, down to the folders that were created for it.
+
+    Raises:
+        ValueError: if ``output`` cannot be written, or is there and is not to be written over.
+    """
+    absent = [folder for folder in (output, *output.parents) if not folder.exists()]
+    with ExitStack() as undo:
+        for folder in reversed(absent):
+            undo.callback(_remove_empty, folder)
+        if not overwrite:
+            check_output_dir("output", output)
+        output.parent.mkdir(parents=True, exist_ok=True)
+        beside = Path(tempfile.mkdtemp(prefix=f".{output.name}-", dir=output.parent))
+        undo.callback(shutil.rmtree, beside, ignore_errors=True)
+        beside.chmod(0o755)
         yield beside
+        old = beside.with_name(beside.name + "-old")
         if output.exists():
             output.rename(old)
+            undo.callback(_put_back, old, output)
         beside.rename(output)
-    except BaseException:
-        shutil.rmtree(beside, ignore_errors=True)
-        if old.exists() and not output.exists():
-            old.rename(output)
-        raise
+        undo.pop_all()
     if old.is_dir():
         shutil.rmtree(old)
     else:
         old.unlink(missing_ok=True)
+
+
+def _remove_empty(folder: Path) -> None:
+    with suppress(OSError):
+        folder.rmdir()
+
+
+def _put_back(old: Path, output: Path) -> None:
+    if not output.exists():
+        old.rename(output)
 
 
 @entry_point("export", "export")

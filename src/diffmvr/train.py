@@ -37,11 +37,11 @@ from diffmvr.training.checkpoints import check_checkpoint, find_checkpoint, save
 from diffmvr.training.encoding_cache import EncodingCache
 from diffmvr.training.learning_rate import find_learning_rate
 from diffmvr.training.ledger import Job, open_job
-from diffmvr.training.memory import say_what_fits
+from diffmvr.training.memory_check import say_what_fits
 from diffmvr.training.module import DiffMVRModule
 from diffmvr.training.overfit import OneClipDataModule
-from diffmvr.training.process_jobs import end_with_parent, job_command, run_apart, runs_apart
-from diffmvr.training.run_facts import model_hash, run_record
+from diffmvr.training.process_jobs import run_job
+from diffmvr.training.run_facts import input_hashes, run_record
 from diffmvr.training.sampling_callback import comparison_grid
 from diffmvr.training.trainer import build_trainer
 from diffmvr.training.wandb_logger import finish_wandb, keep_in_wandb
@@ -49,6 +49,8 @@ from diffmvr.training.wandb_logger import finish_wandb, keep_in_wandb
 log = logging.getLogger(__name__)
 
 register_resolvers()
+
+KIND = "train"
 
 
 @dataclass(frozen=True)
@@ -79,7 +81,7 @@ def train(cfg: DictConfig) -> TrainResult:
     """
     torch.set_num_threads(cfg.threads)
     output = Path(cfg.paths.output)
-    job = open_job(cfg, output, {"base": model_hash(_base(cfg))}, cfg.ledger)
+    job = open_job(cfg, output, input_hashes(cfg.model.components), cfg.ledger)
     if job.skipped:
         return TrainResult(output, output / "model", {})
     with job.claimed():
@@ -93,7 +95,7 @@ def train(cfg: DictConfig) -> TrainResult:
 
 
 def _base(cfg: DictConfig) -> Path | None:
-    """Return what training begins with: its files are hashed, wherever they are kept."""
+    """Return what training begins with."""
     base = OmegaConf.select(cfg, "model.components.base")
     return resolve_base(base) if base is not None else None
 
@@ -161,7 +163,7 @@ def _train(cfg: DictConfig, job: Job, loggers: list[Any]) -> TrainResult:
     # 5. Say that it is finished, and how it was made.
     record = run_record(
         cfg,
-        "train",
+        KIND,
         job.config_hash,
         time.monotonic() - begun,
         weights=output / "model",
@@ -237,14 +239,10 @@ def _score(
     return means
 
 
-@entry_point("train")
+@entry_point(KIND)
 def main(cfg: DictConfig) -> None:
     """Run ``train`` with the composed configuration, or by a command of its own."""
-    end_with_parent()
-    if runs_apart(cfg):
-        run_apart(job_command("diffmvr.train"))
-    else:
-        train(cfg)
+    run_job(KIND, train, cfg)
 
 
 if __name__ == "__main__":

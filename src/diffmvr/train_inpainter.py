@@ -30,8 +30,9 @@ from diffmvr.training.checkpoints import check_checkpoint, find_checkpoint
 from diffmvr.training.inpainter_module import InpainterModule
 from diffmvr.training.ledger import Job, open_job
 from diffmvr.training.model_card import write_model_card
+from diffmvr.training.process_jobs import run_job
 from diffmvr.training.run_facts import command, run_record
-from diffmvr.training.trainer import build_trainer
+from diffmvr.training.trainer import build_trainer, check_whole
 
 log = logging.getLogger(__name__)
 
@@ -54,6 +55,7 @@ def train_inpainter(cfg: DictConfig) -> Path:
         ValueError: if settings contradict each other, or the ledger has the folder under others.
         FileNotFoundError: if the checkpoint is missing.
     """
+    check_whole(cfg.trainer)
     torch.set_num_threads(cfg.threads)
     output = Path(cfg.paths.output)
     job = open_job(cfg, output, {}, cfg.ledger)
@@ -153,8 +155,8 @@ def _score(
 
 @entry_point(KIND)
 def main(cfg: DictConfig) -> None:
-    """Run ``train_inpainter`` with the composed configuration."""
-    train_inpainter(cfg)
+    """Run ``train_inpainter`` with the composed configuration, or by a command of its own."""
+    run_job(KIND, train_inpainter, cfg)
 
 
 if __name__ == "__main__":

@@ -24,12 +24,15 @@ from diffmvr.data.splits import split_indices
 from diffmvr.data.still_frames import StillFrames, choose_still_frames
 from diffmvr.training.checkpoints import check_checkpoint, find_checkpoint
 from diffmvr.training.model_card import write_model_card
+from diffmvr.training.process_jobs import run_job
 from diffmvr.training.text_inpainting import Prior, TextInpaintingModule, paint_prior_images
-from diffmvr.training.trainer import build_trainer
+from diffmvr.training.trainer import build_trainer, check_whole
 
 log = logging.getLogger(__name__)
 
 register_resolvers()
+
+KIND = "tune_baseline"
 
 
 def tune_baseline(cfg: DictConfig) -> Path:
@@ -45,6 +48,7 @@ def tune_baseline(cfg: DictConfig) -> Path:
         WeightsNotPresentError: if the base is not there.
         ValueError: if there are too few people, or settings contradict each other.
     """
+    check_whole(cfg.trainer)
     torch.set_num_threads(cfg.threads)
     L.seed_everything(cfg.seed, workers=True, verbose=False)
     output = Path(cfg.paths.output)
@@ -91,7 +95,7 @@ def tune_baseline(cfg: DictConfig) -> Path:
 
     # 3. Save.
     facts = {
-        "command": f"python -m diffmvr.tune_baseline baseline={baseline.name}",
+        "command": f"python -m diffmvr.{KIND} baseline={baseline.name}",
         "base": baseline.base_id if cfg.base is None else cfg.base,
         "data": f"{len(frames.images)} frames of {len(frames.subjects)} people, "
         f"{cfg.resolution} pixels",
@@ -141,10 +145,10 @@ def _prior(cfg: DictConfig, pipeline: Any, frames: StillFrames) -> Prior | None:
     return Prior(images, settings.prompt, settings.weight)
 
 
-@entry_point("tune_baseline")
+@entry_point(KIND)
 def main(cfg: DictConfig) -> None:
-    """Run ``tune_baseline`` with the composed configuration."""
-    tune_baseline(cfg)
+    """Run ``tune_baseline`` with the composed configuration, or by a command of its own."""
+    run_job(KIND, tune_baseline, cfg)
 
 
 if __name__ == "__main__":

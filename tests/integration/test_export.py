@@ -154,3 +154,14 @@ def test_what_is_there_is_kept_unless_asked(run: Path, tmp_path: Path) -> None:
     index = json.loads((output / "model_index.json").read_text())
     assert index["_class_name"] == ["diffmvr_pipeline", "DiffMVRPipeline"]
     assert not list(output.rglob("*.bin"))
+
+
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_what_is_no_model_leaves_nothing_behind(tmp_path: Path, overwrite: bool) -> None:
+    (tmp_path / "none").mkdir()
+    (tmp_path / "empty").mkdir()
+    for output in ("new/out", "empty"):
+        where = str(tmp_path / output)
+        with pytest.raises(FileNotFoundError, match=r"no autoencoder in .*none"):
+            export(ExportSettings(str(tmp_path / "none"), where, overwrite=overwrite))
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["empty", "none"]

@@ -80,3 +80,10 @@ def test_a_finished_job_of_the_ledger_is_skipped(tmp_path: Path) -> None:
     )
     with pytest.raises(ValueError, match="holds a job with"):
         train_inpainter(longer)
+
+
+def test_weights_that_would_be_shared_out_are_refused_at_once(tmp_path: Path) -> None:
+    cfg = composed("train_inpainter", tmp_path / "run", "trainer=fsdp_sim")
+    with pytest.raises(ValueError, match=r"^trainer\.strategy: .*use trainer=ddp, or ddp_sim"):
+        train_inpainter(cfg)
+    assert not (tmp_path / "run").exists()

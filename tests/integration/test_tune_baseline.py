@@ -105,3 +105,8 @@ def test_a_base_that_is_not_there_says_how_to_get_it(
         r", or give a folder or a \.safetensors file as base=PATH$",
     ):
         tune_baseline(composed(f"paths.output={tmp_path}"))
+
+
+def test_weights_that_would_be_shared_out_are_refused_at_once(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"^trainer\.strategy: .*use trainer=ddp, or ddp_sim"):
+        tune_baseline(composed("trainer=fsdp", f"paths.output={tmp_path}"))

@@ -7,7 +7,8 @@ from hydra.errors import InstantiationException
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
-from diffmvr.cli import INTERRUPTED, USAGE_ERROR, as_override, entry_point, run_cli
+from diffmvr.cli import INTERRUPTED, TEXT, USAGE_ERROR, as_override, entry_point, run_cli
+from diffmvr.config import config_dir
 
 
 def raising(error: Exception):
@@ -108,6 +109,11 @@ PATHS = [
     "保育器.mkv",
     "C:\\Filme\\Büro\\",
     "plain.mp4",
+    # Numbers, to Hydra: 20240305, 1.1, 100000.0, and True.
+    "2024_03_05",
+    "1.10",
+    "1e5",
+    "true",
 ]
 
 
@@ -130,6 +136,29 @@ def test_any_path_can_be_given(path: str, monkeypatch: pytest.MonkeyPatch) -> No
 )
 def test_what_hydra_reads_or_is_to_judge_stays(argument: str) -> None:
     assert as_override(argument) == argument
+
+
+def test_what_is_text_is_so_in_a_sweep_and_in_hydras_own_settings() -> None:
+    assert as_override("data.root=2023_01,2024_01,rest") == "data.root='2023_01','2024_01',rest"
+    assert as_override("hydra.run.dir=2024_03_05") == "hydra.run.dir='2024_03_05'"
+    assert as_override("+name=1_0") == "+name='1_0'"
+    for number in ("trainer.max_steps=420_000", "output=null", "model=glob(a,b)", "mask=a,b"):
+        assert as_override(number) == number
+
+
+def test_no_number_is_taken_for_text() -> None:
+    seen = set()
+    for file in config_dir().rglob("*.yaml"):
+        waiting = [OmegaConf.to_container(OmegaConf.load(file), resolve=False)]
+        while waiting:
+            part = waiting.pop()
+            if isinstance(part, dict):
+                seen |= set(part)
+                numbers = {key for key, value in part.items() if isinstance(value, int | float)}
+                assert not numbers & TEXT, file
+            if isinstance(part, dict | list):
+                waiting += part.values() if isinstance(part, dict) else part
+    assert seen >= TEXT
 
 
 def test_a_tilde_is_the_home_folder(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,8 +1,11 @@
 """What others may rely on, and what importing the package costs."""
 
 import ast
+import os
+import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -53,6 +56,19 @@ def test_there_is_a_version() -> None:
 
 def test_importing_the_package_imports_nothing_heavy() -> None:
     assert loaded_after("import diffmvr; diffmvr.__version__; dir(diffmvr)", HEAVY) == []
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals are others there")
+def test_ctrl_c_while_a_command_is_imported_is_one_line(tmp_path: Path) -> None:
+    # In place of the first heavy import of the command.
+    (tmp_path / "polars.py").write_text("import os, signal; os.kill(os.getpid(), signal.SIGINT)")
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
+    run = subprocess.run(
+        [sys.executable, "-m", "diffmvr.merge"], capture_output=True, text=True, env=environment
+    )
+    assert run.returncode == -signal.SIGINT and run.stderr == "\ninterrupted\n"
+    kept = "import sys, diffmvr; assert sys.excepthook is sys.__excepthook__"
+    subprocess.run([sys.executable, "-c", kept], check=True)
 
 
 def imported_at_once(source: str) -> set[str]:

@@ -25,7 +25,8 @@ from diffmvr.metrics.inception import inception_2015
 from diffmvr.metrics.landmark_error import LandmarkError, landmark_error
 from diffmvr.metrics.perceptual import LPIPS, LPIPSScorer, lpips
 from diffmvr.metrics.psnr import FramePSNR, frame_psnr, pooled_psnr
-from diffmvr.metrics.set_distances import SetDistance, SetDistances, resampled_subjects
+from diffmvr.metrics.resamples import resampled_subjects
+from diffmvr.metrics.set_distances import SetDistance, SetDistances
 from diffmvr.metrics.ssim import FrameSSIM, FrameSSIMW65, frame_ssim, frame_ssim_w65, ssim_map
 from diffmvr.metrics.temporal_consistency import TemporalConsistency, video_tc
 from diffmvr.metrics.warp_error import TrueMotion, WarpError, pair_warp_error, true_motion

@@ -121,3 +121,15 @@ class MeanOverFrames(Metric):
     def compute(self) -> Tensor:
         """Return the mean, NaN if no frame had a score."""
         return self.total / self.counted
+
+
+class MeanOverHoles(MeanOverFrames):
+    """As ``MeanOverFrames``, of whole frames or of their hidden pixels.
+
+    Args:
+        inside_hole: score the hidden pixels alone; frames without any are excluded and counted.
+    """
+
+    def __init__(self, inside_hole: bool = False, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.inside_hole = inside_hole

@@ -4,14 +4,12 @@ A clip's PSNR is the mean over its frames, as video inpainting papers report it.
 one PSNR of the pooled error, weighs a frame by its hole; ``pooled_psnr`` gives it as a check.
 """
 
-from typing import Any
-
 import torch
 from torch import Tensor
 
 from diffmvr.metrics.images import (
     DATA_RANGE,
-    MeanOverFrames,
+    MeanOverHoles,
     check_pair,
     hole_of,
     mask_for,
@@ -72,7 +70,7 @@ def _decibels(error: Tensor) -> Tensor:
     return (10.0 * torch.log10(DATA_RANGE**2 / error)).clamp(max=MAX_PSNR)
 
 
-class FramePSNR(MeanOverFrames):
+class FramePSNR(MeanOverHoles):
     """Mean PSNR over all frames seen, in dB.
 
     Args:
@@ -80,10 +78,6 @@ class FramePSNR(MeanOverFrames):
     """
 
     higher_is_better = True
-
-    def __init__(self, inside_hole: bool = False, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.inside_hole = inside_hole
 
     def update(self, preds: Tensor, target: Tensor, mask: Tensor | None = None) -> None:
         """Add frames; see :func:`frame_psnr` for shapes and ranges.

@@ -14,7 +14,6 @@ the depthwise 2-D convolution by which torchmetrics gets the same numbers.
 """
 
 from collections.abc import Callable
-from typing import Any
 
 import cv2
 import numpy as np
@@ -25,6 +24,7 @@ from torch import Tensor
 from diffmvr.metrics.images import (
     DATA_RANGE,
     MeanOverFrames,
+    MeanOverHoles,
     check_pair,
     hole_of,
     mask_for,
@@ -141,7 +141,7 @@ def frame_ssim(preds: Tensor, target: Tensor, mask: Tensor | None = None) -> Ten
     return mean_where(similarity, hole_of(mask, preds))
 
 
-class FrameSSIM(MeanOverFrames):
+class FrameSSIM(MeanOverHoles):
     """Mean SSIM over all frames seen.
 
     Args:
@@ -149,10 +149,6 @@ class FrameSSIM(MeanOverFrames):
     """
 
     higher_is_better = True
-
-    def __init__(self, inside_hole: bool = False, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.inside_hole = inside_hole
 
     def update(self, preds: Tensor, target: Tensor, mask: Tensor | None = None) -> None:
         """Add frames; see :func:`frame_ssim` for shapes and ranges.

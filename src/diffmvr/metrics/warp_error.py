@@ -20,7 +20,7 @@ from torch import Tensor
 from diffmvr.checks import check_shape
 from diffmvr.metrics.images import (
     DATA_RANGE,
-    MeanOverFrames,
+    MeanOverHoles,
     check_images,
     hole_of,
     mask_for,
@@ -112,7 +112,7 @@ def pair_warp_error(video: Tensor, motion: TrueMotion, mask: Tensor | None = Non
     return mean_where(error, judged)
 
 
-class WarpError(MeanOverFrames):
+class WarpError(MeanOverHoles):
     """Mean warp error over all frame pairs seen.
 
     Args:
@@ -120,10 +120,6 @@ class WarpError(MeanOverFrames):
     """
 
     higher_is_better = False
-
-    def __init__(self, inside_hole: bool = False, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.inside_hole = inside_hole
 
     def update(self, video: Tensor, motion: TrueMotion, mask: Tensor | None = None) -> None:
         """Add one video; see :func:`pair_warp_error` for shapes and ranges.

@@ -13,24 +13,26 @@ from typing import Any
 
 import diffusers
 import torch
-from diffusers import DDIMScheduler, SchedulerMixin, UNet2DConditionModel
+from diffusers import DDIMScheduler, SchedulerMixin
 from torch.utils.checkpoint import checkpoint
 
-from diffmvr.checks import WeightsNotPresentError
 from diffmvr.models.base_checkpoint import part_folder, resolve_base
 from diffmvr.models.guide_encoder import GuideEncoder
 from diffmvr.models.guide_settings import GuideSettings
 from diffmvr.models.open_clip_weights import tower_settings
-from diffmvr.models.projector import GuideProjector
-from diffmvr.models.stable_diffusion import (
-    SCHEDULER_CONFIG,
-    UNET_CONFIG,
-    VAE_CONFIG,
-    read_single_file,
+from diffmvr.models.part_loading import (
+    as_ddim,
+    build_projector,
+    load_image_encoders,
+    load_projector,
+    load_scheduler,
+    load_vae,
+    open_single_file,
 )
-from diffmvr.models.state_dicts import assign_state, load_pretrained
-from diffmvr.models.unet import build_unet, fit_unet, load_unet
-from diffmvr.models.vae import Autoencoder, compression
+from diffmvr.models.projector import GuideProjector
+from diffmvr.models.stable_diffusion import SCHEDULER_CONFIG, UNET_CONFIG, VAE_CONFIG
+from diffmvr.models.unet import build_unet, load_unet
+from diffmvr.models.vae import compression
 
 log = logging.getLogger(__name__)
 
@@ -115,7 +117,7 @@ def load_components(
     """
     place = resolve_base(base)
     if place.is_file():
-        vae, unet, scheduler = _open_single_file(place, guide, configs)
+        vae, unet, scheduler = open_single_file(place, guide, configs)
     else:
         vae = load_vae(part_folder(place, "vae"))
         unet = load_unet(place / "unet", guide)
@@ -128,8 +130,8 @@ def load_components(
             f"has {vae.config.latent_channels}; take both from one model"
         )
     guide = guide or GuideSettings(**unet.config.guide)
-    encoders = _load_image_encoders(place, image_encoder, len(guide.kinds))
-    projector = _load_projector(place / "projector", guide, encoders[0], unet, guide_dropout)
+    encoders = load_image_encoders(place, image_encoder, len(guide.kinds))
+    projector = load_projector(place / "projector", guide, encoders[0], unet, guide_dropout)
     components = Components(vae, unet, scheduler, encoders, projector, guide)
     recompute_activations(components, gradient_checkpointing)
     return components
@@ -173,9 +175,9 @@ def build_components(
     """
     autoencoder = load_vae(Path(vae))
     channels = autoencoder.config.latent_channels
-    encoders = _load_image_encoders(Path(image_encoder), image_encoder, len(guide.kinds))
+    encoders = load_image_encoders(Path(image_encoder), image_encoder, len(guide.kinds))
     built = build_unet({**unet, "out_channels": channels}, guide, channels)
-    projector = _build_projector(guide, encoders[0], built, guide_dropout)
+    projector = build_projector(guide, encoders[0], built, guide_dropout)
     return Components(autoencoder, built, scheduler, encoders, projector, guide)
 
 
@@ -192,144 +194,8 @@ def build_stable_diffusion(guide: GuideSettings, device: torch.device | str = "c
         vae = diffusers.AutoencoderKL.from_config(VAE_CONFIG)
         unet = build_unet(UNET_CONFIG, guide, VAE_CONFIG["latent_channels"])
         tower = GuideEncoder(**tower_settings("ViT-L-14", "openai"))
-        projector = _build_projector(guide, tower, unet, dropout=0.0)
+        projector = build_projector(guide, tower, unet, dropout=0.0)
     for frozen in (vae, tower):
         frozen.requires_grad_(False).eval()
     encoders = (tower,) * len(guide.kinds)
-    return Components(vae, unet, _as_ddim(SCHEDULER_CONFIG), encoders, projector, guide)
-
-
-def load_vae(folder: Path) -> Any:
-    """Load any diffusers autoencoder (its class is named in its ``config.json``).
-
-    Raises:
-        FileNotFoundError: if the folder holds none.
-        ValueError: if the named class is not an image autoencoder of diffusers, or the weights are
-            not its own.
-    """
-    if not (folder / "config.json").is_file():
-        raise FileNotFoundError(
-            f"no autoencoder in {folder}: config.json is missing; give a model folder with "
-            "unet/, vae/ and scheduler/"
-        )
-    config = diffusers.AutoencoderKL.load_config(folder)
-    vae: Autoencoder = load_pretrained(_vae_class(config, folder), folder)
-    return vae.requires_grad_(False).eval()
-
-
-def _vae_class(config: Mapping[str, Any], source: object) -> Any:
-    name = config.get("_class_name", "AutoencoderKL")
-    vae_class = getattr(diffusers, name, None) if name.startswith("Autoencoder") else None
-    if vae_class is None:
-        raise ValueError(f"{source}: diffusers has no autoencoder class {name!r}")
-    return vae_class
-
-
-def _open_single_file(
-    path: Path, guide: GuideSettings | None, configs: str | Path | None
-) -> tuple[Any, Any, SchedulerMixin]:
-    """Return autoencoder, U-Net and schedule of one file in the original layout."""
-    if guide is None:
-        raise ValueError(f"{path} holds a U-Net without guides; give the guide settings")
-    unet_config, vae_config, scheduler = UNET_CONFIG, VAE_CONFIG, SCHEDULER_CONFIG
-    if configs is not None:
-        folder = resolve_base(configs)
-        unet_config = UNet2DConditionModel.load_config(folder / "unet")
-        vae_config = diffusers.AutoencoderKL.load_config(folder / "vae")
-        scheduler = dict(DDIMScheduler.load_config(folder / "scheduler"))
-    found = read_single_file(path, unet_config, vae_config)
-    with torch.device("meta"):
-        vae = _vae_class(vae_config, configs).from_config(vae_config)
-    assign_state(vae, found.vae, f"{path} (autoencoder)")
-    unet = fit_unet(
-        {**unet_config, "in_channels": found.in_channels}, found.unet, guide, f"{path} (U-Net)"
-    )
-    return vae.requires_grad_(False).eval(), unet, _as_ddim(scheduler)
-
-
-def load_scheduler(folder: Path) -> SchedulerMixin:
-    """Load the noise schedule; DDIM whatever sampler the base was saved with.
-
-    ``clip_sample`` is set False: clipping is right for pixels and corrupts latents.
-    """
-    if not (folder / "scheduler_config.json").is_file():
-        raise FileNotFoundError(
-            f"no scheduler in {folder}: scheduler_config.json is missing; give a model folder "
-            "with unet/, vae/ and scheduler/"
-        )
-    return _as_ddim(DDIMScheduler.load_config(folder))
-
-
-def _as_ddim(config: Mapping[str, Any]) -> SchedulerMixin:
-    return DDIMScheduler.from_config({**config, "clip_sample": False})
-
-
-def _load_image_encoders(
-    folder: Path, source: tuple[str, str | None] | str | Path | None, guides: int
-) -> tuple[GuideEncoder, ...]:
-    own = part_folder(folder, "image_encoder")
-    if source is None and own.is_dir():
-        source = own
-    if source is None:
-        raise FileNotFoundError(
-            f"no image_encoder/ in {folder}; name OpenCLIP weights with "
-            "model.components.image_encoder=[NAME,WEIGHTS]"
-        )
-    if isinstance(source, str | Path):
-        first = load_pretrained(GuideEncoder, _tower_folder(Path(source)))
-    else:
-        first = GuideEncoder.from_open_clip(*source)
-    encoders = [first] * guides
-    second = part_folder(folder, "image_encoder_2")
-    if guides > 1 and second.is_dir():
-        encoders[1] = load_pretrained(GuideEncoder, second)
-    for encoder in encoders:
-        encoder.requires_grad_(False).eval()
-    return tuple(encoders)
-
-
-def _tower_folder(folder: Path) -> Path:
-    if not (folder / "config.json").is_file():
-        raise WeightsNotPresentError(
-            f"weights not present: no image encoder in {folder}; give a folder that diffmvr saved, "
-            "or OpenCLIP's weights as model.components.image_encoder=[NAME,FILE.safetensors]"
-        )
-    return folder
-
-
-def _build_projector(
-    guide: GuideSettings, encoder: GuideEncoder, unet: Any, dropout: float
-) -> GuideProjector:
-    tokens = encoder.num_tokens(guide.tokens)
-    return GuideProjector(
-        kinds=guide.kinds,
-        token_width=encoder.token_width(guide.tokens),
-        cross_attention_dim=unet.config.cross_attention_dim,
-        num_input_tokens=tokens,
-        num_tokens=guide.num_tokens if guide.tokens == "pooled" else tokens,
-        dropout=dropout,
-    )
-
-
-def _load_projector(
-    folder: Path, guide: GuideSettings, encoder: GuideEncoder, unet: Any, dropout: float | None
-) -> GuideProjector:
-    """Build the projector the guides need, and take every MLP the folder has for them."""
-    saved = None
-    if folder.is_dir():
-        saved = load_pretrained(GuideProjector, folder)
-        dropout = saved.config.dropout if dropout is None else dropout
-    projector = _build_projector(guide, encoder, unet, dropout or 0.0)
-    if saved is None:
-        return projector
-    own, offered = projector.state_dict(), saved.state_dict()
-    first = saved.config.kinds[0]
-    for key in own:
-        module, kind, *rest = key.split(".")
-        for source in (kind, first):
-            candidate = offered.get(".".join([module, source, *rest]))
-            if candidate is not None and candidate.shape == own[key].shape:
-                own[key] = candidate
-                break
-    projector.load_state_dict(own)
-    return projector
+    return Components(vae, unet, as_ddim(SCHEDULER_CONFIG), encoders, projector, guide)

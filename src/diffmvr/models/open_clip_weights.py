@@ -71,6 +71,12 @@ def tower_settings(
         told = json.loads(config.read_text())
         settings, trained = told["model_cfg"], told.get("preprocess_cfg", {})
         quick = settings.get("quick_gelu", False)
+    elif pretrained is not None and not trained and open_clip.get_model_config(name + QUICK):
+        log.warning(
+            "%s says nothing of its activation: GELU is taken; if these are OpenAI's weights, put "
+            "%s beside them or name the architecture %s%s",
+            *(pretrained, CONFIG_NAME, name, QUICK),
+        )
     vision = settings["vision_cfg"]
     if not isinstance(vision["layers"], int) or vision.get("timm_model_name"):
         raise ValueError(f"image_encoder.name: the vision tower of {name!r} is not a plain ViT")
@@ -106,7 +112,7 @@ def locate_tower(name: str, pretrained: str | Path) -> TowerFiles:
     if path.suffix in PICKLED:
         raise ValueError(f"image_encoder: {path}: {pickled_remedy(path)}")
     if path.is_file():
-        return _with_config(path, name)
+        return _with_config(path)
     if path.is_dir():
         return _in_folder(path, name)
     tag = open_clip.get_pretrained_cfg(name, given)
@@ -162,21 +168,12 @@ def _in_folder(folder: Path, name: str) -> TowerFiles:
         if len(others) != 1:
             raise WeightsNotPresentError(f"weights not present: {found}; {_remedy(name, folder)}")
         found = others[0]
-    return _with_config(found, name)
+    return _with_config(found)
 
 
-def _with_config(weights: Path, name: str) -> TowerFiles:
+def _with_config(weights: Path) -> TowerFiles:
     config = weights.with_name(CONFIG_NAME)
-    if config.is_file():
-        return TowerFiles(weights, config)
-    quick = open_clip.get_model_config(name + QUICK)
-    if quick is not None:
-        log.warning(
-            "%s says nothing of its activation: GELU is taken; if these are OpenAI's weights, put "
-            "%s beside them or name the architecture %s%s",
-            *(weights, CONFIG_NAME, name, QUICK),
-        )
-    return TowerFiles(weights, None)
+    return TowerFiles(weights, config if config.is_file() else None)
 
 
 def _remedy(name: str, folder: Path | None = None) -> str:

@@ -15,7 +15,8 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
@@ -34,6 +35,25 @@ SWEEP_OVERRIDES = (
     *("hydra.mode=", "hydra.run.dir=", "hydra.sweep.", "hydra/launcher=", "hydra.launcher."),
     *("hydra/sweeper=", "hydra.sweeper.", "hydra.output_subdir="),
 )
+
+
+def run_job(kind: str, function: Callable[[DictConfig], Any], cfg: DictConfig) -> None:
+    """Run a job: here, or by a command of its own; the whole ``main`` of what trains.
+
+    Args:
+        kind: the entry point, e.g. ``"train"``.
+        function: what it does.
+        cfg: the composed configuration, with ``trainer.devices``.
+
+    Raises:
+        SystemExit: with the command's code, if it failed.
+        ValueError: see ``runs_apart``.
+    """
+    end_with_parent()
+    if runs_apart(cfg):
+        run_apart(job_command(f"diffmvr.{kind}"))
+    else:
+        function(cfg)
 
 
 def runs_apart(cfg: DictConfig) -> bool:

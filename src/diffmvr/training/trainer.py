@@ -6,8 +6,9 @@ from typing import Any
 
 import lightning as L
 import torch
-from hydra.utils import instantiate
-from omegaconf import DictConfig
+from hydra.utils import get_class, instantiate
+from lightning.pytorch.strategies import ModelParallelStrategy
+from omegaconf import DictConfig, OmegaConf
 
 from diffmvr.training.checkpoint_io import VerifiedCheckpointIO
 from diffmvr.training.exact_resume import ExactResume
@@ -59,4 +60,21 @@ def check_accelerator(trainer: DictConfig) -> None:
         raise ValueError(
             f"trainer.accelerator: {asked} was asked for, but torch finds no GPU; use trainer=cpu, "
             "or ddp_sim and fsdp_sim for two processes on the CPU"
+        )
+
+
+def check_whole(trainer: DictConfig) -> None:
+    """Require that every process holds all weights: the module cannot share them out.
+
+    Args:
+        trainer: ``conf/trainer``.
+
+    Raises:
+        ValueError: if they are to be shared out.
+    """
+    name = OmegaConf.select(trainer, "strategy._target_")
+    if name is not None and issubclass(get_class(name), ModelParallelStrategy):
+        raise ValueError(
+            f"trainer.strategy: {name} (trainer=fsdp, fsdp_sim) shares out the networks of "
+            "diffmvr.train alone; use trainer=ddp, or ddp_sim for two processes on the CPU"
         )

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 import torch
-from diffusers import EulerDiscreteScheduler
 from tests.helpers.tiny import (
     CROSS_ATTENTION_DIM,
     SIDE,
@@ -18,7 +17,7 @@ from tests.helpers.tiny import (
 )
 
 from diffmvr.models.base_checkpoint import part_folder
-from diffmvr.models.components import load_components, load_scheduler, load_vae
+from diffmvr.models.components import load_components
 from diffmvr.models.guide_encoder import GuideEncoder
 from diffmvr.models.guide_settings import GuideSettings
 from diffmvr.pipelines.diffmvr_pipeline import DiffMVRPipeline
@@ -127,17 +126,7 @@ def test_a_fine_tuned_model_may_leave_the_frozen_parts_to_its_base(dual: Path) -
     assert fingerprint(whole.unet) == fingerprint(light.unet)
 
 
-def test_any_sampler_in_the_folder_becomes_ddim_without_clipping(tmp_path: Path) -> None:
-    EulerDiscreteScheduler(beta_schedule="scaled_linear").save_pretrained(tmp_path / "scheduler")
-    scheduler = load_scheduler(tmp_path / "scheduler")
-    assert type(scheduler).__name__ == "DDIMScheduler"
-    assert scheduler.config.clip_sample is False
-    assert scheduler.config.beta_schedule == "scaled_linear"
-
-
-def test_missing_parts_are_named(base: Path, tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError, match="no autoencoder in"):
-        load_vae(tmp_path / "vae")
+def test_missing_parts_are_named(base: Path) -> None:
     shutil.rmtree(base / "image_encoder")
     with pytest.raises(FileNotFoundError, match=r"no image_encoder/.*components\.image_encoder"):
         load_components(base, GuideSettings())
@@ -146,14 +135,6 @@ def test_missing_parts_are_named(base: Path, tmp_path: Path) -> None:
         load_components(base, GuideSettings())
     with pytest.raises(ValueError, match="without guides"):
         load_components(base)
-
-
-def test_an_unknown_autoencoder_is_named(base: Path) -> None:
-    config = json.loads((base / "vae" / "config.json").read_text())
-    for name in ("AutoencoderOfTheFuture", "UNet2DModel"):
-        (base / "vae" / "config.json").write_text(json.dumps({**config, "_class_name": name}))
-        with pytest.raises(ValueError, match=rf"no autoencoder class '{name}'"):
-            load_vae(base / "vae")
 
 
 def test_an_autoencoder_of_another_latent_space_is_an_error(base: Path, tmp_path: Path) -> None:

@@ -77,8 +77,9 @@ def test_the_config_beside_a_file_says_how_it_was_trained(
 def test_a_lone_file_of_an_architecture_with_two_activations_is_warned_of(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    (tmp_path / "file.safetensors").touch()
-    locate_tower("ViT-L-14", tmp_path / "file.safetensors")
+    tower_settings("ViT-L-14", "openai")
+    assert not caplog.records
+    tower_settings("ViT-L-14", tmp_path / "file.safetensors")
     assert "GELU is taken" in caplog.text and "ViT-L-14-quickgelu" in caplog.text
 
 

@@ -7,7 +7,7 @@ import torch
 from diffusers import AutoencoderKL
 from torch import nn
 
-from diffmvr.models.components import load_vae
+from diffmvr.models.part_loading import load_vae
 from diffmvr.models.vae import compression, decode_latents, encode_latents, latent_mask
 
 

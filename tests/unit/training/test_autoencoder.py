@@ -7,8 +7,8 @@ import pytest
 import torch
 from tests.helpers.tiny import fingerprint, smooth_images
 
-from diffmvr.models.components import load_vae
 from diffmvr.models.guide_encoder import GuideEncoder
+from diffmvr.models.part_loading import load_vae
 from diffmvr.models.vae import decode_latents, encode_latents
 from diffmvr.training.autoencoder import (
     AutoencoderModule,

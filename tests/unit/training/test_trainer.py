@@ -14,7 +14,7 @@ from diffmvr.training.ema import EMACallback
 from diffmvr.training.exact_resume import ExactResume
 from diffmvr.training.finite_guard import FiniteGuard
 from diffmvr.training.ledger import result_settings
-from diffmvr.training.trainer import build_trainer
+from diffmvr.training.trainer import build_trainer, check_whole
 
 QUIET = ["callbacks.progress=null", "callbacks.samples=null", "+trainer.enable_progress_bar=false"]
 
@@ -67,3 +67,12 @@ def test_more_checkpoints_are_another_way_to_the_same_result(
     every = interval._train_time_interval
     assert (None if every is None else every.total_seconds()) == seconds
     assert (best.monitor, best.mode, best.save_top_k) == ("val/loss_denoising", "min", 1)
+
+
+@pytest.mark.parametrize("trainer", ["fsdp", "fsdp_sim"])
+def test_what_cannot_be_shared_out_says_so(trainer: str, tmp_path: Path) -> None:
+    for whole in ("cpu", "ddp", "ddp_sim"):
+        check_whole(composed(tmp_path, f"trainer={whole}").trainer)
+    shared = composed(tmp_path, f"trainer={trainer}")
+    with pytest.raises(ValueError, match=r"^trainer\.strategy: .*ShardedStrategy .*=ddp, or"):
+        check_whole(shared.trainer)

@@ -1,33 +1,21 @@
-"""An estimate equals what a real step allocates, leaves no trace, and is said in time."""
+"""An estimate equals what a real step allocates, and leaves no trace."""
 
-import logging
 from functools import partial
 from pathlib import Path
 
 import pytest
 import torch
-from tests.helpers.tiny import fingerprint, tiny_module, tiny_trainer
+from tests.helpers.tiny import fingerprint, tiny_module
 
 from diffmvr.losses import DecodedLoss
 from diffmvr.models.components import recompute_activations
 from diffmvr.models.conditioning import Conditions
 from diffmvr.training.encoding import EncodedBatch
-from diffmvr.training.memory import (
-    MemoryEstimate,
-    check_memory,
-    estimate_restoring,
-    estimate_training,
-    live_peak,
-    say_what_fits,
-    worth_estimating,
-)
+from diffmvr.training.live_memory import live_peak, size_of, size_of_module
+from diffmvr.training.memory_estimate import estimate_restoring, estimate_training
 from diffmvr.training.module import DiffMVRModule
 
 FRAMES, CLIPS, SIDE = 8, 2, 32
-
-
-def size_of(tensor: torch.Tensor) -> int:
-    return tensor.numel() * tensor.element_size()
 
 
 def real_peak(module: DiffMVRModule) -> int:
@@ -85,7 +73,7 @@ def test_weights_that_are_shared_out(frozen_parts: Path) -> None:
     assert one.weights - many.weights == one.average - many.average == trained - trained // 64
     assert many.optimizer == one.optimizer // 64 and many.states < 0.25 * one.states
     # A block is gathered, the next one, and gradients; but no longer the gradients of all.
-    gathered = 3 * max(sum(map(size_of, block.parameters())) for block in module.unet.up_blocks)
+    gathered = 3 * max(map(size_of_module, module.unet.up_blocks))
     assert many.working - gathered < one.working - trained // 2
 
 
@@ -103,48 +91,3 @@ def test_restoring_needs_no_gradients(frozen_parts: Path) -> None:
     one, many = (estimate_restoring(module.components, frames, SIDE) for frames in (1, 16))
     assert one.optimizer == one.average == 0 and one.weights == many.weights
     assert 8 < many.working / one.working < 20
-
-
-def test_small_models_are_not_asked_about(frozen_parts: Path) -> None:
-    module = tiny_module(frozen_parts)
-    assert not worth_estimating(module)
-    module.projector.to("meta").register_parameter(
-        "large", torch.nn.Parameter(torch.empty(2**28, device="meta"))
-    )
-    assert worth_estimating(module)
-
-
-def test_a_large_model_is_told_of_before_its_first_step(
-    frozen_parts: Path,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    caplog: pytest.LogCaptureFixture,
-) -> None:
-    module, trainer = tiny_module(frozen_parts), tiny_trainer(tmp_path, 1)
-    caplog.clear()  # of what the trainer says of itself
-    with caplog.at_level(logging.INFO, "diffmvr"):
-        say_what_fits(module, trainer, FRAMES, CLIPS, SIDE, encoded=True)
-        assert not caplog.records
-        monkeypatch.setattr("diffmvr.training.memory.LEAST_TRAINED", 0)
-        say_what_fits(module, trainer, FRAMES, CLIPS, None, encoded=True)
-    (record,) = caplog.records
-    assert record.message.startswith("memory of a training step: about 0.0 GiB")
-
-
-def test_too_much_is_said_before_it_is_tried(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    estimate = MemoryEstimate(weights=4 * 2**30, optimizer=8 * 2**30, working=10 * 2**30)
-    assert str(estimate).startswith("about 22.0 GiB (weights 4.0, optimizer 8.0, activations and")
-    available = 0
-    monkeypatch.setattr("diffmvr.training.memory._memory_of", lambda _device: available)
-    available = 40 * 2**30
-    with caplog.at_level(logging.INFO):
-        check_memory(estimate, torch.device("cpu"))
-    assert [record.levelname for record in caplog.records] == ["INFO"]
-    available = 20 * 2**30
-    check_memory(estimate, torch.device("cpu"))
-    assert caplog.records[-1].levelname == "WARNING" and "cpu has 20.0 GiB" in caplog.text
-    available = 11 * 2**30
-    with pytest.raises(ValueError, match=r"cpu has 11\.0 GiB; use .*gradient_checkpointing=true"):
-        check_memory(estimate, torch.device("cpu"))
