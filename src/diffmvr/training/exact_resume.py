@@ -137,6 +137,33 @@ class ExactResume(L.Callback):
                 left.unlink(missing_ok=True)
 
 
+class LastValidation(L.Callback):
+    """Does the validation that was due when a run was stopped after its last step.
+
+    Lightning ends such a run without it.  The first callback of all: when the fit ends the others
+    put the average in the weights' place.
+    """
+
+    def __init__(self) -> None:
+        self._is_due = False
+
+    def on_load_checkpoint(
+        self, trainer: L.Trainer, pl_module: L.LightningModule, checkpoint: dict[str, Any]
+    ) -> None:
+        """Note if nothing but a validation was left to do."""
+        validation = checkpoint["loops"]["fit_loop"]["epoch_loop.val_loop.batch_progress"]["total"]
+        is_over = checkpoint["global_step"] >= trainer.max_steps > 0
+        self._is_due = is_over and validation["ready"] > validation["completed"]
+
+    def on_fit_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Validate, as after any other batch."""
+        if self._is_due:
+            self._is_due = False
+            trainer.validating = True
+            trainer.fit_loop.epoch_loop.val_loop.run()
+            trainer.training = True
+
+
 def _settled(trainer: L.Trainer) -> dict[str, Any]:
     """Return the loops' state with no validation under way."""
     state: dict[str, Any] = trainer.fit_loop.state_dict()

@@ -11,7 +11,7 @@ from lightning.pytorch.strategies import ModelParallelStrategy
 from omegaconf import DictConfig, OmegaConf
 
 from diffmvr.training.checkpoint_io import VerifiedCheckpointIO
-from diffmvr.training.exact_resume import ExactResume
+from diffmvr.training.exact_resume import ExactResume, LastValidation
 from diffmvr.training.finite_guard import FiniteGuard
 
 
@@ -39,7 +39,7 @@ def build_trainer(
     built: L.Trainer = instantiate(
         trainer,
         # The guard before the other: the weights are still of one step when it raises.
-        callbacks=[*configured, FiniteGuard(), ExactResume(folder, seed)],
+        callbacks=[LastValidation(), *configured, FiniteGuard(), ExactResume(folder, seed)],
         logger=list(loggers),
         plugins=[*plugins, VerifiedCheckpointIO()],
     )

@@ -23,7 +23,7 @@ from tests.helpers.tiny import (
 from diffmvr.training.checkpoint_io import VerifiedCheckpointIO, read_checkpoint
 from diffmvr.training.checkpoints import interval_checkpoint, newest_checkpoint
 from diffmvr.training.ema import EMACallback
-from diffmvr.training.exact_resume import CRASH_FILE, ExactResume
+from diffmvr.training.exact_resume import CRASH_FILE, ExactResume, LastValidation
 from diffmvr.training.finite_guard import FiniteGuard
 
 STEPS = 7
@@ -91,7 +91,15 @@ def run(
     trainer = tiny_trainer(
         folder,
         STEPS,
-        [*first, EMACallback(decay=0.9), end, FiniteGuard(), ExactResume(folder, 0), *last],
+        [
+            LastValidation(),
+            *first,
+            EMACallback(decay=0.9),
+            end,
+            FiniteGuard(),
+            ExactResume(folder, 0),
+            *last,
+        ],
         plugins=[VerifiedCheckpointIO()],
         accumulate_grad_batches=accumulate,
         val_check_interval=every,
@@ -107,6 +115,31 @@ def run(
     assert (trainer.global_step, trainer.num_training_batches) == (STEPS, 4 - accumulate)
     # on_fit_end has put the average into the module.
     return {**end.facts, "average": fingerprint(module)}, end
+
+
+def test_a_validation_due_after_the_last_step_is_made_up_for(
+    frozen_parts: Path, tmp_path: Path
+) -> None:
+    """Its checkpoint is that of the run that was never stopped, raw weights and average."""
+
+    def go(folder: Path, resume: Path | None = None) -> tuple[tuple[dict[str, Any], End], Path]:
+        every_step = ModelCheckpoint(folder / "step", "{step}", every_n_train_steps=1, save_top_k=1)
+        validated = ModelCheckpoint(folder / "validated", "{step}", monitor="val/loss_denoising")
+        ended = run(frozen_parts, folder, resume, last=[every_step, validated], every=1)
+        return ended, folder / "validated"
+
+    whole, _ = go(tmp_path / "whole")
+    stopped = tmp_path / "whole" / "step" / f"step={STEPS}.ckpt"
+    resumed, validated = go(tmp_path / "resumed", stopped)
+
+    assert resumed[1].losses == {}
+    assert list(resumed[1].validations.values()) == list(whole[1].validations.values())[-1:]
+    assert resumed[0]["average"] == whole[0]["average"]
+    (written,) = validated.glob("*.ckpt")
+    before, after = (read_checkpoint(file)["state_dict"] for file in (stopped, written))
+    assert {key: digest(value) for key, value in before.items()} == {
+        key: digest(value) for key, value in after.items()
+    }
 
 
 def check_same(
