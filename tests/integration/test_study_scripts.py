@@ -62,6 +62,8 @@ def jobs(call: list[str]) -> list[tuple[str, DictConfig]]:
         ("table1_2_baselines.sh", 2 * 2 + 2 + 2),
         ("sweep_lambda.sh", 2 * 2),
         ("sweep_fusion.sh", 3),
+        ("sweep_tokens.sh", 3),
+        ("sweep_budget.sh", 3),
         ("sweep_steps.sh", 5),
     ],
 )

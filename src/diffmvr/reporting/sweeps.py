@@ -22,6 +22,8 @@ SETTING_NAMES = {
     "loss.motion.reference": "reference",
     "guide.fusion": "fusion",
     "guide.pathway": "pathway",
+    "guide.tokens": "tokens",
+    "trainer.max_steps": "training steps",
     "num_inference_steps": "sampling steps",
 }
 COLUMNS = (*DEFAULT_COLUMNS, Column("tc", "TC", False, 5))
