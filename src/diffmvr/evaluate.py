@@ -44,8 +44,9 @@ from diffmvr.reporting import Table, image_grid, print_table, save_png
 from diffmvr.reporting.frame_rows import save_frames
 from diffmvr.reporting.run_record import save_run_record
 from diffmvr.structures import Clip, Restorer
+from diffmvr.training.input_hashes import model_hash, scoring_hashes
 from diffmvr.training.ledger import open_job
-from diffmvr.training.run_facts import model_hash, run_record
+from diffmvr.training.run_facts import run_record
 
 log = logging.getLogger(__name__)
 
@@ -203,7 +204,9 @@ def main(cfg: DictConfig) -> None:
     """Run ``evaluate`` with the composed configuration, and say how it was made."""
     output, weights = Path(cfg.paths.output), _weights(cfg)
     begun = time.monotonic()
-    job = open_job(cfg, output, {"weights": model_hash(weights)}, cfg.ledger)
+    competing = chosen_restorers(cfg.restorers, cfg.restorer_sets)
+    inputs = {"weights": model_hash(weights), **scoring_hashes(cfg, competing)}
+    job = open_job(cfg, output, inputs, cfg.ledger)
     if job.skipped:
         return
     with job.claimed():

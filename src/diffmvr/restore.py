@@ -5,8 +5,6 @@ Of a folder of recordings, every one: each into a folder of its own, with ``shar
 
 import logging
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field, replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,108 +13,35 @@ import torch
 from omegaconf import DictConfig
 from rich.progress import TimeRemainingColumn
 
-from diffmvr.checks import check_number, check_one_of
 from diffmvr.cli import entry_point, progress_bars
 from diffmvr.config import weights_dir
 from diffmvr.models.base_checkpoint import resolve_folder
-from diffmvr.parsing import parse_rate, read_settings
-from diffmvr.pipelines.cohort import (
-    Member,
-    add_member,
-    find_cohort,
-    forget_settings,
-    merge_cohort,
-    note_shard,
-    open_results,
-)
+from diffmvr.parsing import parse_rate
+from diffmvr.pipelines.cohort import find_cohort
+from diffmvr.pipelines.cohort_restoration import restore_cohort
+from diffmvr.pipelines.crop_restorer import CropRestorer, FramePipeline
 from diffmvr.pipelines.diffmvr_pipeline import DiffMVRPipeline
 from diffmvr.pipelines.found_masks import FoundMasks
 from diffmvr.pipelines.own_guides import OwnGuide
-from diffmvr.pipelines.restoration import FramePipeline, VideoRestorer
-from diffmvr.pipelines.restoration_output import FORMATS, RestorationOutput
+from diffmvr.pipelines.restoration import VideoRestorer
+from diffmvr.pipelines.restoration_output import RestorationOutput
 from diffmvr.pipelines.restoration_report import RestorationReport, hash_weights
+from diffmvr.pipelines.restore_settings import RestoreSettings
 from diffmvr.pipelines.restored_frame import FrameRecord
-from diffmvr.pipelines.shards import Shard
 from diffmvr.pipelines.staging import staged_output
 from diffmvr.pipelines.survey import check_face_box, survey
 from diffmvr.preprocessing.backends import choose_backends
 from diffmvr.preprocessing.frame_source import FrameSource
 from diffmvr.preprocessing.landmarks import FaceLandmarker, find_landmarker_bundle
-from diffmvr.preprocessing.layouts import check_outside
 from diffmvr.preprocessing.mask_io import MaskSource, davis_annotations, open_masks
-from diffmvr.preprocessing.occlusion import DETECTED
 from diffmvr.preprocessing.picture_folder import read_picture
 from diffmvr.preprocessing.scan import Scanner
 from diffmvr.preprocessing.video_io import open_frames
-from diffmvr.preprocessing.video_writer import CRF
 from diffmvr.structures import FloatArray
 
 log = logging.getLogger(__name__)
 
-DEVICES = ("cpu", "cuda", "auto")
 DEFAULT_MODEL = "diffmvr-tiny"
-
-
-@dataclass(frozen=True)
-class RestoreSettings:
-    """What ``conf/restore/restore.yaml`` holds; every key is explained there.
-
-    Raises:
-        ValueError: if a value is unknown or out of range.
-    """
-
-    input: str
-    output: str
-    mask: str | None = None
-    weights: str | None = None
-    format: str = "mp4"
-    concat: bool = False
-    crf: int = CRF
-    audio: bool = True
-    landmarker: str | None = None
-    face_box: list[float] | None = None
-    detect: str = "segmentation"
-    occluder_weights: str | None = None
-    face_weights: str | None = None
-    confidence: float = 0.5
-    guides: dict[str, str | None] = field(default_factory=dict)
-    guide_scales: list[float] | None = None
-    clear_threshold: float = 0.005
-    align_past: str = "layers"
-    steps: int = 1
-    seed: int = 0
-    feather: float = 0.0
-    past_detail: bool = True
-    self_check: bool = True
-    window: int = 16
-    fps: str = "25"
-    allow_truncated: bool = False
-    device: str = "auto"
-    threads: int | None = None
-    shard: str | None = None
-
-    def __post_init__(self) -> None:
-        check_one_of("format", self.format, FORMATS)
-        check_one_of("detect", self.detect, DETECTED)
-        check_one_of("device", self.device, DEVICES)
-        check_number("crf", self.crf, 0, 51)
-        if self.threads is not None:
-            check_number("threads", self.threads, 1, 1024)
-        if self.shard is not None:
-            Shard.parse(self.shard)
-
-    @classmethod
-    def from_config(cls, config: DictConfig) -> "RestoreSettings":
-        """Check the types of a composed configuration and wrap it.
-
-        Raises:
-            ValueError: naming the key that is missing or whose value has the wrong type.
-        """
-        needed = {
-            "input": "a recording, got none; give input=VIDEO or a folder",
-            "output": "a new folder, got none; give output=DIR",
-        }
-        return read_settings(cls, config, needed)
 
 
 def restore(settings: RestoreSettings, pipeline: FramePipeline | None = None) -> Path:
@@ -164,7 +89,7 @@ def restore(settings: RestoreSettings, pipeline: FramePipeline | None = None) ->
             kind: OwnGuide.from_image(read_picture(path, f"guides.{kind}"), landmarker)
             for kind, path in own_files.items()
         }
-        restorer = VideoRestorer(
+        crops = CropRestorer(
             pipeline,
             own_guides,
             settings.clear_threshold,
@@ -172,10 +97,8 @@ def restore(settings: RestoreSettings, pipeline: FramePipeline | None = None) ->
             settings.steps,
             settings.guide_scales,
             settings.seed,
-            settings.window,
-            settings.feather,
-            settings.past_detail,
         )
+        restorer = VideoRestorer(crops, settings.window, settings.feather, settings.past_detail)
 
         # 3. Find the face, and what hides it.
         masks: MaskSource
@@ -228,12 +151,12 @@ def restore(settings: RestoreSettings, pipeline: FramePipeline | None = None) ->
             size=(frames.info.width, frames.info.height),
             seed=settings.seed,
             steps=settings.steps,
-            guide_kinds=restorer.kinds,
+            guide_kinds=crops.kinds,
             guide_scales=settings.guide_scales,
             own_guides={kind: path.name for kind, path in own_files.items()},
             model=model,
             weights_sha256=hashes,
-            settings={k: v for k, v in asdict(settings).items() if k not in _PATHS},
+            settings=settings.without_paths(),
             self_check=check,
             notes=notes,
             frames=tuple(output.records),
@@ -261,70 +184,6 @@ def _unled(records: Sequence[FrameRecord]) -> list[str]:
         f"{count} of {len(restored)} restored frames have no clear frame before them and are a "
         "guess without it; begin where the face is clear, or give a picture of it as guides.past"
     ]
-
-
-_PATHS = (
-    *("input", "mask", "output", "weights", "landmarker", "guides"),
-    *("occluder_weights", "face_weights", "shard"),
-)
-
-
-def restore_cohort(settings: RestoreSettings, members: Sequence[Member]) -> Path:
-    """Restore many recordings; those that are finished are skipped.
-
-    Args:
-        settings: of all of them.
-        members: from ``find_cohort``; with ``settings.shard`` the ones of that job are restored.
-
-    Returns:
-        The folder of results.
-
-    Raises:
-        ValueError: if a setting is of one recording, or some recordings could not be restored; the
-            others are there.
-    """
-    for name, value in (("face_box", settings.face_box), *settings.guides.items()):
-        if value is not None:
-            raise ValueError(
-                f"{name}: is of one recording, and {settings.input} holds {len(members)}; restore "
-                "that recording alone"
-            )
-    shard = Shard.parse(settings.shard or "1/1")
-    own, output = shard.of(members, "recordings"), Path(settings.output).expanduser()
-    check_outside(output, Path(settings.input).expanduser())
-    if settings.weights:
-        resolve_folder(settings.weights)
-    open_results(output, {k: v for k, v in asdict(settings).items() if k not in _NOT_THE_RESULT})
-    failed: dict[str, str] = {}
-    try:
-        for member in own:
-            mask = None if member.mask is None else str(member.mask)
-            alone = replace(settings, input=str(member.path), mask=mask, shard=None)
-            try:
-                if not add_member(output, member, partial(_restore_into, alone)):
-                    log.info("%s: restored before", member.name)
-            except (ValueError, FileNotFoundError) as error:
-                failed[member.name] = str(error)
-                log.error("%s: %s", member.name, error)
-    finally:
-        forget_settings(output)
-    note_shard(output, shard, own, failed)
-    if shard.count == 1:
-        log.info("all are listed in %s", merge_cohort(output))
-    if failed:
-        raise ValueError(
-            f"input: {len(failed)} of {len(own)} recordings could not be restored "
-            f"({', '.join(sorted(failed))}; the reasons are above)"
-            + (f"; the others are in {output}" if len(failed) < len(own) else "")
-        )
-    return output
-
-
-_NOT_THE_RESULT = ("output", "shard", "threads", "device")
-
-
-def _restore_into(settings: RestoreSettings, output: Path) -> None:
-    restore(replace(settings, output=str(output)))
 
 
 def _open_masks(
@@ -387,7 +246,7 @@ def main(config: DictConfig) -> None:
     settings = RestoreSettings.from_config(config)
     members = find_cohort(Path(settings.input).expanduser(), settings.mask)
     if members is not None:
-        restore_cohort(settings, members)
+        restore_cohort(settings, members, restore)
     elif settings.shard is not None:
         raise ValueError(
             f"shard: {settings.input} is one recording, which is restored by one job; give a "

@@ -35,13 +35,14 @@ from diffmvr.training.cache_contents import check_contents, describe_contents
 from diffmvr.training.cached_data import CachedDataModule
 from diffmvr.training.checkpoints import check_checkpoint, find_checkpoint, save_model
 from diffmvr.training.encoding_cache import EncodingCache
+from diffmvr.training.input_hashes import input_hashes
 from diffmvr.training.learning_rate import find_learning_rate
 from diffmvr.training.ledger import Job, open_job
 from diffmvr.training.memory_check import say_what_fits
 from diffmvr.training.module import DiffMVRModule
 from diffmvr.training.overfit import OneClipDataModule
 from diffmvr.training.process_jobs import run_job
-from diffmvr.training.run_facts import input_hashes, run_record
+from diffmvr.training.run_facts import run_record
 from diffmvr.training.sampling_callback import comparison_grid
 from diffmvr.training.trainer import build_trainer
 from diffmvr.training.wandb_logger import finish_wandb, keep_in_wandb

@@ -19,7 +19,7 @@ from diffmvr.reporting.frame_rows import load_frames
 from diffmvr.reporting.run_record import load_run_record
 from diffmvr.train import train
 from diffmvr.training.ema import EMACallback
-from diffmvr.training.run_facts import model_hash
+from diffmvr.training.input_hashes import model_hash
 
 LESS = [
     *("debug=fast", "threads=1", "logger=csv", "ledger=true", "experiment=baseline"),

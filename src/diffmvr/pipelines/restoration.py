@@ -3,21 +3,17 @@
 T frames of H × W, crops of p × p, G guides.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any, Protocol
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from diffmvr.checks import check_number
 from diffmvr.models.guide_memory import GuideMemory
-from diffmvr.models.guide_settings import check_guide_scales
+from diffmvr.pipelines.crop_restorer import CropRestorer
 from diffmvr.pipelines.detail import carry_detail
 from diffmvr.pipelines.lenders import FrameInPlace, Lenders
-from diffmvr.pipelines.own_guides import OwnGuide
 from diffmvr.pipelines.paste_back import paste_back, paste_corrected, shows_all
 from diffmvr.pipelines.regions import crop_box
 from diffmvr.pipelines.restored_frame import FrameRecord, RestoredFrame
@@ -26,35 +22,8 @@ from diffmvr.pipelines.survey import Survey
 from diffmvr.pipelines.windows import FrameAndMask, paired, windows
 from diffmvr.preprocessing.crop import CropTransform
 from diffmvr.preprocessing.frame_source import FrameSource
-from diffmvr.preprocessing.guides import AutomaticGuides
 from diffmvr.preprocessing.mask_io import MaskSource
-from diffmvr.preprocessing.reference import occluded_share
-from diffmvr.structures import Clip, Guides, UInt8Array, join_clips, to_pixel_values, to_uint8
-
-
-class FramePipeline(Protocol):
-    """The part of ``DiffMVRPipeline`` that a recording needs."""
-
-    @property
-    def resolution(self) -> int:
-        """Side p of the crops."""
-        ...
-
-    @property
-    def guide_kinds(self) -> tuple[str, ...]:
-        """Names of the guides in order."""
-        ...
-
-    def __call__(
-        self,
-        pixel_values: Tensor,
-        mask: Tensor,
-        guide_pixel_values: Tensor,
-        guide_valid: Tensor,
-        **options: Any,
-    ) -> Any:
-        """Restore N crops; see ``DiffMVRPipeline``."""
-        ...
+from diffmvr.structures import Clip, Guides, UInt8Array, join_clips
 
 
 class VideoRestorer:
@@ -65,60 +34,29 @@ class VideoRestorer:
     over from window to window, as are the frames that lend detail and the encodings of guides.
 
     Args:
-        pipeline: the model.
-        own_guides: pictures that replace the guides of the same kind found in the recording.
-        clear_threshold: largest occluded share of the face box of a past clear frame.
-        align_past: how the past frame is carried; see ``AutomaticGuides``.
-        num_inference_steps: denoising steps.
-        guide_scales: α of each guide, or ``None`` for the model's own.
-        seed: noise seed.
+        crops: the model and its guides.
         window: frames restored at a time.
         feather: width of the seam inside the hole, in pixels; see ``composite``.
         past_detail: whether the past clear frame lends detail finer than the model's pixels; see
             ``diffmvr.pipelines.detail``.
 
     Raises:
-        ValueError: if an argument does not fit the model or is out of range.
+        ValueError: if an argument is out of range.
     """
 
     def __init__(
         self,
-        pipeline: FramePipeline,
-        own_guides: Mapping[str, OwnGuide] | None = None,
-        clear_threshold: float = 0.005,
-        align_past: str = "layers",
-        num_inference_steps: int = 1,
-        guide_scales: Sequence[float] | None = None,
-        seed: int = 0,
+        crops: CropRestorer,
         window: int = 16,
         feather: float = 0.0,
         past_detail: bool = True,
     ) -> None:
-        self.kinds = tuple(pipeline.guide_kinds)
-        self.own_guides = dict(own_guides or {})
-        for kind in self.own_guides:
-            if kind not in self.kinds:
-                raise ValueError(
-                    f"guides.{kind}: the model was trained with the guides {list(self.kinds)} and "
-                    f"has no {kind!r} one; leave guides.{kind} out or load another model"
-                )
-        if guide_scales is not None:
-            check_guide_scales(guide_scales, self.kinds)
-        check_number("steps", num_inference_steps, 1, 1000)
         check_number("window", window, 1, 10_000)
         check_number("feather", feather, 0.0, 10_000)
-        check_number("seed", seed, 0, 2**63 - 1)
-        self._pipeline = pipeline
-        self._clear_threshold = clear_threshold
-        self._guide_builder = AutomaticGuides(self.kinds, clear_threshold, align_past)
-        self._steps = num_inference_steps
-        self._guide_scales = guide_scales
-        self._seed = seed
+        self._crops = crops
         self._window = window
         self._feather = feather
-        # A past guide of the user's own is no frame of the recording.
-        self._led_by_past = "past" in self.kinds and "past" not in self.own_guides
-        self._past_detail = past_detail and self._led_by_past
+        self._past_detail = past_detail and crops.led_by_past
 
     def restore(
         self,
@@ -148,10 +86,10 @@ class VideoRestorer:
         for window in windows(paired(frames, masks), self._window):
             clip = _cut(window, survey, carried)
             first = len(clip) - len(window)
-            guides, carried = self._guides(clip)
-            restored = self._restore_crops(clip, guides, memory)
+            guides, carried = self._crops.find_guides(clip)
+            restored = self._crops.restore(clip, guides, memory, seam=self._feather > 0)
             corrections = self._corrections(clip, guides, restored, correction_weight)
-            clear = occluded_share(clip.mask, clip.track.face_box) <= self._clear_threshold
+            clear = self._crops.is_clear(clip)
             for k, (frame, mask) in enumerate(window, start=first):
                 place = FrameInPlace(
                     frame.image, mask, survey.crops[frame.index], clip.track.similarity[k]
@@ -180,18 +118,18 @@ class VideoRestorer:
         Returns:
             What they say; ``None`` where they are too few, or the past frame is no guide.
         """
-        if not self._led_by_past:
+        if not self._crops.led_by_past:
             return None
         trials = list(trial_clips(frames, masks, survey))
         if len(trials) < LEAST_FRAMES:
             return None
         memory = GuideMemory()
-        guides = [self._guides(clip)[0] for clip in trials]
+        guides = [self._crops.find_guides(clip)[0] for clip in trials]
         pairs = zip(trials, guides, strict=True)
-        restored = [self._restore_crops(clip, found, memory)[1] for clip, found in pairs]
+        restored = [self._crops.restore(clip, found, memory)[1] for clip, found in pairs]
         return SelfCheck.compare(
             model=np.stack(restored),
-            guide=np.stack([found.images[1, self.kinds.index("past")] for found in guides]),
+            guide=np.stack([found.images[1, self._crops.kinds.index("past")] for found in guides]),
             truth=np.stack([clip.frames[1] for clip in trials if clip.frames is not None]),
             mask=np.stack([clip.mask[1] for clip in trials]),
         )
@@ -204,9 +142,9 @@ class VideoRestorer:
         With a weight below 1 the restored crops are changed accordingly.
         """
         corrections: list[NDArray[np.float32] | None] = [None] * len(clip)
-        if not self._led_by_past:
+        if not self._crops.led_by_past:
             return corrections
-        past = self.kinds.index("past")
+        past = self._crops.kinds.index("past")
         for t in np.flatnonzero(clip.mask.any(axis=(1, 2)) & guides.valid[:, past]):
             guide, hidden = guides.images[t, past].astype(np.float32), clip.mask[t, ..., None] != 0
             correction = np.float32(weight) * (restored[t] - guide)
@@ -233,54 +171,6 @@ class VideoRestorer:
             around = carry_detail(place, region, past)
         return paste_back(restored, *frame, self._feather, around)
 
-    def _guides(self, clip: Clip) -> tuple[Guides, Clip | None]:
-        """Find the guides of a window, and put the user's own pictures in their place.
-
-        Returns:
-            Them, and the last clear frame, to be carried over to the next window.
-        """
-        guides, last_clear = self._guide_builder.with_last_clear_frame(clip)
-        size = clip.observed.shape[1]
-        for kind, own in self.own_guides.items():
-            g = self.kinds.index(kind)
-            guides.valid[:, g] = True
-            for t in np.flatnonzero(clip.mask.any(axis=(1, 2))):
-                guides.images[t, g] = own.in_crop(clip.track.similarity[t], size)
-        return guides, last_clear
-
-    def _restore_crops(self, clip: Clip, guides: Guides, memory: GuideMemory) -> UInt8Array:
-        """Return ``[T, p, p, 3]``; frames without a hole do not go through the model."""
-        restored = clip.observed.copy()
-        hidden = np.flatnonzero(clip.mask.any(axis=(1, 2)))
-        self._check_visible(clip, guides, hidden)
-        if len(hidden):
-            output = self._pipeline(
-                to_pixel_values(clip.observed[hidden]),
-                torch.from_numpy(clip.mask[hidden, None]).float(),
-                to_pixel_values(guides.images[hidden]),
-                torch.from_numpy(guides.valid[hidden]),
-                num_inference_steps=self._steps,
-                guide_scales=self._guide_scales,
-                generator=torch.Generator().manual_seed(self._seed),
-                # A seam is measured on what the model shows of the visible face.
-                composite=self._feather == 0,
-                guide_memory=memory,
-            )
-            restored[hidden] = to_uint8(output.pixel_values)
-        return restored
-
-    def _check_visible(self, clip: Clip, guides: Guides, hidden: NDArray[np.int64]) -> None:
-        """Require that something is known of every frame: a visible pixel or a guide."""
-        # The present frame's guide is valid even if all of it is hidden.
-        telling = [kind != "present" or kind in self.own_guides for kind in self.kinds]
-        for t in hidden:
-            if clip.mask[t].all() and not guides.valid[t, telling].any():
-                raise ValueError(
-                    f"mask: frame {clip.frame_index[t]} is hidden entirely, and there is neither "
-                    "a clear frame before it nor another guide; start the recording where the "
-                    "face is clear, hide less, or give a picture with guides.past=IMAGE"
-                )
-
     def _record(
         self, clip: Clip, guides: Guides, k: int, survey: Survey, time: float
     ) -> FrameRecord:
@@ -288,10 +178,10 @@ class VideoRestorer:
         index = int(clip.frame_index[k])
         restored = bool(survey.mask_share[index] > 0)
         past = None
-        if restored and self._led_by_past:
+        if restored and self._crops.led_by_past:
             past = int(guides.past_index[k])
         past_index = int(clip.frame_index[past]) if past is not None and past >= 0 else None
-        valid = dict(zip(self.kinds, guides.valid[k].tolist(), strict=True))
+        valid = dict(zip(self._crops.kinds, guides.valid[k].tolist(), strict=True))
         return FrameRecord(
             index=index,
             time=time,

@@ -36,7 +36,8 @@ def describe_contents(cfg: DictConfig, components: Components) -> dict[str, Any]
         "guides": builder,
         "fractions": fractions,
         "kinds": list(guide.kinds),
-        "tokens": guide.tokens,
+        # ``single`` and ``pooled`` make different tokens of the same vector, after the tower.
+        "tokens": "patch" if guide.tokens == "patch" else "pooled",
         "vae": _digest(components.vae),
         "towers": {kind: _digest(tower) for kind, tower in towers},
     }

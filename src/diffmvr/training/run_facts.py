@@ -1,11 +1,9 @@
 """Where, with what and how a run was made: the facts that ``run.json`` keeps."""
 
-import hashlib
 import os
 import platform
 import shlex
 import sys
-from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -14,11 +12,9 @@ import torch
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
-from diffmvr.digests import hash_files
-from diffmvr.models.base_checkpoint import resolve_base
-from diffmvr.models.open_clip_weights import locate_tower
-from diffmvr.pipelines.restoration_report import hash_weights, package_versions
+from diffmvr.pipelines.restoration_report import package_versions
 from diffmvr.reporting.run_record import RunRecord
+from diffmvr.training.input_hashes import model_hash
 
 # What the experiments vary; those that a configuration lacks are left out.
 SETTINGS = (
@@ -89,51 +85,6 @@ def run_record(
         machine=machine(device),
         versions=package_versions(),
     )
-
-
-def input_hashes(components: DictConfig) -> dict[str, str]:
-    """Return the hashes of the files that training begins with, wherever they are kept.
-
-    Args:
-        components: ``conf/model``'s; of ``base``, ``image_encoder`` and ``vae`` those that name
-            files, and the base in any case.
-    """
-    base, tower, vae = (components.get(name) for name in ("base", "image_encoder", "vae"))
-    hashes = {"base": model_hash(None if base is None else resolve_base(base))}
-    if tower is not None:
-        hashes["image_encoder"] = _joint_hash(_tower_files(tower))
-    if vae is not None:
-        hashes["vae"] = _joint_hash(_part_files(vae))
-    return hashes
-
-
-def _tower_files(image_encoder: str | Sequence[str | None]) -> list[Path]:
-    """Return the files of a tower that ``load_components`` takes."""
-    if isinstance(image_encoder, str):
-        return _part_files(image_encoder)
-    name, pretrained = image_encoder
-    if name is None or pretrained is None:
-        return []
-    found = locate_tower(name, pretrained)
-    return [file for file in (found.weights, found.config) if file is not None]
-
-
-def _part_files(folder: str) -> list[Path]:
-    return sorted(file for kind in ("*.json", "*.safetensors") for file in Path(folder).glob(kind))
-
-
-def _joint_hash(files: Sequence[Path]) -> str:
-    return _hash_of_hashes({file.name: hash_files(file) for file in files})
-
-
-def model_hash(folder: Path | None) -> str:
-    """Return one SHA-256 over the weights files of a model folder; empty if there are none."""
-    return _hash_of_hashes(hash_weights(folder) if folder is not None else {})
-
-
-def _hash_of_hashes(hashes: Mapping[str, str]) -> str:
-    lines = "".join(f"{name} {value}\n" for name, value in sorted(hashes.items()))
-    return hashlib.sha256(lines.encode()).hexdigest() if hashes else ""
 
 
 def machine(device: torch.device | None = None) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from tests.helpers.tiny import build_tiny, tiny_clip
 from diffmvr.models.components import Components
 from diffmvr.models.dual_guide_attention import guide_processors
 from diffmvr.models.guide_settings import GuideSettings
+from diffmvr.pipelines.crop_restorer import CropRestorer
 from diffmvr.pipelines.diffmvr_pipeline import DiffMVRPipeline
 from diffmvr.pipelines.restoration import VideoRestorer
 from diffmvr.pipelines.restorer import DiffMVRRestorer
@@ -119,7 +120,7 @@ def test_each_distinct_guide_of_a_recording_is_encoded_once(frozen_parts: Path) 
     shown[8] = 0
     frames, masks = FramesInMemory(moving_frames(count)), MasksInMemory(shown)
     plan = survey(frames, masks, pipeline.resolution, face_box=np.array([18, 12, 78, 60.0]))
-    restorer = VideoRestorer(pipeline, align_past="none", window=window)
+    restorer = VideoRestorer(CropRestorer(pipeline, align_past="none"), window=window)
     for recording in (1, 2):
         list(restorer.restore(frames, masks, plan))
         assert counters.frames["unet"] == recording * 9

@@ -5,10 +5,9 @@ from typing import Any
 import numpy as np
 import pytest
 from tests.helpers.recordings import FramesInMemory, MasksInMemory, box_masks, moving_frames
-from tests.unit.pipelines.test_restoration import BOX, GuidePasser
+from tests.unit.pipelines.test_restoration import BOX, GuidePasser, restorer_of
 
 from diffmvr.pipelines.own_guides import OwnGuide
-from diffmvr.pipelines.restoration import VideoRestorer
 from diffmvr.pipelines.self_check import SelfCheck, choose_trials, trial_clips
 from diffmvr.pipelines.survey import survey
 
@@ -122,7 +121,7 @@ def test_trial_clips_are_hidden_as_the_recording_is() -> None:
 
 
 def test_a_correction_that_is_not_right_is_not_taken() -> None:
-    spoiler = VideoRestorer(Spoiler("past"))
+    spoiler = restorer_of(Spoiler("past"))
     check = spoiler.check_on_clear_frames(*prepared())
 
     assert check is not None
@@ -130,7 +129,7 @@ def test_a_correction_that_is_not_right_is_not_taken() -> None:
     assert check.psnr_model < check.psnr_guide - 3
 
     restored = [
-        list(VideoRestorer(pipeline).restore(*prepared(), correction_weight=weight))[-1]
+        list(restorer_of(pipeline).restore(*prepared(), correction_weight=weight))[-1]
         for pipeline, weight in ((Spoiler("past"), 0.0), (GuidePasser("past"), 1.0))
     ]
     np.testing.assert_array_equal(*(frame.restored.image for frame in restored))
@@ -139,8 +138,10 @@ def test_a_correction_that_is_not_right_is_not_taken() -> None:
 def test_only_a_model_led_by_the_past_of_the_recording_is_checked() -> None:
     own = {"past": OwnGuide(FRAMES[0])}
 
-    assert VideoRestorer(GuidePasser("past"), own).check_on_clear_frames(*prepared()) is None
+    assert (
+        restorer_of(GuidePasser("past"), own_guides=own).check_on_clear_frames(*prepared()) is None
+    )
     alone = GuidePasser("symmetric", ("symmetric",))
-    assert VideoRestorer(alone).check_on_clear_frames(*prepared()) is None
+    assert restorer_of(alone).check_on_clear_frames(*prepared()) is None
     hidden = np.repeat(MASKS[-1:], COUNT, axis=0)
-    assert VideoRestorer(GuidePasser()).check_on_clear_frames(*prepared(hidden)) is None
+    assert restorer_of(GuidePasser()).check_on_clear_frames(*prepared(hidden)) is None
