@@ -5,4 +5,4 @@ source "$(dirname "$0")/study.sh"
 "${TRAIN[@]}" hydra.sweep.dir="$OUT/sweeps/budget" \
     'hydra.sweep.subdir=${trainer.max_steps}/seed${seed}' \
     experiment=dual_motion 'name=budget' seed="$SEEDS" \
-    trainer.max_steps="${BUDGETS:-300,1000,3000}" "$@"
+    trainer.max_steps="${BUDGETS:-300,1000}" "$@"

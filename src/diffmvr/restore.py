@@ -28,6 +28,7 @@ from diffmvr.pipelines.restoration_output import RestorationOutput
 from diffmvr.pipelines.restoration_report import RestorationReport, hash_weights
 from diffmvr.pipelines.restore_settings import RestoreSettings
 from diffmvr.pipelines.restored_frame import FrameRecord
+from diffmvr.pipelines.self_check import weights_of
 from diffmvr.pipelines.staging import staged_output
 from diffmvr.pipelines.survey import check_face_box, survey
 from diffmvr.preprocessing.backends import choose_backends
@@ -120,9 +121,10 @@ def restore(settings: RestoreSettings, pipeline: FramePipeline | None = None) ->
         )
 
         # 4. See how far the recording bears the model out.
-        check = None
+        check, trust = None, (1.0, 1.0)
         if settings.self_check:
             check = restorer.check_on_clear_frames(frames, masks, plan)
+            trust = weights_of(check)
 
         # 5. Restore and write.
         restoring = progress.add_task("restoring", total=len(plan))
@@ -136,13 +138,13 @@ def restore(settings: RestoreSettings, pipeline: FramePipeline | None = None) ->
             settings.crf,
             threads,
         ) as output:
-            weight = 1.0 if check is None else check.correction_weight
-            for frame in restorer.restore(frames, masks, plan, weight):
+            for frame in restorer.restore(frames, masks, plan, *trust):
                 output.write(frame)
                 progress.advance(restoring)
 
         # 6. Report.
-        notes = (*frames.info.notes, *plan.notes, *output.notes, *_unled(output.records))
+        unled = _unled(output.records, trust[1])
+        notes = (*frames.info.notes, *plan.notes, *output.notes, *unled)
         RestorationReport(
             input=frames.info.name,
             mask=masks.path.name,
@@ -174,15 +176,20 @@ def restore(settings: RestoreSettings, pipeline: FramePipeline | None = None) ->
     return destination
 
 
-def _unled(records: Sequence[FrameRecord]) -> list[str]:
-    """Say if there are frames that no clear frame came before."""
+def _unled(records: Sequence[FrameRecord], weight: float) -> list[str]:
+    """Say if there are frames that no clear frame came before, and what they show."""
     restored = [record for record in records if record.restored]
     count = sum(record.guide_valid.get("past") is False for record in restored)
     if not count:
         return []
+    shown = "are a guess without it"
+    if weight == 0:
+        shown = "show what surrounds the hole, not the face"
+    elif weight < 1:
+        shown = f"show what surrounds the hole, and {weight:.0%} of the model's guess at the face"
     return [
-        f"{count} of {len(restored)} restored frames have no clear frame before them and are a "
-        "guess without it; begin where the face is clear, or give a picture of it as guides.past"
+        f"{count} of {len(restored)} restored frames have no clear frame before them and {shown}; "
+        "begin where the face is clear, or give a picture of it as guides.past"
     ]
 
 

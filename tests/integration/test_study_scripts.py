@@ -63,7 +63,7 @@ def jobs(call: list[str]) -> list[tuple[str, DictConfig]]:
         ("sweep_lambda.sh", 2 * 2),
         ("sweep_fusion.sh", 3),
         ("sweep_tokens.sh", 3),
-        ("sweep_budget.sh", 3),
+        ("sweep_budget.sh", 2),
         ("sweep_steps.sh", 5),
     ],
 )

@@ -3,7 +3,7 @@
 T frames of H × W, crops of p × p, G guides.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -22,7 +22,9 @@ from diffmvr.pipelines.survey import Survey
 from diffmvr.pipelines.windows import FrameAndMask, paired, windows
 from diffmvr.preprocessing.crop import CropTransform
 from diffmvr.preprocessing.frame_source import FrameSource
+from diffmvr.preprocessing.inpainting import inpaint
 from diffmvr.preprocessing.mask_io import MaskSource
+from diffmvr.preprocessing.symmetry import GREY
 from diffmvr.structures import Clip, Guides, UInt8Array, join_clips
 
 
@@ -64,6 +66,7 @@ class VideoRestorer:
         masks: MaskSource,
         survey: Survey,
         correction_weight: float = 1.0,
+        unled_weight: float = 1.0,
     ) -> Iterator[RestoredFrame]:
         """Read the recording again and restore it.
 
@@ -72,7 +75,9 @@ class VideoRestorer:
             masks: what hides the face.
             survey: the first pass over the same frames and masks.
             correction_weight: share of the model's correction to the past guide that is taken, in
-                [0, 1]; see ``SelfCheck``.  Frames without a past guide are the model's alone.
+                [0, 1]; see ``SelfCheck``.
+            unled_weight: the same for frames that no clear frame comes before, where the model
+                corrects what is inpainted from the rim of the hole.
 
         Yields:
             Every frame in order.
@@ -88,7 +93,8 @@ class VideoRestorer:
             first = len(clip) - len(window)
             guides, carried = self._crops.find_guides(clip)
             restored = self._crops.restore(clip, guides, memory, seam=self._feather > 0)
-            corrections = self._corrections(clip, guides, restored, correction_weight)
+            weights = correction_weight, unled_weight
+            corrections = self._corrections(clip, guides, restored, weights)
             clear = self._crops.is_clear(clip)
             for k, (frame, mask) in enumerate(window, start=first):
                 place = FrameInPlace(
@@ -123,33 +129,51 @@ class VideoRestorer:
         trials = list(trial_clips(frames, masks, survey))
         if len(trials) < LEAST_FRAMES:
             return None
-        memory = GuideMemory()
-        guides = [self._crops.find_guides(clip)[0] for clip in trials]
-        pairs = zip(trials, guides, strict=True)
-        restored = [self._crops.restore(clip, found, memory)[1] for clip, found in pairs]
+        check = self._check(trials, led=True)
+        begins_clear = survey.mask_share[0] == 0
+        return check if begins_clear else replace(check, unled=self._check(trials, led=False))
+
+    def _check(self, trials: Sequence[Clip], led: bool) -> SelfCheck:
+        """Hide and restore the last frame of each clip, with its past guide or as if without."""
+        past, memory = self._crops.kinds.index("past"), GuideMemory()
+        restored, known = [], []
+        for clip in trials:
+            guides = self._crops.find_guides(clip)[0]
+            filled = guides.images[-1, past].copy()
+            if not led:
+                guides.images[:, past], guides.valid[:, past] = GREY, False
+                filled = inpaint(clip.observed[-1], clip.mask[-1] != 0)
+            known.append(filled)
+            restored.append(self._crops.restore(clip, guides, memory)[-1])
         return SelfCheck.compare(
             model=np.stack(restored),
-            guide=np.stack([found.images[1, self._crops.kinds.index("past")] for found in guides]),
-            truth=np.stack([clip.frames[1] for clip in trials if clip.frames is not None]),
-            mask=np.stack([clip.mask[1] for clip in trials]),
+            guide=np.stack(known),
+            truth=np.stack([clip.frames[-1] for clip in trials if clip.frames is not None]),
+            mask=np.stack([clip.mask[-1] for clip in trials]),
         )
 
     def _corrections(
-        self, clip: Clip, guides: Guides, restored: UInt8Array, weight: float
+        self, clip: Clip, guides: Guides, restored: UInt8Array, weights: tuple[float, float]
     ) -> list[NDArray[np.float32] | None]:
-        """Return ``[p, p, 3]`` a frame, what is added to its past guide; ``None`` without one.
+        """Return ``[p, p, 3]`` a frame, what is added to what is known; ``None`` where all counts.
 
-        With a weight below 1 the restored crops are changed accordingly.
+        That is its past guide, and without one the hole inpainted.  The weights are of the two.
+        With one below 1 the restored crops are changed accordingly.
         """
         corrections: list[NDArray[np.float32] | None] = [None] * len(clip)
         if not self._crops.led_by_past:
             return corrections
         past = self._crops.kinds.index("past")
-        for t in np.flatnonzero(clip.mask.any(axis=(1, 2)) & guides.valid[:, past]):
-            guide, hidden = guides.images[t, past].astype(np.float32), clip.mask[t, ..., None] != 0
-            correction = np.float32(weight) * (restored[t] - guide)
-            restored[t] = np.rint(np.where(hidden, guide + correction, restored[t]))
-            corrections[t] = np.where(hidden, correction, np.float32(0))
+        for t in np.flatnonzero(clip.mask.any(axis=(1, 2))):
+            led, hidden = bool(guides.valid[t, past]), clip.mask[t] != 0
+            weight = np.float32(weights[0] if led else weights[1])
+            if not led and weight == 1:
+                continue
+            known = guides.images[t, past] if led else inpaint(clip.observed[t], hidden)
+            correction = weight * (restored[t] - known.astype(np.float32))
+            correction[~hidden] = 0
+            restored[t] = np.rint(np.where(hidden[..., None], known + correction, restored[t]))
+            corrections[t] = correction
         return corrections
 
     def _lay_back(
@@ -163,7 +187,7 @@ class VideoRestorer:
         """Return ``[H, W, 3]``, a frame with its hole filled."""
         frame = place.image, place.mask, place.crop
         past = lenders.frames()
-        if self._past_detail and past and correction is not None:
+        if self._past_detail and correction is not None:
             picture = carry_detail(place, region, past)
             return paste_corrected(correction, *frame, picture, self._feather)
         around = None

@@ -36,12 +36,15 @@ class SelfCheck:
         psnr_guide: the same of the past guide without the model.
         correction_weight: the share w of the model's correction, in [0, 1], with which guide +
             w · (model − guide) comes nearest to these frames.
+        unled: the same as if there were no clear frame before, which counts for a recording that
+            begins hidden: the model against the hole inpainted from its rim.
     """
 
     frames: int
     psnr_model: float
     psnr_guide: float
     correction_weight: float
+    unled: "SelfCheck | None" = None
 
     @classmethod
     def compare(
@@ -51,7 +54,7 @@ class SelfCheck:
 
         Args:
             model: ``[N, p, p, 3]`` uint8, frames restored by the model.
-            guide: ``[N, p, p, 3]`` uint8, their past guides.
+            guide: ``[N, p, p, 3]`` uint8, their past guides, or what else the model corrects.
             truth: ``[N, p, p, 3]`` uint8, what they show.
             mask: ``[N, p, p]`` 0/1, where they were hidden.
         """
@@ -72,6 +75,17 @@ class SelfCheck:
             psnr_guide=float(pooled_psnr(tensors[1], tensors[2], holes)),
             correction_weight=min(max(weight, 0.0), 1.0),
         )
+
+
+def weights_of(check: SelfCheck | None) -> tuple[float, float]:
+    """Return the shares of the model's correction that are taken: with a past guide, and without.
+
+    Where the recording is silent, a guide is worth correcting.  Of a face that was never seen the
+    model's picture is a guess, and the surroundings of the hole are at least there.
+    """
+    led = 1.0 if check is None else check.correction_weight
+    unled = 0.0 if check is None or check.unled is None else check.unled.correction_weight
+    return led, unled
 
 
 @dataclass(frozen=True)

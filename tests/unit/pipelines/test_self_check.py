@@ -8,7 +8,7 @@ from tests.helpers.recordings import FramesInMemory, MasksInMemory, box_masks, m
 from tests.unit.pipelines.test_restoration import BOX, GuidePasser, restorer_of
 
 from diffmvr.pipelines.own_guides import OwnGuide
-from diffmvr.pipelines.self_check import SelfCheck, choose_trials, trial_clips
+from diffmvr.pipelines.self_check import SelfCheck, choose_trials, trial_clips, weights_of
 from diffmvr.pipelines.survey import survey
 
 RNG = np.random.default_rng(0)
@@ -145,3 +145,40 @@ def test_only_a_model_led_by_the_past_of_the_recording_is_checked() -> None:
     assert restorer_of(alone).check_on_clear_frames(*prepared()) is None
     hidden = np.repeat(MASKS[-1:], COUNT, axis=0)
     assert restorer_of(GuidePasser()).check_on_clear_frames(*prepared(hidden)) is None
+
+
+def test_a_recording_that_begins_hidden_is_tried_without_a_past_frame_too() -> None:
+    begins_hidden = MASKS.copy()
+    begins_hidden[0] = MASKS[-1]
+
+    check = restorer_of(GuidePasser("past")).check_on_clear_frames(*prepared(begins_hidden))
+
+    assert check is not None and check.unled is not None
+    # The one passes on the past frame, which the other trial withholds: grey instead.
+    assert check.correction_weight == 1.0
+    assert check.unled.psnr_model < check.psnr_model - 3
+    assert check.unled.psnr_guide > check.unled.psnr_model
+    assert weights_of(check) == (1.0, check.unled.correction_weight)
+    clear = restorer_of(GuidePasser("past")).check_on_clear_frames(*prepared())
+    assert clear is not None and clear.unled is None and weights_of(clear) == (1.0, 0.0)
+    assert weights_of(None) == (1.0, 0.0)
+
+
+@pytest.mark.parametrize("weight", [0.0, 0.5, 1.0])
+def test_without_a_past_frame_the_model_corrects_the_inpainted_hole(weight: float) -> None:
+    hidden = np.repeat(MASKS[-1:], COUNT, axis=0)
+    source, masks, plan = prepared(hidden)
+
+    def last(share: float) -> np.ndarray:
+        restorer = restorer_of(GuidePasser("past"))
+        return list(restorer.restore(source, masks, plan, unled_weight=share))[-1].restored.image
+
+    hole = hidden[-1] == 1
+    inpainted, model = last(0.0)[hole].astype(float), last(1.0)[hole].astype(float)
+    # The model, which passes on a past guide that is not there, shows grey.
+    assert np.abs(model - 128).mean() < 3 < np.abs(inpainted - 128).mean()
+    mixed = inpainted + weight * (model - inpainted)
+    # Half a correction is of the crop's pixels, the inpainted hole of the frame's.
+    off = np.abs(last(weight)[hole] - mixed).mean()
+    assert off < (0.2 * np.abs(model - inpainted).mean() if weight == 0.5 else 1e-9)
+    np.testing.assert_array_equal(last(weight)[~hole], FRAMES[-1][~hole])
