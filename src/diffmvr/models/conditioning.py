@@ -152,9 +152,7 @@ def fill_with_past(
     guide_pixel_values: Tensor,
     guide_valid: Tensor,
 ) -> Tensor:
-    """Fill the holes with the past guide: ``[N, 3, H, W]``, still 0 where there is none."""
-    if "past" not in guide.kinds:
-        return masked_pixel_values
+    """Fill the holes with the past guide: ``[N, 3, H, W]``, still 0 in frames that have none."""
     index = guide.kinds.index("past")
     hole = (mask > 0.5) & guide_valid[:, index, None, None, None]
     return torch.where(hole, guide_pixel_values[:, index], masked_pixel_values)

@@ -30,7 +30,8 @@ class GuideSettings:
         pathway: ``attention`` (tokens through cross-attention: the paper), ``latents`` (the guides'
             VAE latents join the U-Net's input) or ``both``.
         residual: predict only what differs from the frame filled by the past guide, see
-            ``diffmvr.models.denoiser``; has an effect only where latents are a pathway.
+            ``diffmvr.models.denoiser``; has an effect only where the past is a guide and latents
+            are a pathway.
     """
 
     kinds: tuple[str, ...] = ("symmetric", "past")
@@ -71,8 +72,12 @@ class GuideSettings:
 
     @property
     def uses_residual(self) -> bool:
-        """Whether predictions are relative to reference latents."""
-        return self.residual and self.uses_latents
+        """Whether predictions are relative to reference latents.
+
+        Without a past guide there is nothing to be relative to: what the base knows of whole frames
+        would be given up for a grey hole.
+        """
+        return self.residual and self.uses_latents and "past" in self.kinds
 
     def in_channels(self, latent_channels: int) -> int:
         """Return the U-Net's input channels: noisy (c), mask (1), masked (c), guides (G·c)."""

@@ -191,7 +191,7 @@ class DiffMVRPipeline(DiffusionPipeline):
 
         # 4. Decode, and keep what was never hidden.
         restored = decode_latents(self.vae, denoised)
-        if self.guide.uses_residual and "past" in self.guide_kinds:
+        if self.guide.uses_residual:
             # Of what the past guide shows, only the correction has to pass the autoencoder.
             filled = fill_with_past(self.guide, masked, mask, guides, valid)
             correction = restored - decode_latents(self.vae, conditions.reference_latents)

@@ -75,11 +75,20 @@ def test_the_reference_is_the_frame_filled_by_the_past_guide(frozen_parts: Path)
     torch.testing.assert_close(reference, encode_latents(parts.vae, filled))
 
 
-@pytest.mark.parametrize(("pathway", "residual"), [("attention", True), ("both", False)])
-def test_no_reference_without_residual_latents(
-    frozen_parts: Path, pathway: str, residual: bool
+@pytest.mark.parametrize(
+    "guide",
+    [
+        GuideSettings(pathway="attention", residual=True),
+        GuideSettings(pathway="both", residual=False),
+        # Nothing to be relative to.
+        GuideSettings(("symmetric", "present"), pathway="both", residual=True),
+    ],
+)
+def test_no_reference_without_residual_latents_of_a_past_guide(
+    frozen_parts: Path, guide: GuideSettings
 ) -> None:
-    parts = build_tiny(frozen_parts, GuideSettings(pathway=pathway, residual=residual))
+    parts = build_tiny(frozen_parts, guide)
+    assert not guide.uses_residual
     assert not encode_conditions(parts, *frames()).reference_latents.any()
 
 
