@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Train everything that ships in src/diffmvr/weights anew, in order.  About four hours on one core.
+# Train everything that ships in src/diffmvr/weights anew, in order.  About five hours on one core.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 PYTHON=${PYTHON:-.venv/bin/python}

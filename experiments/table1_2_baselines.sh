@@ -19,8 +19,8 @@ for name in fourier_inpainter temporal_inpainter; do
     RIVALS+=("baselines.$name.weights=$OUT/rivals/$name/\${mask.type}/seed\${seed}/model")
 done
 "${EVALUATE[@]}" hydra.sweep.dir="$OUT/table1_2" 'hydra.sweep.subdir=all/${mask.type}' \
-    seed="${SEEDS%%,*}" mask="$MASKS" 'restorers=[paper,copy_past_aligned,past_guide,occluded,autoencoder]' frames=true \
-    "${RIVALS[@]}" "$@"
+    seed="${SEEDS%%,*}" mask="$MASKS" frames=true \
+    'restorers=[paper,copy_past_aligned,past_guide,occluded,autoencoder]' "${RIVALS[@]}" "$@"
 "${EVALUATE[@]}" hydra.sweep.dir="$OUT/table1_2" \
     'hydra.sweep.subdir=rivals/${mask.type}/seed${seed}' seed="$SEEDS" mask="$MASKS" \
     'restorers=[fourier_inpainter,temporal_inpainter]' reference=fourier_inpainter \
