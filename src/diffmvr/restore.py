@@ -125,6 +125,9 @@ def restore(settings: RestoreSettings, pipeline: FramePipeline | None = None) ->
         if settings.self_check:
             check = restorer.check_on_clear_frames(frames, masks, plan)
             trust = weights_of(check)
+        if own_guides:
+            # A picture of the user's own leads the frames that have no past one.
+            trust = trust[0], 1.0
 
         # 5. Restore and write.
         restoring = progress.add_task("restoring", total=len(plan))
