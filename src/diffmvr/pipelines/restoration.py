@@ -129,22 +129,28 @@ class VideoRestorer:
         trials = list(trial_clips(frames, masks, survey))
         if len(trials) < LEAST_FRAMES:
             return None
-        check = self._check(trials, led=True)
-        begins_clear = survey.mask_share[0] == 0
-        return check if begins_clear else replace(check, unled=self._check(trials, led=False))
+        memory, past = GuideMemory(), self._crops.kinds.index("past")
+        guides = [self._crops.find_guides(clip)[0] for clip in trials]
+        known = [found.images[-1, past].copy() for found in guides]
+        check = self._compare(trials, guides, known, memory)
+        if survey.mask_share[0] == 0:
+            return check
+        # It begins hidden: the same as if there were no past frame.
+        for found in guides:
+            found.images[:, past], found.valid[:, past] = GREY, False
+        known = [inpaint(clip.observed[-1], clip.mask[-1] != 0) for clip in trials]
+        return replace(check, unled=self._compare(trials, guides, known, memory))
 
-    def _check(self, trials: Sequence[Clip], led: bool) -> SelfCheck:
-        """Hide and restore the last frame of each clip, with its past guide or as if without."""
-        past, memory = self._crops.kinds.index("past"), GuideMemory()
-        restored, known = [], []
-        for clip in trials:
-            guides = self._crops.find_guides(clip)[0]
-            filled = guides.images[-1, past].copy()
-            if not led:
-                guides.images[:, past], guides.valid[:, past] = GREY, False
-                filled = inpaint(clip.observed[-1], clip.mask[-1] != 0)
-            known.append(filled)
-            restored.append(self._crops.restore(clip, guides, memory)[-1])
+    def _compare(
+        self,
+        trials: Sequence[Clip],
+        guides: Sequence[Guides],
+        known: Sequence[UInt8Array],
+        memory: GuideMemory,
+    ) -> SelfCheck:
+        """Restore the last frame of each clip; ``known`` is what the model corrects there."""
+        pairs = zip(trials, guides, strict=True)
+        restored = [self._crops.restore(clip, found, memory)[-1] for clip, found in pairs]
         return SelfCheck.compare(
             model=np.stack(restored),
             guide=np.stack(known),
