@@ -9,10 +9,8 @@ code.
 from pathlib import Path
 from typing import Any
 
-from huggingface_hub import snapshot_download
-
 from diffmvr.checks import WeightsNotPresentError
-from diffmvr.models.hub import download_command
+from diffmvr.models.hub import cached_snapshot, download_command
 
 WEIGHED_PARTS = ("unet", "vae", "text_encoder")
 CONFIG_FILES = ("*.json", "*.txt")
@@ -53,10 +51,9 @@ def locate_weights(
     if weights is not None and path.is_dir():
         return _whole(path, _remedy(path, hub_id, made_by))
     wanted = str(hub_id if weights is None else weights)
-    try:
-        cached = Path(snapshot_download(wanted, local_files_only=True))
-    except (OSError, ValueError) as error:
-        raise WeightsNotPresentError(_not_present(key, weights, hub_id, made_by)) from error
+    cached = cached_snapshot(wanted)
+    if cached is None:
+        raise WeightsNotPresentError(_not_present(key, weights, hub_id, made_by))
     return _whole(cached, f"run `{_fetching(wanted)}`")
 
 
@@ -127,10 +124,9 @@ def _find_configs(path: Path, configs: str | Path | None, hub_id: str | None) ->
     remedy = "give the folder of the same model's settings and tokenizer as configs=FOLDER"
     if configs is None and hub_id is not None:
         remedy = f"run `{download_command(hub_id, CONFIG_FILES)}`, or {remedy}"
-        try:
-            return Path(snapshot_download(hub_id, local_files_only=True))
-        except (OSError, ValueError):
-            pass
+        cached = cached_snapshot(hub_id)
+        if cached is not None:
+            return cached
     raise WeightsNotPresentError(
         f"weights not present: model_index.json of {looked_for}, which the single file {path} "
         f"needs; {remedy}"

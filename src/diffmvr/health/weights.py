@@ -4,12 +4,11 @@ import os
 from pathlib import Path
 from typing import Any
 
-from huggingface_hub import snapshot_download
 from omegaconf import OmegaConf
 
 from diffmvr.health.finding import Finding
 from diffmvr.models.base_checkpoint import HUB_NEEDED, HUB_PATTERNS, SD15_ID
-from diffmvr.models.hub import download_command
+from diffmvr.models.hub import cached_snapshot, download_command
 
 AREA = "weights"
 SHIPPED_MODELS = ("tiny-base", "diffmvr-tiny")
@@ -101,12 +100,8 @@ def check_landmarker(given: str | None) -> Finding:
 def _published(
     name: str, repository: str, patterns: tuple[str, ...], needed: tuple[str, ...]
 ) -> Finding:
-    try:
-        folder = Path(snapshot_download(repository, local_files_only=True))
-        missing = [file for file in needed if not (folder / file).is_file()]
-    except (OSError, ValueError):
-        missing = list(needed)
-    if not missing:
+    folder = cached_snapshot(repository)
+    if folder is not None and all((folder / file).is_file() for file in needed):
         return Finding(AREA, name, "ok", f"{repository}, in the hub's cache")
     return Finding(
         AREA,

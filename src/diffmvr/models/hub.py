@@ -36,6 +36,14 @@ def download_command(
     return " ".join([*parts, *([] if folder is None else [f"--local-dir {folder}"])])
 
 
+def cached_snapshot(repository: str) -> Path | None:
+    """Return the folder of a repository in the hub's cache; None if there is none."""
+    try:
+        return Path(snapshot_download(repository, local_files_only=True))
+    except (OSError, ValueError):
+        return None
+
+
 def fetch(
     repository: str, patterns: Sequence[str], needed: Sequence[str], folder: str, setting: str
 ) -> Path:
@@ -51,12 +59,9 @@ def fetch(
     Raises:
         WeightsNotPresentError: if they are neither in the cache nor to be had now.
     """
-    try:
-        cached = Path(snapshot_download(repository, local_files_only=True))
-        if all((cached / name).is_file() for name in needed):
-            return cached
-    except (OSError, ValueError):
-        pass  # not in the cache
+    cached = cached_snapshot(repository)
+    if cached is not None and all((cached / name).is_file() for name in needed):
+        return cached
     where = "the hub's cache, and HF_HUB_OFFLINE forbids to ask the hub"
     if not constants.HF_HUB_OFFLINE:
         log.info("fetching %s from the hub", repository)

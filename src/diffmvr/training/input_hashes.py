@@ -5,11 +5,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from huggingface_hub import snapshot_download
 from omegaconf import DictConfig, OmegaConf
 
 from diffmvr.digests import hash_files
 from diffmvr.models.base_checkpoint import resolve_base
+from diffmvr.models.hub import cached_snapshot
 from diffmvr.models.open_clip_weights import locate_tower
 from diffmvr.pipelines.restoration_report import hash_weights
 
@@ -73,12 +73,7 @@ def _present(name: str | None) -> Path | None:
     if name is None:
         return None
     place = Path(name).expanduser()
-    if place.exists():
-        return place
-    try:
-        return Path(snapshot_download(name, local_files_only=True))
-    except (OSError, ValueError):
-        return None
+    return place if place.exists() else cached_snapshot(name)
 
 
 def _network_files(place: Path) -> list[tuple[str, Path]]:
