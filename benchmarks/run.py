@@ -31,9 +31,8 @@ from benchmarks.tables import markdown
 from benchmarks.training import training
 
 from diffmvr.cli import run_cli
-from diffmvr.pipelines.restoration_report import package_versions
-from diffmvr.reporting.run_record import read_json, write_json
-from diffmvr.training.run_facts import machine
+from diffmvr.files import read_json, write_json
+from diffmvr.runs.facts import machine, package_versions
 
 log = logging.getLogger(__name__)
 

@@ -30,10 +30,9 @@ from diffmvr.models.guide_encoder import GuideEncoder
 from diffmvr.models.open_clip_weights import CONFIG_NAME, WEIGHTS_NAME, tower_settings
 from diffmvr.models.stable_diffusion import SCHEDULER_CONFIG, UNET_CONFIG, VAE_CONFIG
 from diffmvr.pipelines.diffmvr_pipeline import DiffMVRPipeline
-from diffmvr.pipelines.restoration_report import package_versions
+from diffmvr.runs.facts import machine, package_versions
 from diffmvr.structures import ClipBatch
 from diffmvr.training.module import DiffMVRModule
-from diffmvr.training.run_facts import machine
 
 GIB = 2**30
 SEED = 0

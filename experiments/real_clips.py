@@ -29,10 +29,9 @@ from diffmvr.checks import check_number, check_output_dir
 from diffmvr.cli import run_cli
 from diffmvr.config import weights_dir
 from diffmvr.data.synthetic.occluders import composite_occluder
-from diffmvr.pipelines.benchmark import benchmark_table, save_table
+from diffmvr.evaluation.benchmark import benchmark_table, save_table
+from diffmvr.evaluation.landmark_scores import LandmarkScorer
 from diffmvr.pipelines.diffmvr_pipeline import DiffMVRPipeline
-from diffmvr.pipelines.landmark_scores import LandmarkScorer
-from diffmvr.pipelines.restore_settings import RestoreSettings
 from diffmvr.preprocessing.audio import AudioCopy
 from diffmvr.preprocessing.face import track_from_landmarks
 from diffmvr.preprocessing.frame_source import Frame
@@ -46,6 +45,7 @@ from diffmvr.preprocessing.mask_io import open_masks
 from diffmvr.preprocessing.video_io import open_frames
 from diffmvr.preprocessing.video_writer import VideoWriter
 from diffmvr.reporting import print_table, rows_frame, save_png, save_rows
+from diffmvr.restoration.settings import RestoreSettings
 from diffmvr.restore import DEFAULT_MODEL, restore
 from diffmvr.structures import Clip, FaceTrack, UInt8Array
 

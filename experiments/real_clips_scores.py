@@ -9,14 +9,14 @@ from hydra import compose, initialize_config_dir
 
 from diffmvr.config import config_dir
 from diffmvr.evaluate import build_restorers, chosen_restorers
+from diffmvr.evaluation.benchmark import AutoencoderCeiling
+from diffmvr.evaluation.landmark_scores import LandmarkScorer
 from diffmvr.metrics import score_clip
-from diffmvr.pipelines.benchmark import AutoencoderCeiling
 from diffmvr.pipelines.diffmvr_pipeline import DiffMVRPipeline
-from diffmvr.pipelines.landmark_scores import LandmarkScorer
-from diffmvr.pipelines.paste_back import paste_back
-from diffmvr.pipelines.regions import hole_box
 from diffmvr.preprocessing.crop import CropTransform, crop_track
 from diffmvr.reporting import score_row
+from diffmvr.restoration.paste_back import paste_back
+from diffmvr.restoration.regions import hole_box
 from diffmvr.structures import Clip, FloatArray, Restorer, UInt8Array
 
 SIDE = 256

@@ -43,22 +43,22 @@ from diffmvr.config import config_dir, register_resolvers, weights_dir
 from diffmvr.data.datamodule import ClipDataModule
 from diffmvr.data.splits import check_disjoint
 from diffmvr.data.store_clips import StoreClips
-from diffmvr.metrics import score_clip
-from diffmvr.pipelines.benchmark import (
+from diffmvr.evaluation.benchmark import (
     AutoencoderCeiling,
     benchmark_table,
     save_table,
     score_restorers,
 )
+from diffmvr.evaluation.landmark_scores import LandmarkScorer
+from diffmvr.metrics import score_clip
 from diffmvr.pipelines.diffmvr_pipeline import DiffMVRPipeline
-from diffmvr.pipelines.landmark_scores import LandmarkScorer
 from diffmvr.pipelines.restorer import DiffMVRRestorer
 from diffmvr.preprocess import PreprocessSettings, preprocess
 from diffmvr.preprocessing.landmarks import SHARED_VARIABLE
 from diffmvr.reporting import image_grid, print_table, save_png, save_rows
+from diffmvr.runs.facts import machine, model_hash
 from diffmvr.structures import Clip, GuideBuilder, Restorer
 from diffmvr.training.module import DiffMVRModule
-from diffmvr.training.run_facts import machine, model_hash
 
 log = logging.getLogger("real_finetune")
 

@@ -34,16 +34,17 @@ from omegaconf import DictConfig
 
 from diffmvr.cache import cache
 from diffmvr.config import config_dir
-from diffmvr.reporting.run_record import load_run_record, write_json
-from diffmvr.train import train
-from diffmvr.training.checkpoint_io import (
+from diffmvr.files import write_json
+from diffmvr.run_record import load_run_record
+from diffmvr.runs.checkpoint_io import (
     HALF_WRITTEN,
     DamagedCheckpointError,
     VerifiedCheckpointIO,
+    newest_checkpoint,
     read_checkpoint,
 )
-from diffmvr.training.checkpoints import newest_checkpoint
-from diffmvr.training.run_facts import machine
+from diffmvr.runs.facts import machine
+from diffmvr.train import train
 
 LOSSES = "losses.jsonl"
 SMALL = [

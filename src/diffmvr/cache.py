@@ -17,8 +17,8 @@ from diffmvr.cli import entry_point
 from diffmvr.config import register_resolvers
 from diffmvr.data.clip_dataset import ClipDataset
 from diffmvr.data.datamodule import ClipDataModule
+from diffmvr.files import staged_output
 from diffmvr.models.components import Components
-from diffmvr.pipelines.staging import staged_output
 from diffmvr.structures import collate_clips
 from diffmvr.training.cache_contents import describe_contents
 from diffmvr.training.encoding import ClipEncoder

@@ -27,26 +27,27 @@ from diffmvr.checks import WeightsNotPresentError
 from diffmvr.cli import entry_point
 from diffmvr.config import register_resolvers, weights_dir
 from diffmvr.data.splits import first_clips, split_indices
-from diffmvr.models.base_checkpoint import resolve_folder
-from diffmvr.pipelines.benchmark import (
+from diffmvr.evaluation.benchmark import (
     AutoencoderCeiling,
     Scoring,
     save_benchmark,
     save_missing,
     score_restorers,
 )
+from diffmvr.evaluation.frame_scores import FrameScores
+from diffmvr.evaluation.shards import Part
+from diffmvr.models.base_checkpoint import resolve_folder
 from diffmvr.pipelines.diffmvr_pipeline import DiffMVRPipeline
-from diffmvr.pipelines.frame_scores import FrameScores
 from diffmvr.pipelines.restorer import DiffMVRRestorer
-from diffmvr.pipelines.shards import Part, Shard
 from diffmvr.preprocessing.guides import AutomaticGuides
 from diffmvr.reporting import Table, image_grid, print_table, save_png
 from diffmvr.reporting.frame_rows import save_frames
-from diffmvr.reporting.run_record import save_run_record
+from diffmvr.run_record import save_run_record
+from diffmvr.runs.facts import run_record
+from diffmvr.runs.hashes import model_hash, scoring_hashes
+from diffmvr.runs.ledger import open_job
+from diffmvr.runs.shard import Shard
 from diffmvr.structures import Clip, Restorer
-from diffmvr.training.input_hashes import model_hash, scoring_hashes
-from diffmvr.training.ledger import open_job
-from diffmvr.training.run_facts import run_record
 
 log = logging.getLogger(__name__)
 

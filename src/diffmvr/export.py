@@ -28,8 +28,8 @@ from diffmvr.models.base_checkpoint import resolve_folder
 from diffmvr.parsing import read_settings
 from diffmvr.pipelines.bundle import bundle_source
 from diffmvr.pipelines.diffmvr_pipeline import DiffMVRPipeline
-from diffmvr.pipelines.restoration_report import package_versions
-from diffmvr.reporting.run_record import RUN_FILE, load_run_record
+from diffmvr.run_record import RUN_FILE, load_run_record
+from diffmvr.runs.facts import package_versions
 from diffmvr.training.model_card import (
     card_body,
     card_licence,

@@ -20,14 +20,15 @@ import polars as pl
 from omegaconf import DictConfig
 
 from diffmvr.cli import entry_point
+from diffmvr.evaluation.benchmark import save_benchmark, save_missing
+from diffmvr.evaluation.shards import PART_FILE, Part, join_parts
+from diffmvr.files import read_json
 from diffmvr.parsing import read_settings
-from diffmvr.pipelines.benchmark import save_benchmark, save_missing
-from diffmvr.pipelines.cohort import NOTES, SHARDS_FOLDER, merge_cohort
-from diffmvr.pipelines.shards import PART_FILE, Part, join_parts
 from diffmvr.reporting import print_table
 from diffmvr.reporting.frame_rows import FRAMES_FILE, load_frames, save_frames
-from diffmvr.reporting.run_record import RUN_FILE, load_run_record, read_json, save_run_record
-from diffmvr.training.ledger import JOB_FILE, settings_hash
+from diffmvr.restoration.cohort import NOTES, SHARDS_FOLDER, merge_cohort
+from diffmvr.run_record import RUN_FILE, load_run_record, save_run_record
+from diffmvr.runs.ledger import JOB_FILE, settings_hash
 
 log = logging.getLogger(__name__)
 

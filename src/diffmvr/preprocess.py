@@ -10,9 +10,8 @@ from rich.progress import TimeElapsedColumn
 from diffmvr.checks import check_number
 from diffmvr.cli import entry_point, progress_bars
 from diffmvr.clip_store import ClipStore, ClipStoreWriter, StoreInfo
-from diffmvr.digests import hash_files
+from diffmvr.files import hash_files
 from diffmvr.parsing import parse_rate, read_settings
-from diffmvr.pipelines.restoration_report import package_versions
 from diffmvr.preprocessing.backends import choose_backends, default_cleaning
 from diffmvr.preprocessing.companions import find_beside
 from diffmvr.preprocessing.guides import AutomaticGuides
@@ -22,6 +21,7 @@ from diffmvr.preprocessing.recording import RecordingJob, RecordingResult, Recor
 from diffmvr.preprocessing.workers import Outcome, process_all
 from diffmvr.reporting.store_index import write_index
 from diffmvr.reporting.store_sheet import save_sheets
+from diffmvr.runs.facts import package_versions
 
 log = logging.getLogger(__name__)
 

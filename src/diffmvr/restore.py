@@ -15,22 +15,12 @@ from rich.progress import TimeRemainingColumn
 
 from diffmvr.cli import entry_point, progress_bars
 from diffmvr.config import weights_dir
+from diffmvr.files import staged_output
 from diffmvr.models.base_checkpoint import resolve_folder
 from diffmvr.parsing import parse_rate
-from diffmvr.pipelines.cohort import find_cohort
-from diffmvr.pipelines.cohort_restoration import restore_cohort
 from diffmvr.pipelines.crop_restorer import CropRestorer, FramePipeline
 from diffmvr.pipelines.diffmvr_pipeline import DiffMVRPipeline
-from diffmvr.pipelines.found_masks import FoundMasks
 from diffmvr.pipelines.own_guides import OwnGuide
-from diffmvr.pipelines.restoration import VideoRestorer
-from diffmvr.pipelines.restoration_output import RestorationOutput
-from diffmvr.pipelines.restoration_report import RestorationReport, hash_weights
-from diffmvr.pipelines.restore_settings import RestoreSettings
-from diffmvr.pipelines.restored_frame import FrameRecord
-from diffmvr.pipelines.self_check import weights_of
-from diffmvr.pipelines.staging import staged_output
-from diffmvr.pipelines.survey import check_face_box, survey
 from diffmvr.preprocessing.backends import choose_backends
 from diffmvr.preprocessing.frame_source import FrameSource
 from diffmvr.preprocessing.landmarks import FaceLandmarker, find_landmarker_bundle
@@ -38,6 +28,17 @@ from diffmvr.preprocessing.mask_io import MaskSource, davis_annotations, open_ma
 from diffmvr.preprocessing.picture_folder import read_picture
 from diffmvr.preprocessing.scan import Scanner
 from diffmvr.preprocessing.video_io import open_frames
+from diffmvr.restoration.cohort import find_cohort
+from diffmvr.restoration.cohort_restoration import restore_cohort
+from diffmvr.restoration.found_masks import FoundMasks
+from diffmvr.restoration.output import RestorationOutput
+from diffmvr.restoration.recording import VideoRestorer
+from diffmvr.restoration.report import RestorationReport
+from diffmvr.restoration.restored_frame import FrameRecord
+from diffmvr.restoration.scene_plan import check_face_box, survey
+from diffmvr.restoration.self_check import weights_of
+from diffmvr.restoration.settings import RestoreSettings
+from diffmvr.runs.hashes import hash_weights
 from diffmvr.structures import FloatArray
 
 log = logging.getLogger(__name__)

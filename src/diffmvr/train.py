@@ -23,26 +23,26 @@ from diffmvr.cli import entry_point
 from diffmvr.config import register_resolvers
 from diffmvr.data.datamodule import ClipDataModule
 from diffmvr.data.splits import first_clips
+from diffmvr.evaluation.benchmark import AutoencoderCeiling, Scoring, run_benchmark
 from diffmvr.models.base_checkpoint import resolve_base
-from diffmvr.pipelines.benchmark import AutoencoderCeiling, Scoring, run_benchmark
 from diffmvr.pipelines.clip_video import side_by_side, write_clip
 from diffmvr.pipelines.diffmvr_pipeline import DiffMVRPipeline
 from diffmvr.pipelines.restorer import DiffMVRRestorer
 from diffmvr.reporting import print_table, save_png
-from diffmvr.reporting.run_record import save_run_record
 from diffmvr.reporting.wandb_source import RUN_FILES
+from diffmvr.run_record import save_run_record
+from diffmvr.runs.facts import run_record
+from diffmvr.runs.hashes import input_hashes
+from diffmvr.runs.ledger import Job, open_job
+from diffmvr.runs.process_jobs import run_job
 from diffmvr.training.cache_contents import check_contents, describe_contents
 from diffmvr.training.cached_data import CachedDataModule
 from diffmvr.training.checkpoints import check_checkpoint, find_checkpoint, save_model
 from diffmvr.training.encoding_cache import EncodingCache
-from diffmvr.training.input_hashes import input_hashes
 from diffmvr.training.learning_rate import find_learning_rate
-from diffmvr.training.ledger import Job, open_job
 from diffmvr.training.memory_check import say_what_fits
 from diffmvr.training.module import DiffMVRModule
 from diffmvr.training.overfit import OneClipDataModule
-from diffmvr.training.process_jobs import run_job
-from diffmvr.training.run_facts import run_record
 from diffmvr.training.sampling_callback import comparison_grid
 from diffmvr.training.trainer import build_trainer
 from diffmvr.training.wandb_logger import finish_wandb, keep_in_wandb

@@ -23,15 +23,15 @@ from diffmvr.cli import entry_point
 from diffmvr.config import register_resolvers
 from diffmvr.data.datamodule import ClipDataModule
 from diffmvr.data.splits import first_clips
-from diffmvr.pipelines.benchmark import benchmark_table, save_table, score_restorers
+from diffmvr.evaluation.benchmark import benchmark_table, save_table, score_restorers
 from diffmvr.reporting import print_table, save_rows
-from diffmvr.reporting.run_record import save_run_record
+from diffmvr.run_record import save_run_record
+from diffmvr.runs.facts import command, run_record
+from diffmvr.runs.ledger import Job, open_job
+from diffmvr.runs.process_jobs import run_job
 from diffmvr.training.checkpoints import check_checkpoint, find_checkpoint
 from diffmvr.training.inpainter_module import InpainterModule
-from diffmvr.training.ledger import Job, open_job
 from diffmvr.training.model_card import write_model_card
-from diffmvr.training.process_jobs import run_job
-from diffmvr.training.run_facts import command, run_record
 from diffmvr.training.trainer import build_trainer, check_whole
 
 log = logging.getLogger(__name__)

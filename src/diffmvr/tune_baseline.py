@@ -22,9 +22,9 @@ from diffmvr.cli import entry_point
 from diffmvr.config import register_resolvers
 from diffmvr.data.splits import split_indices
 from diffmvr.data.still_frames import StillFrames, choose_still_frames
+from diffmvr.runs.process_jobs import run_job
 from diffmvr.training.checkpoints import check_checkpoint, find_checkpoint
 from diffmvr.training.model_card import write_model_card
-from diffmvr.training.process_jobs import run_job
 from diffmvr.training.text_inpainting import Prior, TextInpaintingModule, paint_prior_images
 from diffmvr.training.trainer import build_trainer, check_whole
 

@@ -7,10 +7,11 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from diffmvr.files import write_json
 from diffmvr.reporting.distance_rows import distances_frame, save_distances
 from diffmvr.reporting.frame_rows import frames_frame, save_frames
 from diffmvr.reporting.rows import rows_frame, save_rows
-from diffmvr.reporting.run_record import RunRecord, save_run_record, write_json
+from diffmvr.run_record import RunRecord, save_run_record
 
 SUBJECTS = 12
 REPLICATES = 50

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from tests.helpers.commands import LEAST, check_two_processes, living, run, start
 
-from diffmvr.reporting.run_record import load_run_record
+from diffmvr.run_record import load_run_record
 
 PATIENCE = 1800  # seconds, for a machine that has much else to do
 

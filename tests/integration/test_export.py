@@ -17,7 +17,7 @@ from diffmvr.models.dual_guide_attention import guide_processors
 from diffmvr.models.guide_encoder import GuideEncoder
 from diffmvr.models.guide_settings import GuideSettings
 from diffmvr.pipelines.diffmvr_pipeline import DiffMVRPipeline
-from diffmvr.reporting.run_record import RunRecord, save_run_record
+from diffmvr.run_record import RunRecord, save_run_record
 from diffmvr.training.model_card import write_model_card
 
 # The three lines of the card, in a process that cannot import diffmvr.

@@ -17,7 +17,7 @@ from torch.utils._pytree import tree_leaves
 
 from diffmvr.models.components import recompute_activations
 from diffmvr.pipelines.diffmvr_pipeline import DiffMVRPipeline
-from diffmvr.training.checkpoint_io import VerifiedCheckpointIO, read_checkpoint
+from diffmvr.runs.checkpoint_io import VerifiedCheckpointIO, read_checkpoint
 from diffmvr.training.ema import EMACallback
 from diffmvr.training.exact_resume import ExactResume
 from diffmvr.training.finite_guard import FiniteGuard

@@ -10,7 +10,7 @@ from tests.helpers.commands import LEAST, run
 from diffmvr.config import config_dir
 from diffmvr.evaluate import evaluate
 from diffmvr.merge import MergeSettings, merge
-from diffmvr.reporting.run_record import load_run_record
+from diffmvr.run_record import load_run_record
 
 JOBLIB, SUBMITIT = "hydra_plugins.hydra_joblib_launcher", "hydra_plugins.hydra_submitit_launcher"
 FLOOR = (

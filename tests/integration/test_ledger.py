@@ -16,10 +16,10 @@ from diffmvr import train as train_module
 from diffmvr.config import config_dir
 from diffmvr.pipelines.diffmvr_pipeline import DiffMVRPipeline
 from diffmvr.reporting.frame_rows import load_frames
-from diffmvr.reporting.run_record import load_run_record
+from diffmvr.run_record import load_run_record
+from diffmvr.runs.hashes import model_hash
 from diffmvr.train import train
 from diffmvr.training.ema import EMACallback
-from diffmvr.training.input_hashes import model_hash
 
 LESS = [
     *("debug=fast", "threads=1", "logger=csv", "ledger=true", "experiment=baseline"),

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from diffmvr.data.sources import SyntheticClips
-from diffmvr.pipelines.expression_scores import ExpressionScorer
+from diffmvr.evaluation.expression_scores import ExpressionScorer
 from diffmvr.pretrain import main
 
 FEW = [

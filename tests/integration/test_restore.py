@@ -27,9 +27,9 @@ from tests.helpers.tiny import build_tiny
 
 from diffmvr.config import weights_dir
 from diffmvr.pipelines.diffmvr_pipeline import DiffMVRPipeline
-from diffmvr.pipelines.restore_settings import RestoreSettings
 from diffmvr.preprocessing.mask_io import open_masks
 from diffmvr.preprocessing.video_io import open_frames
+from diffmvr.restoration.settings import RestoreSettings
 from diffmvr.restore import DEFAULT_MODEL, main, restore
 
 COUNT = 10

@@ -16,8 +16,8 @@ from tests.helpers.tiny import fingerprint
 
 from diffmvr.config import config_dir
 from diffmvr.pipelines.diffmvr_pipeline import DiffMVRPipeline
+from diffmvr.runs.checkpoint_io import DamagedCheckpointError, read_checkpoint
 from diffmvr.train import main, train
-from diffmvr.training.checkpoint_io import DamagedCheckpointError, read_checkpoint
 from diffmvr.training.ema import EMACallback
 
 TRIALS = Path(__file__).parents[2] / "experiments" / "resume_trials.py"

@@ -13,7 +13,7 @@ from tests.helpers.tiny import build_tiny
 
 from diffmvr import evaluate, merge, restore
 from diffmvr.pipelines.diffmvr_pipeline import DiffMVRPipeline
-from diffmvr.reporting.run_record import load_run_record
+from diffmvr.run_record import load_run_record
 
 Call = Callable[..., None]
 NAMES = ("anna", "ben", "carl")

@@ -10,7 +10,7 @@ from omegaconf import DictConfig
 
 from diffmvr.config import config_dir, register_resolvers
 from diffmvr.evaluate import build_restorers, chosen_restorers
-from diffmvr.pipelines.benchmark import save_missing
+from diffmvr.evaluation.benchmark import save_missing
 
 SETS = {"paper": ["diffmvr", "telea", "flow"]}
 

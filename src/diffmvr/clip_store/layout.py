@@ -1,4 +1,4 @@
-"""Where things lie in a clip store, and how a file appears in one step.
+"""Where things lie in a clip store.
 
 ``JPEGImages/<clip>/00000.png`` and ``Annotations/<clip>/00000.png`` are DAVIS's, so that tools for
 video inpainting and annotation read a store as it is.  ``recordings/<recording>.parquet`` is the
@@ -6,9 +6,7 @@ part of the manifest of one recording; it is the last file that a recording gets
 that it is complete.
 """
 
-import os
 import unicodedata
-from collections.abc import Callable
 from pathlib import Path
 
 IMAGES, MASKS = "JPEGImages", "Annotations"
@@ -57,20 +55,3 @@ def check_name(what: str, name: str) -> None:
         raise ValueError(
             f"{what}: expected at most {MAX_NAME_BYTES} bytes, got {len(name.encode())} in {name!r}"
         )
-
-
-def write_at_once(path: Path, write: Callable[[Path], object]) -> None:
-    """Write a file beside its place and move it there, so that it is whole or absent.
-
-    Args:
-        path: the file.
-        write: writes the file whose path it is given.
-    """
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    try:
-        write(partial)
-        with partial.open("rb") as file:
-            os.fsync(file.fileno())
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)

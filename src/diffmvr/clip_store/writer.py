@@ -25,10 +25,10 @@ from diffmvr.clip_store.layout import (
     STAGING,
     check_name,
     part_path,
-    write_at_once,
 )
 from diffmvr.clip_store.manifest import manifest_frame
 from diffmvr.clip_store.recording_writer import RecordingWriter
+from diffmvr.files import write_at_once
 
 log = logging.getLogger(__name__)
 

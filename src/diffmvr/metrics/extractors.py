@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from diffmvr.checks import WeightsNotPresentError, check_range, check_shape
-from diffmvr.digests import hash_files
+from diffmvr.files import hash_files
 
 INCEPTION_NAME = "inception_2015"
 I3D_NAME = "i3d"

@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from diffmvr.checks import check_number
-from diffmvr.digests import hash_files
+from diffmvr.files import hash_files
 from diffmvr.metrics.extractors import I3D_FEATURES, I3D_RGB_NAME, FeatureExtractor
 from diffmvr.metrics.published_networks import load_published
 

@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torchvision.models import inception
 
-from diffmvr.digests import hash_files
+from diffmvr.files import hash_files
 from diffmvr.metrics.extractors import INCEPTION_NAME, FrameExtractor
 from diffmvr.metrics.published_networks import load_published
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import polars as pl
 
-from diffmvr.clip_store.layout import write_at_once
+from diffmvr.files import write_at_once
 from diffmvr.structures import Clip
 
 KEY_COLUMNS: dict[str, type[pl.DataType]] = {

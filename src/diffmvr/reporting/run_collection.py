@@ -14,7 +14,7 @@ from typing import Any
 
 import polars as pl
 
-from diffmvr.clip_store.layout import write_at_once
+from diffmvr.files import read_json, write_at_once, write_json
 from diffmvr.reporting.curves import load_curves
 from diffmvr.reporting.distance_rows import (
     DISTANCE_IDENTITY,
@@ -24,7 +24,7 @@ from diffmvr.reporting.distance_rows import (
 )
 from diffmvr.reporting.frame_rows import FRAMES_FILE, load_frames
 from diffmvr.reporting.rows import IDENTITY, KEY_COLUMNS, check_rows, load_rows
-from diffmvr.reporting.run_record import RUN_FILE, RunRecord, load_run_record, read_json, write_json
+from diffmvr.run_record import RUN_FILE, RunRecord, load_run_record
 
 log = logging.getLogger(__name__)
 

@@ -19,7 +19,7 @@ import numpy as np
 import polars as pl
 
 from diffmvr.clip_store import ClipStore, sheet_path
-from diffmvr.clip_store.layout import write_at_once
+from diffmvr.files import write_at_once
 from diffmvr.reporting.store_sheet import choose_frames, tile, tint
 
 INDEX_NAME = "index.html"

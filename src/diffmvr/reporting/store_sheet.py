@@ -15,7 +15,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from diffmvr.checks import check_number
 from diffmvr.clip_store import ClipStore, sheet_path
-from diffmvr.clip_store.layout import write_at_once
+from diffmvr.files import write_at_once
 from diffmvr.reporting.figures import BLACK, WHITE, image_grid
 from diffmvr.structures import FaceTrack, FloatArray, GuideBuilder, UInt8Array, join_clips
 

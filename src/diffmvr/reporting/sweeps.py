@@ -9,8 +9,8 @@ import polars as pl
 
 from diffmvr.reporting.canvas import subject_mean
 from diffmvr.reporting.run_collection import Run
-from diffmvr.reporting.run_record import RunRecord
 from diffmvr.reporting.tables import DEFAULT_COLUMNS, Column, Compare, Table, comparison_table
+from diffmvr.run_record import RunRecord
 
 log = logging.getLogger(__name__)
 

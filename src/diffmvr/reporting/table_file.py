@@ -6,7 +6,7 @@ from pathlib import Path
 
 import polars as pl
 
-from diffmvr.clip_store.layout import write_at_once
+from diffmvr.files import write_at_once
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from pathlib import Path
 from diffmvr.reporting.distance_rows import DISTANCES_FILE
 from diffmvr.reporting.frame_rows import FRAMES_FILE
 from diffmvr.reporting.run_collection import MISSING_FILE, SCORES_FILE
-from diffmvr.reporting.run_record import RUN_FILE
+from diffmvr.run_record import RUN_FILE
 
 log = logging.getLogger(__name__)
 

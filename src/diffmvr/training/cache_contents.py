@@ -8,7 +8,7 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 from torch import nn
 
-from diffmvr.digests import hash_files
+from diffmvr.files import hash_files
 from diffmvr.models.components import Components
 
 

@@ -11,10 +11,10 @@ from torch import nn
 
 from diffmvr.models.components import Components
 from diffmvr.pipelines.diffmvr_pipeline import DiffMVRPipeline
-from diffmvr.training.checkpoint_io import (
+from diffmvr.runs.checkpoint_io import (
     DamagedCheckpointError,
+    newest_checkpoint,
     read_checkpoint,
-    verify_checkpoint,
 )
 from diffmvr.training.model_card import licence_of, write_model_card
 
@@ -41,30 +41,6 @@ def find_checkpoint(ckpt_path: str | None, folder: Path) -> str | None:
             "give the run's folder with hydra.run.dir=…, or a checkpoint file"
         )
     return str(path)
-
-
-def newest_checkpoint(folder: Path) -> Path | None:
-    """Return the newest checkpoint of a folder that is whole; None if it holds none.
-
-    A damaged one is passed over, and a warning says so.
-
-    Raises:
-        DamagedCheckpointError: if all of them are damaged.
-    """
-    files = sorted(folder.glob("*.ckpt"), key=lambda file: file.stat().st_mtime_ns, reverse=True)
-    for file in files:
-        try:
-            verify_checkpoint(file)
-        except DamagedCheckpointError as error:
-            log.warning("%s; taking the one before", error)
-        else:
-            return file
-    if files:
-        raise DamagedCheckpointError(
-            f"{folder}: every checkpoint in it is damaged ({', '.join(f.name for f in files)}); "
-            "remove the folder to begin the run anew"
-        )
-    return None
 
 
 def check_checkpoint(path: str, module: nn.Module) -> None:

@@ -17,7 +17,7 @@ import torch
 from lightning.pytorch.strategies import DDPStrategy, SingleDeviceStrategy
 from torch.optim import Optimizer
 
-from diffmvr.training.checkpoint_io import HALF_WRITTEN
+from diffmvr.runs.checkpoint_io import HALF_WRITTEN
 
 log = logging.getLogger(__name__)
 

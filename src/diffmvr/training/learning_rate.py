@@ -8,7 +8,7 @@ import lightning as L
 from lightning.pytorch.tuner import Tuner
 from matplotlib.figure import Figure
 
-from diffmvr.reporting.run_record import write_json
+from diffmvr.files import write_json
 
 log = logging.getLogger(__name__)
 

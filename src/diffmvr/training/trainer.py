@@ -10,7 +10,7 @@ from hydra.utils import get_class, instantiate
 from lightning.pytorch.strategies import ModelParallelStrategy
 from omegaconf import DictConfig, OmegaConf
 
-from diffmvr.training.checkpoint_io import VerifiedCheckpointIO
+from diffmvr.runs.checkpoint_io import VerifiedCheckpointIO
 from diffmvr.training.exact_resume import ExactResume, LastValidation
 from diffmvr.training.finite_guard import FiniteGuard
 

@@ -1,7 +1,7 @@
 """The model on crops: whose guides lead it, and which settings it refuses."""
 
 import pytest
-from tests.unit.pipelines.test_restoration import FRAMES, GuidePasser
+from tests.unit.restoration.test_recording import FRAMES, GuidePasser
 
 from diffmvr.pipelines.crop_restorer import CropRestorer
 from diffmvr.pipelines.own_guides import OwnGuide

@@ -10,13 +10,12 @@ from tests.helpers.tiny import build_tiny, fingerprint, tiny_module
 
 from diffmvr.models.components import load_components
 from diffmvr.models.guide_settings import GuideSettings
-from diffmvr.training.checkpoint_io import DamagedCheckpointError, VerifiedCheckpointIO
-from diffmvr.training.checkpoints import (
-    check_checkpoint,
-    find_checkpoint,
+from diffmvr.runs.checkpoint_io import (
+    DamagedCheckpointError,
+    VerifiedCheckpointIO,
     newest_checkpoint,
-    save_model,
 )
+from diffmvr.training.checkpoints import check_checkpoint, find_checkpoint, save_model
 from diffmvr.training.model_card import write_model_card
 
 NOW = 1_700_000_000

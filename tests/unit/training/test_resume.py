@@ -20,8 +20,8 @@ from tests.helpers.tiny import (
     tiny_trainer,
 )
 
-from diffmvr.training.checkpoint_io import VerifiedCheckpointIO, read_checkpoint
-from diffmvr.training.checkpoints import interval_checkpoint, newest_checkpoint
+from diffmvr.runs.checkpoint_io import VerifiedCheckpointIO, newest_checkpoint, read_checkpoint
+from diffmvr.training.checkpoints import interval_checkpoint
 from diffmvr.training.ema import EMACallback
 from diffmvr.training.exact_resume import CRASH_FILE, ExactResume, LastValidation
 from diffmvr.training.finite_guard import FiniteGuard

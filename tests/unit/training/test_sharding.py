@@ -15,8 +15,8 @@ from torch.distributed.tensor import DTensor
 from torch.multiprocessing.spawn import start_processes
 
 from diffmvr.config import config_dir, register_resolvers
-from diffmvr.training.checkpoint_io import VerifiedCheckpointIO
-from diffmvr.training.ledger import result_settings
+from diffmvr.runs.checkpoint_io import VerifiedCheckpointIO
+from diffmvr.runs.ledger import result_settings
 from diffmvr.training.module import DiffMVRModule
 from diffmvr.training.sharding import ShardedStrategy, hollow, part_like, whole
 from diffmvr.training.trainer import build_trainer

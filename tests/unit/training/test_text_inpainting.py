@@ -14,8 +14,8 @@ from tests.helpers.tiny import TextureClips, fingerprint, tiny_trainer
 
 from diffmvr.data.still_frames import StillFrames, choose_still_frames
 from diffmvr.models.vae import encode_latents
+from diffmvr.runs.checkpoint_io import VerifiedCheckpointIO
 from diffmvr.structures import to_pixel_values
-from diffmvr.training.checkpoint_io import VerifiedCheckpointIO
 from diffmvr.training.draws import SharedDraws
 from diffmvr.training.exact_resume import CRASH_FILE, ExactResume
 from diffmvr.training.text_inpainting import Prior, TextInpaintingModule, paint_prior_images

@@ -9,11 +9,11 @@ from lightning.pytorch.callbacks import LearningRateMonitor, ModelCheckpoint
 from omegaconf import DictConfig, OmegaConf
 
 from diffmvr.config import config_dir, register_resolvers
-from diffmvr.training.checkpoint_io import VerifiedCheckpointIO
+from diffmvr.runs.checkpoint_io import VerifiedCheckpointIO
+from diffmvr.runs.ledger import result_settings
 from diffmvr.training.ema import EMACallback
 from diffmvr.training.exact_resume import ExactResume
 from diffmvr.training.finite_guard import FiniteGuard
-from diffmvr.training.ledger import result_settings
 from diffmvr.training.trainer import build_trainer, check_whole
 
 QUIET = ["callbacks.progress=null", "callbacks.samples=null", "+trainer.enable_progress_bar=false"]

@@ -4,7 +4,7 @@ import pytest
 import torch
 from lightning.pytorch.callbacks import ModelCheckpoint
 
-from diffmvr.training.checkpoint_io import VerifiedCheckpointIO
+from diffmvr.runs.checkpoint_io import VerifiedCheckpointIO
 from diffmvr.training.wandb_logger import build_wandb_logger, finish_wandb, keep_in_wandb
 
 

@@ -1,0 +1,1 @@
+"""Restorers on clips, and the score rows that come of it."""

@@ -1,0 +1,202 @@
+"""Many recordings restored one by one, by one job or several, and what became of each.
+
+The results lie in one folder, those of each recording in a folder of their own.  A recording that
+is there is finished (it appears in one step), so a run that was stopped goes on with the next one.
+Every job notes which recordings are its own; ``cohort.csv`` lists them all, in order.
+"""
+
+import json
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from diffmvr.files import read_json, write_at_once, write_json
+from diffmvr.preprocessing.companions import find_beside
+from diffmvr.preprocessing.layouts import VIDEO_SUFFIXES, Recording, find_recordings
+from diffmvr.preprocessing.picture_folder import PICTURE_SUFFIXES
+from diffmvr.runs.shard import Shard, check_all
+
+COHORT_FILE = "cohort.csv"
+REPORT_FILE = "report.json"
+SHARDS_FOLDER = ".shards"
+NOTES = "*-of-*.json"
+SETTINGS_FILE = "settings.json"
+STAGING = "staging"
+COLUMNS = {
+    "recording": pl.String,
+    "state": pl.String,
+    "frames": pl.Int64,
+    "restored_frames": pl.Int64,
+    "folder": pl.String,
+    "reason": pl.String,
+}
+
+
+@dataclass(frozen=True)
+class Member:
+    """One recording of a cohort.
+
+    Attributes:
+        name: unique, and the name of its folder of results.
+        path: a video or a folder of frames.
+        mask: what says where the face is hidden; ``None``: it is looked for.
+    """
+
+    name: str
+    path: Path
+    mask: Path | None
+
+
+def find_cohort(root: Path, masks: str | None = None) -> list[Member] | None:
+    """List the recordings of a folder; ``None`` if ``root`` is itself one recording.
+
+    Args:
+        root: a folder of videos or of folders of frames (also a clip store, or anything in DAVIS
+            layout); or a recording.
+        masks: a folder with one entry for each recording, named like it; ``None``: those that lie
+            beside the clips in DAVIS layout, else none.
+
+    Raises:
+        FileNotFoundError: if a recording has no mask in ``masks``.
+        ValueError: if the folder holds no recording, or videos and pictures beside each other.
+    """
+    if not root.is_dir():
+        return None
+    files = sorted(path for path in root.iterdir() if not path.name.startswith("."))
+    pictures = [path for path in files if path.suffix.lower() in PICTURE_SUFFIXES]
+    videos = [path for path in files if path.suffix.lower() in VIDEO_SUFFIXES]
+    if pictures and videos:
+        raise ValueError(
+            f"input: {root} holds videos ({videos[0].name}) and pictures ({pictures[0].name}), so "
+            "that it may be a folder of recordings or the frames of one; keep them apart, or give "
+            "one video"
+        )
+    if pictures:
+        return None
+    recordings: list[Recording] = find_recordings(root)
+    # More than one, so that a mask is always found by its recording's name.
+    count = max(2, len(recordings))
+    return [
+        Member(recording.name, recording.path, find_beside(masks, recording, count, "masks"))
+        for recording in recordings
+    ]
+
+
+def open_results(output: Path, settings: Mapping[str, Any]) -> None:
+    """Begin a folder of results, or go on with it.
+
+    Args:
+        output: the folder.
+        settings: those that the results depend on.
+
+    Raises:
+        ValueError: if it holds something else, or results with other settings.
+    """
+    noted = output / SHARDS_FOLDER / SETTINGS_FILE
+    if output.is_dir() and not noted.parent.is_dir() and any(output.iterdir()):
+        raise ValueError(
+            f"output: {output} is not empty and holds no restored cohort; give a new folder"
+        )
+    if not noted.is_file():
+        write_json(noted, dict(settings))
+    # Read back: what JSON makes of the values is compared, and whoever came first.
+    before = read_json(noted)
+    now = json.loads(json.dumps(dict(settings)))
+    differing = [name for name in sorted(now) if now[name] != before.get(name)]
+    if differing:
+        changes = "; ".join(f"{name}: {before.get(name)} -> {now[name]}" for name in differing)
+        raise ValueError(
+            f"output: {output} was restored with other settings ({changes}); give another folder"
+        )
+
+
+def forget_settings(output: Path) -> None:
+    """Let other settings be tried in a folder of results that holds none as yet."""
+    if not any(output.glob(f"*/{REPORT_FILE}")):
+        (output / SHARDS_FOLDER / SETTINGS_FILE).unlink(missing_ok=True)
+
+
+def add_member(output: Path, member: Member, restore: Callable[[Path], object]) -> bool:
+    """Restore one recording, unless it is there.
+
+    Args:
+        output: the folder of results.
+        member: the recording.
+        restore: is called with a new folder, to write the results into it.
+
+    Returns:
+        Whether it was restored now.
+    """
+    target = output / member.name
+    if (target / REPORT_FILE).is_file():
+        return False
+    staging = output / SHARDS_FOLDER / STAGING / member.name
+    # What a killed run has left.
+    shutil.rmtree(staging, ignore_errors=True)
+    restore(staging)
+    staging.rename(target)
+    return True
+
+
+def note_shard(
+    output: Path, shard: Shard, members: Sequence[Member], failed: Mapping[str, str]
+) -> None:
+    """Note what a job has done: its recordings in order, and why some could not be restored."""
+    for path in (output / SHARDS_FOLDER).glob(NOTES):
+        # Of an earlier division into another number of jobs.
+        if not path.stem.endswith(f"-of-{shard.count}"):
+            path.unlink(missing_ok=True)
+    content = {
+        "shard": str(shard),
+        "recordings": [member.name for member in members],
+        "failed": dict(failed),
+    }
+    write_json(output / SHARDS_FOLDER / f"{shard.number}-of-{shard.count}.json", content)
+
+
+def merge_cohort(output: Path) -> Path:
+    """Write ``cohort.csv`` from what all jobs have left.
+
+    Args:
+        output: the folder of results.
+
+    Returns:
+        The file.
+
+    Raises:
+        ValueError: if a job or a recording's result is absent.
+    """
+    notes = [read_json(path) for path in (output / SHARDS_FOLDER).glob(NOTES)]
+    shards = [Shard.parse(note["shard"]) for note in notes]
+    check_all(shards)
+    rows = []
+    for _, note in sorted(zip(shards, notes, strict=True), key=lambda pair: pair[0]):
+        for name in note["recordings"]:
+            rows.append(_row(output, name, note["failed"].get(name)))
+    target = output / COHORT_FILE
+    write_at_once(target, partial(pl.DataFrame(rows, schema=COLUMNS).write_csv))
+    return target
+
+
+def _row(output: Path, name: str, reason: str | None) -> dict[str, str | int | None]:
+    row: dict[str, str | int | None] = {"recording": name, "reason": reason}
+    if reason is not None:
+        return {**row, "state": "failed"}
+    report = output / name / REPORT_FILE
+    if not report.is_file():
+        raise ValueError(
+            f"{output}: {name} is listed as restored and has no {REPORT_FILE}; restore it again"
+        )
+    content = json.loads(report.read_text(encoding="utf-8"))
+    return {
+        **row,
+        "state": "restored",
+        "frames": len(content["frames"]),
+        "restored_frames": content["restored_frames"],
+        "folder": name,
+    }

@@ -1,0 +1,86 @@
+"""A folder of recordings restored by ``python -m diffmvr.restore``, or the share of one job."""
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, replace
+from functools import partial
+from pathlib import Path
+
+from diffmvr.models.base_checkpoint import resolve_folder
+from diffmvr.preprocessing.layouts import check_outside
+from diffmvr.restoration.cohort import (
+    Member,
+    add_member,
+    forget_settings,
+    merge_cohort,
+    note_shard,
+    open_results,
+)
+from diffmvr.restoration.settings import RestoreSettings
+from diffmvr.runs.shard import Shard
+
+log = logging.getLogger(__name__)
+
+NOT_THE_RESULT = ("output", "shard", "threads", "device")
+
+
+def restore_cohort(
+    settings: RestoreSettings,
+    members: Sequence[Member],
+    restore: Callable[[RestoreSettings], object],
+) -> Path:
+    """Restore many recordings; those that are finished are skipped.
+
+    Args:
+        settings: of all of them.
+        members: from ``find_cohort``; with ``settings.shard`` the ones of that job are restored.
+        restore: restores one recording into the new folder ``settings.output``.
+
+    Returns:
+        The folder of results.
+
+    Raises:
+        ValueError: if a setting is of one recording, or some recordings could not be restored; the
+            others are there.
+    """
+    for name, value in (("face_box", settings.face_box), *settings.guides.items()):
+        if value is not None:
+            raise ValueError(
+                f"{name}: is of one recording, and {settings.input} holds {len(members)}; restore "
+                "that recording alone"
+            )
+    shard = Shard.parse(settings.shard or "1/1")
+    own, output = shard.of(members, "recordings"), Path(settings.output).expanduser()
+    check_outside(output, Path(settings.input).expanduser())
+    if settings.weights:
+        resolve_folder(settings.weights)
+    open_results(output, {k: v for k, v in asdict(settings).items() if k not in NOT_THE_RESULT})
+    failed: dict[str, str] = {}
+    try:
+        for member in own:
+            mask = None if member.mask is None else str(member.mask)
+            alone = replace(settings, input=str(member.path), mask=mask, shard=None)
+            try:
+                if not add_member(output, member, partial(_restore_into, restore, alone)):
+                    log.info("%s: restored before", member.name)
+            except (ValueError, FileNotFoundError) as error:
+                failed[member.name] = str(error)
+                log.error("%s: %s", member.name, error)
+    finally:
+        forget_settings(output)
+    note_shard(output, shard, own, failed)
+    if shard.count == 1:
+        log.info("all are listed in %s", merge_cohort(output))
+    if failed:
+        raise ValueError(
+            f"input: {len(failed)} of {len(own)} recordings could not be restored "
+            f"({', '.join(sorted(failed))}; the reasons are above)"
+            + (f"; the others are in {output}" if len(failed) < len(own) else "")
+        )
+    return output
+
+
+def _restore_into(
+    restore: Callable[[RestoreSettings], object], settings: RestoreSettings, output: Path
+) -> None:
+    restore(replace(settings, output=str(output)))

@@ -1,0 +1,62 @@
+"""A picture of a restoration: frames from its course, before and after."""
+
+import cv2
+import numpy as np
+
+from diffmvr.restoration.restored_frame import RestoredFrame
+from diffmvr.structures import FloatArray, UInt8Array
+
+COLUMNS = 6
+HEIGHT = 240
+GAP = 4
+
+
+class ContactSheet:
+    """Collects a few frames on the way and lays them out: original, hole in red, restored.
+
+    Each is cut to the square that went through the model.
+
+    Args:
+        mask_share: ``[T]``, hidden share of each frame; the frames shown are spread evenly over
+            those that have a hole.
+    """
+
+    def __init__(self, mask_share: FloatArray) -> None:
+        candidates = np.flatnonzero(mask_share > 0)
+        if not len(candidates):
+            candidates = np.arange(len(mask_share))
+        chosen = np.linspace(0, len(candidates) - 1, min(COLUMNS, len(candidates)))
+        self._wanted = set(candidates[np.rint(chosen).astype(int)].tolist())
+        self._columns: list[UInt8Array] = []
+
+    def add(self, frame: RestoredFrame) -> None:
+        """Take a frame if it is one of those to show."""
+        if frame.record.index not in self._wanted:
+            return
+        before, after = frame.observed.image, frame.restored.image
+        tinted = before.copy()
+        hidden = frame.mask != 0
+        tinted[hidden] = before[hidden] // 2 + np.array([127, 0, 0], np.uint8)
+        x0, y0, side = frame.record.region
+        rows = slice(max(round(y0), 0), max(round(y0 + side), 1))
+        columns = slice(max(round(x0), 0), max(round(x0 + side), 1))
+        shown = [_thumbnail(image[rows, columns]) for image in (before, tinted, after)]
+        self._columns.append(np.concatenate(shown))
+
+    def image(self) -> UInt8Array:
+        """Return the sheet, ``[H, W, 3]`` uint8."""
+        return np.concatenate(self._columns, axis=1)
+
+
+def side_by_side(before: UInt8Array, after: UInt8Array) -> UInt8Array:
+    """Return ``[H, 2W, 3]``: the original on the left, the restored frame on the right."""
+    return np.concatenate([before, after], axis=1)
+
+
+def _thumbnail(image: UInt8Array) -> UInt8Array:
+    """Return the picture at a height of 240 pixels, in a white frame."""
+    height, width = image.shape[:2]
+    size = (max(1, round(width * HEIGHT / height)), HEIGHT)
+    method = cv2.INTER_AREA if height > HEIGHT else cv2.INTER_CUBIC
+    resized = np.asarray(cv2.resize(image, size, interpolation=method), np.uint8)
+    return np.pad(resized, ((GAP, 0), (GAP, 0), (0, 0)), constant_values=255)

@@ -1,0 +1,85 @@
+"""What ``python -m diffmvr.restore`` can be told."""
+
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from omegaconf import DictConfig
+
+from diffmvr.checks import check_number, check_one_of
+from diffmvr.parsing import read_settings
+from diffmvr.preprocessing.occlusion import DETECTED
+from diffmvr.preprocessing.video_writer import CRF
+from diffmvr.restoration.output import FORMATS
+from diffmvr.runs.shard import Shard
+
+DEVICES = ("cpu", "cuda", "auto")
+PATHS = (
+    *("input", "mask", "output", "weights", "landmarker", "guides"),
+    *("occluder_weights", "face_weights", "shard"),
+)
+
+
+@dataclass(frozen=True)
+class RestoreSettings:
+    """What ``conf/restore/restore.yaml`` holds; every key is explained there.
+
+    Raises:
+        ValueError: if a value is unknown or out of range.
+    """
+
+    input: str
+    output: str
+    mask: str | None = None
+    weights: str | None = None
+    format: str = "mp4"
+    concat: bool = False
+    crf: int = CRF
+    audio: bool = True
+    landmarker: str | None = None
+    face_box: list[float] | None = None
+    detect: str = "segmentation"
+    occluder_weights: str | None = None
+    face_weights: str | None = None
+    confidence: float = 0.5
+    guides: dict[str, str | None] = field(default_factory=dict)
+    guide_scales: list[float] | None = None
+    clear_threshold: float = 0.005
+    align_past: str = "layers"
+    steps: int = 1
+    seed: int = 0
+    feather: float = 0.0
+    past_detail: bool = True
+    self_check: bool = True
+    window: int = 16
+    fps: str = "25"
+    allow_truncated: bool = False
+    device: str = "auto"
+    threads: int | None = None
+    shard: str | None = None
+
+    def __post_init__(self) -> None:
+        check_one_of("format", self.format, FORMATS)
+        check_one_of("detect", self.detect, DETECTED)
+        check_one_of("device", self.device, DEVICES)
+        check_number("crf", self.crf, 0, 51)
+        if self.threads is not None:
+            check_number("threads", self.threads, 1, 1024)
+        if self.shard is not None:
+            Shard.parse(self.shard)
+
+    @classmethod
+    def from_config(cls, config: DictConfig) -> "RestoreSettings":
+        """Check the types of a composed configuration and wrap it.
+
+        Raises:
+            ValueError: naming the key that is missing or whose value has the wrong type.
+        """
+        needed = {
+            "input": "a recording, got none; give input=VIDEO or a folder",
+            "output": "a new folder, got none; give output=DIR",
+        }
+        return read_settings(cls, config, needed)
+
+    def without_paths(self) -> dict[str, Any]:
+        """Return the settings for a report: where this machine keeps things is left out."""
+        return {name: value for name, value in asdict(self).items() if name not in PATHS}
