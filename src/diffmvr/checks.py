@@ -3,9 +3,12 @@
 Each check returns nothing and raises ``ValueError``; none repairs its input.
 """
 
+import unicodedata
 from collections.abc import Iterable
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
+
+MAX_NAME_BYTES = 200
 
 
 class WeightsNotPresentError(FileNotFoundError):
@@ -81,6 +84,36 @@ def check_number(name: str, value: float, low: float, high: float) -> None:
     """
     if not low <= value <= high:
         raise ValueError(f"{name}: expected a number in [{low:g}, {high:g}], got {value!r}")
+
+
+def check_name(what: str, name: str) -> None:
+    """Require a name that is one file's name on any system.
+
+    Every name that is read from a file and becomes part of a path is checked with this first.
+
+    Raises:
+        ValueError: if it is empty, too long, hidden, or holds a character that paths do not take.
+    """
+    bad = any(c in '/\\:*?"<>|' or unicodedata.category(c) in ("Cc", "Cs") for c in name)
+    if bad or not name or name != name.strip() or name[0] == "." or name[-1] == ".":
+        raise ValueError(
+            f"{what}: expected a plain name (no leading or trailing dot or space, none of "
+            f'/ \\ : * ? " < > |), got {name!r}'
+        )
+    if len(name.encode()) > MAX_NAME_BYTES:
+        raise ValueError(
+            f"{what}: expected at most {MAX_NAME_BYTES} bytes, got {len(name.encode())} in {name!r}"
+        )
+
+
+def check_below(what: str, path: str) -> None:
+    """Require a path that stays below the folder that it starts from.
+
+    Raises:
+        ValueError: if it is absolute or goes up with ``..``.
+    """
+    if PurePath(path).is_absolute() or ".." in PurePath(path).parts:
+        raise ValueError(f"{what}: expected a path below its folder (no .., not /…), got {path!r}")
 
 
 def check_output_dir(name: str, path: Path) -> None:

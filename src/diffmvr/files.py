@@ -14,6 +14,22 @@ from diffmvr.checks import check_output_dir
 STAGING_NAME = ".partial"
 
 
+def below(root: Path, path: Path) -> Path:
+    """Return a path, having shown that it lies below a folder, links followed.
+
+    Whatever is written, moved or removed where a file's content says passes through here.
+
+    Raises:
+        ValueError: if it does not.
+    """
+    if root.resolve() not in path.resolve().parents:
+        raise ValueError(
+            f"{path}: expected a place below {root}, got {path.resolve()}; remove the name or the "
+            "link that leads there"
+        )
+    return path
+
+
 def write_at_once(path: Path, write: Callable[[Path], object]) -> None:
     """Write a file beside its place and move it there, so that it is whole or absent.
 
@@ -23,6 +39,8 @@ def write_at_once(path: Path, write: Callable[[Path], object]) -> None:
     """
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
+        # A link that lies there would be written through.
+        partial.unlink(missing_ok=True)
         write(partial)
         with partial.open("rb") as file:
             os.fsync(file.fileno())

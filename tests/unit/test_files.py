@@ -1,11 +1,12 @@
 """A hash follows the content, and an output folder holds finished results or nothing."""
 
 import hashlib
+import os
 from pathlib import Path
 
 import pytest
 
-from diffmvr.files import hash_files, staged_output
+from diffmvr.files import below, hash_files, read_json, staged_output, write_json
 
 
 def test_a_file_is_named_as_sha256sum_does(tmp_path: Path) -> None:
@@ -104,3 +105,25 @@ def test_a_folder_that_cannot_be_made_is_refused(tmp_path: Path) -> None:
         pytest.fail("must not be entered")
 
     assert names(tmp_path) == ["file"]
+
+
+def test_a_file_is_not_written_through_a_link_that_lies_there(tmp_path: Path) -> None:
+    precious = tmp_path / "precious.txt"
+    precious.write_text("four years")
+    (tmp_path / f".new.json.{os.getpid()}.partial").symlink_to(precious)
+    write_json(tmp_path / "new.json", [1])
+    assert precious.read_text() == "four years"
+    assert read_json(tmp_path / "new.json") == [1]
+    assert not (tmp_path / "new.json").is_symlink()
+
+
+def test_below_follows_names_and_links(tmp_path: Path) -> None:
+    root = tmp_path / "root"
+    (root / "inner").mkdir(parents=True)
+    (root / "out").symlink_to(tmp_path)
+    (root / "in").symlink_to(root / "inner")
+    for inside in ("new", "inner/new", "in/new", "inner/../new"):
+        assert below(root, root / inside) == root / inside
+    for outside in ("", "..", "out/new", "../root2", str(tmp_path)):
+        with pytest.raises(ValueError, match=f"expected a place below {root}"):
+            below(root, root / outside)

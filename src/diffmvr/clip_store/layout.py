@@ -6,7 +6,6 @@ part of the manifest of one recording; it is the last file that a recording gets
 that it is complete.
 """
 
-import unicodedata
 from pathlib import Path
 
 IMAGES, MASKS = "JPEGImages", "Annotations"
@@ -16,7 +15,6 @@ SHEETS = "sheets"
 STAGING = ".staging"
 LOCK_NAME = ".lock"
 MASK_SUFFIX = ".png"
-MAX_NAME_BYTES = 200
 
 
 def picture_path(root: Path, clip: str, frame: int, suffix: str) -> Path:
@@ -37,21 +35,3 @@ def part_path(root: Path, recording: str) -> Path:
 def sheet_path(root: Path, recording: str) -> Path:
     """Return the path of a recording's contact sheet."""
     return root / SHEETS / f"{recording}.png"
-
-
-def check_name(what: str, name: str) -> None:
-    """Require a name that is one file's name on any system.
-
-    Raises:
-        ValueError: if it is empty, too long, hidden, or holds a character that paths do not take.
-    """
-    bad = sorted({c for c in name if c in '/\\:*?"<>|' or unicodedata.category(c) == "Cc"})
-    if bad or not name or name != name.strip() or name[0] == "." or name[-1] == ".":
-        raise ValueError(
-            f"{what}: expected a plain name (no leading or trailing dot or space, none of "
-            f'/ \\ : * ? " < > |), got {name!r}'
-        )
-    if len(name.encode()) > MAX_NAME_BYTES:
-        raise ValueError(
-            f"{what}: expected at most {MAX_NAME_BYTES} bytes, got {len(name.encode())} in {name!r}"
-        )

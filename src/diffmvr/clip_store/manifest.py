@@ -5,11 +5,13 @@ skipped has a reason, and neither.
 """
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import polars as pl
 
+from diffmvr.checks import check_name
 from diffmvr.structures import FaceTrack
 
 _AFFINE = pl.Array(pl.Float64, 6)
@@ -117,6 +119,38 @@ def track_columns(track: FaceTrack) -> list[dict[str, Any]]:
 def manifest_frame(rows: Sequence[Mapping[str, Any]] = ()) -> pl.DataFrame:
     """Return rows as a table of the manifest's columns."""
     return pl.DataFrame(list(rows), schema=MANIFEST_SCHEMA, orient="row")
+
+
+def read_manifest(path: Path, recording: str | None = None) -> pl.DataFrame:
+    """Read a manifest or a recording's part of one; the only place where either is read.
+
+    Its names become paths, so they are checked here: a store may come from anybody.
+
+    Args:
+        path: the Parquet file.
+        recording: the only one that it may tell of, ``None`` for any.
+
+    Raises:
+        ValueError: if it cannot be read, has other columns, or a clip or a recording in it has no
+            plain name.
+    """
+    try:
+        rows = pl.read_parquet(path, glob=False)
+    except (pl.exceptions.PolarsError, OSError) as error:
+        raise ValueError(f"{path} cannot be read ({error}); make the store anew") from error
+    if dict(rows.schema) != dict(pl.Schema(MANIFEST_SCHEMA)):
+        wrong = [n for n, kind in MANIFEST_SCHEMA.items() if rows.schema.get(n) != kind]
+        raise ValueError(f"{path} has other columns than a manifest: {wrong}; make the store anew")
+    kept = rows.filter(pl.col("frame").is_not_null())
+    if rows["recording"].null_count() or kept["clip"].null_count():
+        raise ValueError(f"{path} has a row without a name; make the store anew")
+    for column in ("clip", "recording"):
+        for name in rows[column].drop_nulls().unique().sort():
+            check_name(f"{path}, {column}", name)
+    others = sorted(set(rows["recording"]) - {recording}) if recording is not None else []
+    if others:
+        raise ValueError(f"{path} tells of {others[0]!r}, not of {recording!r}; remove that file")
+    return rows
 
 
 def _six_numbers(name: str, value: Any) -> list[float]:

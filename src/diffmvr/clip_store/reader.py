@@ -13,11 +13,13 @@ from diffmvr.clip_store.layout import (
     IMAGES,
     MANIFEST_NAME,
     MASKS,
+    PARTS,
+    STAGING,
     mask_path,
     part_path,
     picture_path,
 )
-from diffmvr.clip_store.manifest import MANIFEST_SCHEMA, MIDLINE_COLUMNS, track_of
+from diffmvr.clip_store.manifest import MIDLINE_COLUMNS, read_manifest, track_of
 from diffmvr.structures import Clip, UInt8Array
 
 
@@ -46,7 +48,7 @@ class ClipStore:
                 f"root: the store {self.root} was never finished (it holds no {MANIFEST_NAME}); "
                 "run python -m diffmvr.preprocess again, it goes on where it stopped"
             )
-        self.manifest = _read_manifest(path)
+        self.manifest = read_manifest(path)
         self._clips: dict[str, pl.DataFrame] = {
             str(rows["clip"][0]): rows
             for rows in self.manifest.filter(pl.col("frame").is_not_null()).partition_by(
@@ -119,6 +121,19 @@ class ClipStore:
         for name in sorted(set(self.manifest["recording"])):
             if not part_path(self.root, name).is_file():
                 yield f"recording {name!r} has no part of the manifest"
+        # Opening the store has checked the manifest's names.
+        parts = [(path, path.stem) for path in (self.root / PARTS).glob("*.parquet")]
+        parts += [
+            (path, path.parent.name) for path in (self.root / STAGING).glob(f"*/{MANIFEST_NAME}")
+        ]
+        for path, name in sorted(parts):
+            try:
+                read_manifest(path, name)
+            except ValueError as error:
+                yield str(error)
+        for path in sorted(self.root.rglob("*")):
+            if path.is_symlink() and self.root.resolve() not in path.resolve().parents:
+                yield f"{path} is a link that leads out of the store"
         for clip, rows in self._clips.items():
             if rows["frame"].to_list() != list(range(len(rows))):
                 yield f"clip {clip!r}: the frames' numbers are not 0 to {len(rows) - 1}"
@@ -156,16 +171,3 @@ class ClipStore:
                 f"{path} is not a picture of {self.info.size}x{self.info.size}; make the store anew"
             )
         return image
-
-
-def _read_manifest(path: Path) -> pl.DataFrame:
-    try:
-        manifest = pl.read_parquet(path)
-    except (pl.exceptions.PolarsError, OSError) as error:
-        raise ValueError(
-            f"root: {path} cannot be read ({error}); finish the store again"
-        ) from error
-    if dict(manifest.schema) != dict(pl.Schema(MANIFEST_SCHEMA)):
-        wrong = [n for n, kind in MANIFEST_SCHEMA.items() if manifest.schema.get(n) != kind]
-        raise ValueError(f"root: {path} has other columns than a manifest: {wrong}")
-    return manifest

@@ -8,9 +8,9 @@ import cv2
 import numpy as np
 import polars as pl
 
-from diffmvr.checks import check_shape
+from diffmvr.checks import check_name, check_shape
 from diffmvr.clip_store.info import StoreInfo
-from diffmvr.clip_store.layout import check_name, mask_path, picture_path
+from diffmvr.clip_store.layout import mask_path, picture_path
 from diffmvr.clip_store.manifest import manifest_frame, manifest_row
 from diffmvr.structures import UInt8Array
 

@@ -15,6 +15,7 @@ from pathlib import Path
 import polars as pl
 from filelock import FileLock, Timeout
 
+from diffmvr.checks import check_name
 from diffmvr.clip_store.info import INFO_NAME, StoreInfo, read_info
 from diffmvr.clip_store.layout import (
     IMAGES,
@@ -23,12 +24,11 @@ from diffmvr.clip_store.layout import (
     MASKS,
     PARTS,
     STAGING,
-    check_name,
     part_path,
 )
-from diffmvr.clip_store.manifest import manifest_frame
+from diffmvr.clip_store.manifest import manifest_frame, read_manifest
 from diffmvr.clip_store.recording_writer import RecordingWriter
-from diffmvr.files import write_at_once
+from diffmvr.files import below, write_at_once
 
 log = logging.getLogger(__name__)
 
@@ -48,7 +48,8 @@ class ClipStoreWriter:
         info: how its clips are made.
 
     Raises:
-        ValueError: if the folder is something else, or a store made with other settings.
+        ValueError: if the folder is something else, or a store made with other settings, or holds a
+            name or a link that leads out of it.
     """
 
     def __init__(self, root: Path, info: StoreInfo) -> None:
@@ -62,7 +63,7 @@ class ClipStoreWriter:
             else:
                 self._write_info()
             for folder in (IMAGES, MASKS, PARTS):
-                (self.root / folder).mkdir(exist_ok=True)
+                self._own(folder).mkdir(exist_ok=True)
             self._remove_leftovers()
 
     def is_complete(self, recording: str) -> bool:
@@ -82,8 +83,8 @@ class ClipStoreWriter:
             OSError: if something cannot be written.
         """
         check_name("recording", name)
-        staging = self.root / STAGING / name
-        lock = FileLock(staging / LOCK_NAME)
+        staging = self._own(STAGING, name)
+        lock = FileLock(self._own(STAGING, name, LOCK_NAME))
         with self._lock():
             if self.is_complete(name):
                 raise ValueError(f"recording: {name!r} is already in {self.root}; skip it")
@@ -114,7 +115,8 @@ class ClipStoreWriter:
         """
         with self._lock():
             parts = sorted((self.root / PARTS).glob("*.parquet"))
-            manifest = pl.concat([manifest_frame(), *map(pl.read_parquet, parts)])
+            read = [read_manifest(path, path.stem) for path in parts]
+            manifest = pl.concat([manifest_frame(), *read])
             write_at_once(self.root / MANIFEST_NAME, manifest.write_parquet)
             kept = manifest.filter(pl.col("frame").is_not_null())
             self._write_info(
@@ -127,8 +129,12 @@ class ClipStoreWriter:
             self._remove_leftovers()
         return manifest
 
+    def _own(self, *parts: str) -> Path:
+        """Return a path that is shown to lie in the store."""
+        return below(self.root, self.root.joinpath(*parts))
+
     def _lock(self) -> FileLock:
-        return FileLock(self.root / LOCK_NAME)
+        return FileLock(self._own(LOCK_NAME))
 
     def _check_folder(self) -> None:
         if self.root.exists() and not self.root.is_dir():
@@ -187,13 +193,14 @@ class ClipStoreWriter:
         write_at_once(journal, manifest.write_parquet)
         for clip in out.clips:
             for kind in (MASKS, IMAGES):
-                (staging / kind / clip).rename(self.root / kind / clip)
-        journal.rename(part_path(self.root, out.recording))
+                (staging / kind / clip).rename(self._own(kind, clip))
+        journal.rename(below(self.root, part_path(self.root, out.recording)))
 
     def _remove_leftovers(self) -> None:
         """Remove what killed processes left; under the store's lock."""
-        for staging in sorted((self.root / STAGING).glob("*")):
-            lock = FileLock(staging / LOCK_NAME)
+        for left in sorted((self.root / STAGING).glob("*")):
+            staging = self._own(STAGING, left.name)
+            lock = FileLock(self._own(STAGING, left.name, LOCK_NAME))
             try:
                 lock.acquire(timeout=0)
             except Timeout:
@@ -210,10 +217,10 @@ class ClipStoreWriter:
         """Take back a commit that broke off, and remove all staged files but the lock."""
         journal = staging / MANIFEST_NAME
         if journal.is_file():
-            clips = pl.read_parquet(journal, columns=["clip", "frame"]).drop_nulls()["clip"]
+            clips = read_manifest(journal, staging.name).drop_nulls(["clip", "frame"])["clip"]
             for clip in clips.unique():
                 for kind in (MASKS, IMAGES):
-                    shutil.rmtree(self.root / kind / clip, ignore_errors=True)
+                    shutil.rmtree(self._own(kind, clip), ignore_errors=True)
             journal.unlink()
         for kind in (MASKS, IMAGES):
-            shutil.rmtree(staging / kind, ignore_errors=True)
+            shutil.rmtree(self._own(STAGING, staging.name, kind), ignore_errors=True)

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from diffmvr.checks import check_below
 from diffmvr.data.annotations import SUBJECT_PATTERN, Intake, checked_object, kept_classes
 from diffmvr.data.detection_set import LabelledImage, LabelledObject, read_rgb
 
@@ -57,6 +58,7 @@ class CocoImages:
                 by_image.setdefault(entry["image_id"], []).append(entry)
         self._images = []
         for entry in data["images"]:
+            check_below(f"{path}, file_name of image {entry['id']}", entry["file_name"])
             file = folder / entry["file_name"]
             if not file.is_file():
                 raise FileNotFoundError(f"data.images: {path} names {file}, which does not exist")

@@ -15,7 +15,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from diffmvr.checks import check_number
 from diffmvr.clip_store import ClipStore, sheet_path
-from diffmvr.files import write_at_once
+from diffmvr.files import below, write_at_once
 from diffmvr.reporting.figures import BLACK, WHITE, image_grid
 from diffmvr.structures import FaceTrack, FloatArray, GuideBuilder, UInt8Array, join_clips
 
@@ -41,7 +41,7 @@ def save_sheets(store: ClipStore, guides: GuideBuilder) -> list[Path]:
     kept = store.manifest.filter(pl.col("frame").is_not_null())
     written = []
     for recording in kept["recording"].unique(maintain_order=True):
-        path = sheet_path(store.root, recording)
+        path = below(store.root, sheet_path(store.root, recording))
         if not path.is_file():
             path.parent.mkdir(exist_ok=True)
             sheet = Image.fromarray(recording_sheet(store, recording, guides))

@@ -7,6 +7,7 @@ from typing import Any
 
 import polars as pl
 
+from diffmvr.checks import check_name
 from diffmvr.reporting.canvas import subject_mean
 from diffmvr.reporting.run_collection import Run
 from diffmvr.reporting.tables import DEFAULT_COLUMNS, Column, Compare, Table, comparison_table
@@ -102,7 +103,8 @@ def find_sweeps(runs: Sequence[Run]) -> Iterator[Sweep]:
     The last setting that is a number varies along a line, the others tell the lines apart.
 
     Raises:
-        ValueError: if there is no seed that all settings of a sweep were run with.
+        ValueError: if there is no seed that all settings of a sweep were run with, or its name is
+            no plain name.
     """
     for name in dict.fromkeys(run.record.name for run in runs):
         own = [run for run in runs if run.record.name == name]
@@ -110,6 +112,8 @@ def find_sweeps(runs: Sequence[Run]) -> Iterator[Sweep]:
         if not varied:
             log.warning("sweep %s varies nothing; not shown", name)
             continue
+        # Files with tables and figures are called so.
+        check_name("sweep (name in run.json)", name)
         numbers = [k for k in varied if isinstance(own[0].record.settings.get(k), int | float)]
         along = numbers[-1] if numbers else varied[-1]
         apart = [key for key in varied if key != along]

@@ -3,6 +3,7 @@
 import logging
 from pathlib import Path
 
+from diffmvr.files import below
 from diffmvr.reporting.distance_rows import DISTANCES_FILE
 from diffmvr.reporting.frame_rows import FRAMES_FILE
 from diffmvr.reporting.run_collection import MISSING_FILE, SCORES_FILE
@@ -37,12 +38,14 @@ def fetch_wandb_runs(project: str, folder: Path) -> Path:
     target.mkdir(parents=True)
     try:
         for run in wandb.Api().runs(project, per_page=100):
-            files = {file.name: file for file in run.files(list(RUN_FILES))}
+            found = {file.name: file for file in run.files(list(RUN_FILES))}
+            files = {name: file for name, file in found.items() if name in RUN_FILES}
             if RUN_FILE not in files:
                 log.warning("wandb run %s holds no %s; left out", run.name, RUN_FILE)
                 continue
             for file in files.values():
-                file.download(root=str(target / f"{run.name}-{run.id}"), replace=True)
+                place = below(target, target / f"{run.name}-{run.id}")
+                file.download(root=str(place), replace=True)
     # Without a login it is a UsageError, without a network any of several of its transport's.
     except Exception as error:
         raise ValueError(

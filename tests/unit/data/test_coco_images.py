@@ -46,6 +46,8 @@ def test_coco_boxes_and_polygons_in_pixels(tmp_path):
         ({"image_id": 8}, {}, r"annotation 1: image_id 8 is not among"),
         ({"segmentation": {"counts": "x"}}, {}, r"needs polygons, got run lengths"),
         ({"segmentation": [[1, 2, 3, 4]]}, {}, r"at least 3 points .* got 4 numbers"),
+        ({}, {"file_name": "../notes.json"}, r"image 7: .* below its folder .* got '\.\./notes"),
+        ({}, {"file_name": "/notes.json"}, r"image 7: .* below its folder .* got '/notes"),
         ({}, {"width": 41}, r"said to be 41 × 20, the file is 40 × 20"),
     ],
 )

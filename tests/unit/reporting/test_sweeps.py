@@ -76,3 +76,13 @@ def test_one_setting_is_no_sweep(tmp_path: Path, caplog: pytest.LogCaptureFixtur
     run_of(tmp_path, 1.0, 0.0)
     assert list(find_sweeps(find_runs([tmp_path]))) == []
     assert "varies nothing" in caplog.text
+
+
+def test_a_sweeps_name_that_leads_out_of_the_report_is_refused(tmp_path: Path) -> None:
+    for weight in (0.0, 1.0):
+        settings = {"loss.motion.weight": weight}
+        write_run(tmp_path / str(weight), "../../x", {"../../x": weight}, settings=settings)
+    with pytest.raises(
+        ValueError, match=r"run\.json\): expected a plain name .* got '\.\./\.\./x'"
+    ):
+        only(tmp_path)

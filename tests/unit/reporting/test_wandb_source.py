@@ -55,6 +55,22 @@ def test_runs_of_a_project_are_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert collect(runs).rows.equals(find_runs([first])[0].rows)
 
 
+def test_a_run_of_a_project_is_not_put_outside(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = StoredRun(write_run(tmp_path / "dual", "dual", {"dual": 1.0}), "/../../../../escaped")
+
+    class Api:
+        def runs(self, path: str, **_: Any) -> list[StoredRun]:
+            return [run]
+
+    monkeypatch.setattr(wandb, "Api", Api)
+    (tmp_path / "to").mkdir()
+    with pytest.raises(ValueError, match="expected a place below"):
+        fetch_wandb_runs("me/study", tmp_path / "to")
+    assert not list(tmp_path.glob("escaped"))
+
+
 def test_without_a_network(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     class Api:
         def __init__(self) -> None:
