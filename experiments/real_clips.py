@@ -19,7 +19,6 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-import av
 import numpy as np
 from PIL import Image
 from real_clips_report import Facts, Recording, compare, contact_sheet, save_facts
@@ -42,6 +41,7 @@ from diffmvr.preprocessing.landmarks import (
     find_landmarker_bundle,
 )
 from diffmvr.preprocessing.mask_io import open_masks
+from diffmvr.preprocessing.media_files import open_to_write
 from diffmvr.preprocessing.video_io import open_frames
 from diffmvr.preprocessing.video_writer import VideoWriter
 from diffmvr.reporting import print_table, rows_frame, save_png, save_rows
@@ -111,7 +111,7 @@ def hide_face(video: Path, folder: Path, length: int, mask_type: str) -> HiddenF
 
 def cut_audio(video: Path, path: Path, end: Fraction) -> Path:
     """Write the audio packets that start before ``end`` (seconds), unchanged."""
-    with av.open(str(path), "w", format="matroska") as output:
+    with open_to_write(path, "matroska") as output:
         copy = AudioCopy(video, output)
         try:
             copy.copy_until(end)

@@ -7,10 +7,10 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-import av
 import numpy as np
 
 from diffmvr.preprocessing.frame_source import FrameSource
+from diffmvr.preprocessing.media_files import open_to_read
 from diffmvr.reporting import image_grid
 from diffmvr.structures import UInt8Array
 
@@ -51,7 +51,7 @@ class Recording:
         """Read a lossless video by PyAV alone, not by the reader that ``restore`` uses."""
         frames: list[UInt8Array] = []
         times: list[Fraction] = []
-        with av.open(str(path)) as container:
+        with open_to_read(path) as container:
             stream: Any = container.streams.video[0]
             rate = stream.average_rate or Fraction(0)
             for frame in container.decode(stream):
@@ -69,7 +69,7 @@ class Recording:
 
 def audio_packets(path: Path) -> list[bytes]:
     """Return the audio packets of a file in order; none where there is no audio."""
-    with av.open(str(path)) as container:
+    with open_to_read(path) as container:
         audio = container.streams.audio
         return [bytes(packet) for packet in container.demux(*audio) if packet.size] if audio else []
 

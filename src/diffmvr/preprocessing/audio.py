@@ -8,6 +8,8 @@ from typing import Any
 
 import av
 
+from diffmvr.preprocessing.media_files import open_to_read, open_to_write
+
 
 class AudioCopy:
     """Copies every audio packet of a file into an output, byte for byte.
@@ -19,7 +21,7 @@ class AudioCopy:
 
     def __init__(self, source: Path, output: Any) -> None:
         self._output = output
-        self._input: Any = av.open(str(source))
+        self._input: Any = open_to_read(source)
         self._streams = {
             stream.index: output.add_stream_from_template(stream)
             for stream in self._input.streams.audio
@@ -53,7 +55,7 @@ class AudioCopy:
 
 def copy_audio(source: Path, path: Path) -> None:
     """Write the audio tracks of ``source``, unchanged, into the Matroska file ``path``."""
-    with av.open(str(path), "w", format="matroska") as output:
+    with open_to_write(path, "matroska") as output:
         copy = AudioCopy(source, output)
         try:
             copy.copy_until(None)
@@ -74,7 +76,7 @@ def suffix_for(formats: dict[str, str], source: Path) -> str:
     Raises:
         ValueError: if none can hold them.
     """
-    with av.open(str(source)) as opened:
+    with open_to_read(source) as opened:
         for suffix, name in formats.items():
             if _holds(name, opened.streams.audio):
                 return suffix

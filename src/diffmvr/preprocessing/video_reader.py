@@ -14,6 +14,7 @@ from av.sidedata.sidedata import Type as SideDataType
 from av.video.reformatter import Colorspace, Interpolation
 
 from diffmvr.preprocessing.frame_source import BT601, BT709, UNSPECIFIED, Frame, VideoInfo
+from diffmvr.preprocessing.media_files import open_to_read
 from diffmvr.structures import UInt8Array
 
 log = logging.getLogger(__name__)
@@ -115,14 +116,7 @@ class VideoFile:
             )
 
     def _open(self) -> Any:
-        try:
-            container = av.open(str(self.path))
-        except av.FFmpegError as error:
-            raise ValueError(
-                f"{self.name}: {self.path} is not a video that FFmpeg can open ({error.strerror}); "
-                "the file may be cut off, or of another kind: give an mp4, mov, mkv or webm that "
-                "plays, or a folder of frames"
-            ) from error
+        container = open_to_read(self.path, self.name)
         for stream in container.streams.video:
             stream.thread_type = "AUTO"
             stream.codec_context.thread_count = self.threads

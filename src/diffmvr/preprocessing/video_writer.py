@@ -12,6 +12,7 @@ from PIL import Image
 from diffmvr.checks import check_number, check_one_of, check_shape
 from diffmvr.preprocessing.audio import AudioCopy
 from diffmvr.preprocessing.frame_source import BT601, BT709, Frame, VideoInfo
+from diffmvr.preprocessing.media_files import open_to_write
 from diffmvr.preprocessing.video_reader import CONVERSION
 
 CODECS = ("h264", "ffv1")
@@ -103,7 +104,7 @@ class VideoWriter:
         self.threads = threads
 
     def __enter__(self) -> Self:
-        self._container: Any = av.open(str(self.path), "w")
+        self._container: Any = open_to_write(self.path)
         self._stream = self._add_video()
         self._audio = AudioCopy(self.audio_from, self._container) if self.audio_from else None
         return self
