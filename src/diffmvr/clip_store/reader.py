@@ -1,6 +1,8 @@
 """Read a clip store."""
 
+import io
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +22,7 @@ from diffmvr.clip_store.layout import (
     picture_path,
 )
 from diffmvr.clip_store.manifest import MIDLINE_COLUMNS, read_manifest, track_of
+from diffmvr.picture_files import open_picture
 from diffmvr.structures import Clip, UInt8Array
 
 
@@ -164,9 +167,14 @@ class ClipStore:
         return (values > 127).astype(np.uint8)
 
     def _decode(self, path: Path, flags: int) -> UInt8Array:
-        data = np.frombuffer(path.read_bytes(), np.uint8)
-        image: Any = cv2.imdecode(data, flags) if data.size else None
-        if image is None or image.shape[:2] != (self.info.size, self.info.size):
+        data = path.read_bytes()
+        image: Any = None
+        with suppress(ValueError):
+            # Its header first: a size is promised there before memory is taken for it.
+            size = open_picture(io.BytesIO(data), "root", decode=False).size
+            if size == (self.info.size, self.info.size):
+                image = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
+        if image is None:
             raise ValueError(
                 f"{path} is not a picture of {self.info.size}x{self.info.size}; make the store anew"
             )

@@ -19,11 +19,15 @@ from diffmvr.checks import check_number, check_one_of
 from diffmvr.data.sources import ClipSource
 from diffmvr.data.splits import SPLITS, check_disjoint, split_of
 from diffmvr.geometry import boxes_mask
+from diffmvr.picture_files import FORMATS, open_picture
 from diffmvr.structures import DETECTION_TASKS, Clip, FloatArray, UInt8Array
 
 LEAST_SHARE = 0.002
 """Pieces of an occluder smaller than this share of the image are no objects: a fingertip that
 just enters the picture is neither learnt nor asked for."""
+
+READABLE = (*FORMATS, "BMP", "WEBP")
+"""Pillow's names of the files that are read."""
 
 _ZOOM = 4
 """Outlines are traced on a mask enlarged by this, or they would lose half a pixel all around."""
@@ -217,11 +221,12 @@ def read_rgb(path: Path) -> UInt8Array:
     """Read an image file as ``[H, W, 3]`` uint8 RGB, turned as its EXIF says.
 
     Raises:
-        ValueError: if it cannot be decoded.
+        ValueError: if it cannot be decoded, or is none of ``READABLE``.
     """
+    open_picture(path, "image", READABLE, decode=False)
     bgr = cv2.imread(str(path), cv2.IMREAD_COLOR)
     if bgr is None:
-        raise ValueError(f"image: {path} cannot be decoded; expected a PNG, JPEG, BMP or WebP file")
+        raise ValueError(f"image: {path} cannot be decoded; save it anew")
     return np.asarray(cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB), dtype=np.uint8)
 
 

@@ -12,8 +12,9 @@ from typing import Protocol
 import numpy as np
 
 from diffmvr.clip_store.layout import IMAGES, MASKS
+from diffmvr.picture_files import open_picture
 from diffmvr.preprocessing.frame_source import FrameSource, VideoInfo
-from diffmvr.preprocessing.picture_folder import PICTURE_SUFFIXES, list_pictures, open_picture
+from diffmvr.preprocessing.picture_folder import PICTURE_SUFFIXES, list_pictures
 from diffmvr.preprocessing.video_reader import VideoFile
 from diffmvr.structures import UInt8Array
 
@@ -161,7 +162,7 @@ def read_mask(file: Path) -> UInt8Array:
             "palette or RGB picture in which non-zero means hidden"
         )
     values = np.asarray(picture)
-    if file.suffix.lower() != ".png":
+    if picture.format != "PNG":
         return _threshold(np.atleast_3d(values))
     hidden = values != 0
     return (hidden if hidden.ndim == 2 else hidden.any(axis=2)).astype(np.uint8)

@@ -6,8 +6,9 @@ from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import ImageOps
 
+from diffmvr.picture_files import open_picture
 from diffmvr.preprocessing.frame_source import Frame, VideoInfo
 from diffmvr.structures import UInt8Array
 
@@ -79,23 +80,6 @@ def natural_key(path: Path) -> list[tuple[int, str]]:
     """Return a sorting key by which frame2 comes before frame10."""
     parts = re.split(r"(\d+)", path.name)
     return [(int(part), "") if part.isdecimal() else (-1, part) for part in parts]
-
-
-def open_picture(file: Path, name: str) -> Image.Image:
-    """Open one picture and decode it, as stored.
-
-    Raises:
-        FileNotFoundError: if there is no such file.
-        ValueError: if it cannot be read.
-    """
-    if not file.is_file():
-        raise FileNotFoundError(f"{name}: there is no file {file}; check the path")
-    try:
-        with Image.open(file) as picture:
-            picture.load()
-            return picture
-    except (UnidentifiedImageError, OSError, SyntaxError) as error:
-        raise ValueError(f"{name}: {file} is not a picture that can be read ({error})") from error
 
 
 def read_picture(file: Path, name: str) -> UInt8Array:

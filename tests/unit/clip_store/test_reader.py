@@ -177,3 +177,12 @@ def test_an_image_is_rgb(tmp_path: Path) -> None:
     write_store(tmp_path, {"visit": ("anna", 1, range(0))})
     stored = np.asarray(Image.open(tmp_path / "JPEGImages/visit/00000.png"))
     assert np.array_equal(stored, noise(0))
+
+
+def test_a_stores_picture_of_another_kind_or_size_is_not_decoded(tmp_path: Path) -> None:
+    store = ClipStore(write_store(tmp_path, {"visit": ("anna", 2, range(0))}))
+    pictures = tmp_path / "JPEGImages/visit"
+    Image.new("RGB", (32, 32)).save(pictures / "00000.png", format="BMP")
+    Image.new("RGB", (9000, 9000)).save(pictures / "00001.png")
+    problems = [problem for problem in store.verify() if "is not a picture of 32x32" in problem]
+    assert len(problems) == 2

@@ -116,7 +116,7 @@ def test_set_for_ultralytics_names_its_own_folders_only(tmp_path):
 
 def test_unreadable_image_is_named(tmp_path):
     (tmp_path / "a.png").write_bytes(b"no picture")
-    with pytest.raises(ValueError, match=r"a\.png cannot be decoded"):
+    with pytest.raises(ValueError, match=r"a\.png is not a picture that can be read as PNG"):
         read_rgb(tmp_path / "a.png")
     pixels = np.zeros((4, 4, 3), np.uint8)
     pixels[..., 0] = 255
