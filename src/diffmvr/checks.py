@@ -116,15 +116,20 @@ def check_below(what: str, path: str) -> None:
         raise ValueError(f"{what}: expected a path below its folder (no .., not /…), got {path!r}")
 
 
-def check_output_dir(name: str, path: Path) -> None:
+def check_output_dir(name: str, path: Path, *ignored: str) -> None:
     """Require an output folder that is absent or empty, and that can be created.
+
+    Args:
+        name: the argument's name, for the message.
+        path: the folder; it is created.
+        ignored: names of what it may hold.
 
     Raises:
         ValueError: if it is a file, is not empty, or its parent cannot be written.
     """
     if path.exists() and not path.is_dir():
         raise ValueError(f"{name}: {path} is a file; give the path of a folder")
-    if path.is_dir() and any(path.iterdir()):
+    if path.is_dir() and any(entry.name not in ignored for entry in path.iterdir()):
         raise ValueError(
             f"{name}: {path} is not empty; give a new folder, so that nothing is overwritten"
         )
@@ -132,7 +137,7 @@ def check_output_dir(name: str, path: Path) -> None:
         path.mkdir(parents=True, exist_ok=True)
         probe = path / ".write-test"
         probe.touch()
-        probe.unlink()
+        probe.unlink(missing_ok=True)
     except OSError as error:
         raise ValueError(
             f"{name}: cannot write to {path} ({error.strerror}); give a folder you may write to"

@@ -11,10 +11,7 @@ runs here, in one file.  Where only diffusers and OpenCLIP are installed, it loa
 import json
 import logging
 import re
-import shutil
-import tempfile
-from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,8 +19,9 @@ from typing import Any
 import torch
 from omegaconf import DictConfig
 
-from diffmvr.checks import check_one_of, check_output_dir
+from diffmvr.checks import check_one_of
 from diffmvr.cli import entry_point
+from diffmvr.files import replace_folder
 from diffmvr.models.base_checkpoint import resolve_folder
 from diffmvr.parsing import read_settings
 from diffmvr.pipelines.bundle import bundle_source
@@ -109,12 +107,12 @@ def export(settings: ExportSettings) -> Path:
     folder = resolve_folder(settings.model)
     run = given if folder == given / "model" else None
     output = Path(settings.output).expanduser()
-    with _replaced(output, settings.overwrite) as partial:
+    with replace_folder(output, overwrite=settings.overwrite) as partial:
         # 1. Read.
         pipeline = DiffMVRPipeline.from_pretrained(folder)
         pipeline.to(TYPES[settings.dtype])
 
-        # 2. Write beside, then rename.
+        # 2. Write beside; it is renamed at the end.
         pipeline.save_pretrained(partial, safe_serialization=True)
         _point_to_code(partial / "model_index.json")
         code = f"# {settings.title}: the code of its pipeline. Apache-2.0.\n"
@@ -191,48 +189,6 @@ def _scores(run: Path | None) -> str | None:
 def without_places(text: str) -> str:
     """Leave of every absolute path its last part: where files were is nobody's business."""
     return re.sub(r"(?<![\w.:/~])~?/(?:[^\s/'\"`,;]+/)+(?=[^\s/])", "…/", text)
-
-
-@contextmanager
-def _replaced(output: Path, overwrite: bool) -> Iterator[Path]:
-    """Lend a folder beside ``output`` that takes its place if all went well.
-
-    After an error everything is as it was, down to the folders that were created for it.
-
-    Raises:
-        ValueError: if ``output`` cannot be written, or is there and is not to be written over.
-    """
-    absent = [folder for folder in (output, *output.parents) if not folder.exists()]
-    with ExitStack() as undo:
-        for folder in reversed(absent):
-            undo.callback(_remove_empty, folder)
-        if not overwrite:
-            check_output_dir("output", output)
-        output.parent.mkdir(parents=True, exist_ok=True)
-        beside = Path(tempfile.mkdtemp(prefix=f".{output.name}-", dir=output.parent))
-        undo.callback(shutil.rmtree, beside, ignore_errors=True)
-        beside.chmod(0o755)
-        yield beside
-        old = beside.with_name(beside.name + "-old")
-        if output.exists():
-            output.rename(old)
-            undo.callback(_put_back, old, output)
-        beside.rename(output)
-        undo.pop_all()
-    if old.is_dir():
-        shutil.rmtree(old)
-    else:
-        old.unlink(missing_ok=True)
-
-
-def _remove_empty(folder: Path) -> None:
-    with suppress(OSError):
-        folder.rmdir()
-
-
-def _put_back(old: Path, output: Path) -> None:
-    if not output.exists():
-        old.rename(output)
 
 
 @entry_point("export", "export")

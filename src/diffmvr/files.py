@@ -1,17 +1,37 @@
-"""Files and folders that are whole or absent, and hashes of what they hold."""
+"""Files and folders that are whole or absent, and hashes of what they hold.
 
+What is under way lies in a *work folder* that one process holds by a lock.  The lock dies with the
+process, on whatever machine it ran, so that what a killed run left is told from what another run
+is writing: the first is cleared, the second is left alone.
+"""
+
+import errno
 import hashlib
 import json
 import os
+import platform
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from datetime import datetime
 from pathlib import Path
 from typing import Any
+
+from filelock import FileLock, Timeout
 
 from diffmvr.checks import check_output_dir
 
 STAGING_NAME = ".partial"
+LOCK_NAME = ".lock"
+# Who holds a work folder; what is made there; what it is to replace.
+OWNER_NAME, NEW_NAME, OLD_NAME = "job.txt", "new", "old"
+# A work folder's last owner may be just about to remove it.
+LOCK_SECONDS = 0.2
+DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
+
+
+class BusyError(ValueError):
+    """Another job is at work there."""
 
 
 def below(root: Path, path: Path) -> Path:
@@ -73,39 +93,165 @@ def read_json(path: Path) -> Any:
 def staged_output(path: Path, name: str = "output") -> Iterator[Path]:
     """Lend a folder to write into; what is in it appears under ``path`` only if all went well.
 
-    The staging folder ``path/.partial`` is on the same file system as the result, so that each
-    file or folder is moved in one step.  After an error it is removed, and so is every folder
-    that was created for it.
+    The folder lies in ``path/.partial``, on the same file system as the result, so that each file
+    or folder is moved in one step.  After an error it is removed, and so is every folder that was
+    created for it.
 
     Args:
-        path: the output folder, absent or empty.
+        path: the output folder, absent or empty but for what a killed run left.
         name: the argument's name, for messages.
 
     Raises:
-        ValueError: if ``path`` is a file, is not empty or cannot be written, or another run is at
-            work in it or was killed there.
+        BusyError: if another run is at work in ``path``.
+        ValueError: if ``path`` is a file, is not empty or cannot be written.
     """
-    absent = [folder for folder in (path, *path.parents) if not folder.exists()]
-    staging = path / STAGING_NAME
-    if staging.is_dir():
-        raise ValueError(
-            f"{name}: {path} holds {STAGING_NAME}, of a run that is at work there or was killed; "
-            "give a new folder, or remove this one"
-        )
-    try:
-        check_output_dir(name, path)
-        staging.mkdir()
-        try:
+    work = path / STAGING_NAME
+    with _without_new_folders(path):
+        check_output_dir(name, path, STAGING_NAME)
+        with hold_folder(work, f"{name}: {path}"):
+            # Another run may have ended since.
+            check_output_dir(name, path, STAGING_NAME)
+            staging = _make_anew(work / NEW_NAME)
             yield staging
             for entry in sorted(staging.iterdir()):
                 entry.rename(path / entry.name)
+
+
+@contextmanager
+def replace_folder(folder: Path, name: str = "output", overwrite: bool = True) -> Iterator[Path]:
+    """Lend a folder to write into; it takes the place of ``folder`` if all went well.
+
+    It lies beside ``folder``, in ``.NAME.partial``.  After an error ``folder`` is as it was, and
+    every folder that was created for it is removed; after a kill the next call brings it back.
+
+    Args:
+        folder: is replaced, or made.
+        name: the argument's name, for messages.
+        overwrite: whether ``folder`` may hold something.
+
+    Raises:
+        BusyError: if another run is about to replace ``folder``.
+        ValueError: if it cannot be written, or is not to be written over.
+    """
+    work = folder.with_name(f".{folder.name}{STAGING_NAME}")
+    old = work / OLD_NAME
+    with _without_new_folders(folder), hold_folder(work, f"{name}: {folder}"):
+        _put_back(old, folder)
+        if not overwrite:
+            check_output_dir(name, folder)
+        new = _make_anew(work / NEW_NAME)
+        try:
+            yield new
+            if os.path.lexists(folder):
+                _remove(old)
+                folder.rename(old)
+            new.rename(folder)
         finally:
-            shutil.rmtree(staging, ignore_errors=True)
+            _put_back(old, folder)
+
+
+@contextmanager
+def hold_folder(work: Path, what: str) -> Iterator[None]:
+    """Hold a work folder for this process alone; it is removed at the end.
+
+    Args:
+        work: is made if it is absent; what a killed run left in it stays, for the caller to use
+            or to remove.
+        what: is written, for the message: an argument's name and a path.
+
+    Raises:
+        BusyError: if another process holds it, with what is known of that one.
+        ValueError: if it is a link: what it leads to is not this program's to remove.
+    """
+    lock = _lock(work, what)
+    try:
+        host, now = platform.node(), datetime.now().astimezone().isoformat(" ", "seconds")
+        owner = f"process {os.getpid()} on {host}, since {now}"
+        (work / OWNER_NAME).write_text(owner, encoding="utf-8")
+        yield
+    finally:
+        # The lock last: until then nobody else begins here.
+        with suppress(OSError):
+            for entry in [*work.iterdir()]:
+                if entry.name != LOCK_NAME:
+                    _remove(entry)
+            (work / LOCK_NAME).unlink()
+        lock.release()
+        with suppress(OSError):
+            work.rmdir()
+
+
+def is_held(work: Path) -> bool:
+    """Return whether a process holds a work folder; one that nobody holds is removed."""
+    try:
+        with hold_folder(work, ""):
+            return False
+    except BusyError:
+        return True
+
+
+def _lock(work: Path, what: str) -> FileLock:
+    if work.is_symlink():
+        raise ValueError(f"{what}: {work.name} is a link, expected a folder; remove the link")
+    lock = FileLock(work / LOCK_NAME)
+    while True:
+        try:
+            work.mkdir(parents=True, exist_ok=True)
+            lock.acquire(timeout=LOCK_SECONDS)
+        except Timeout:
+            raise BusyError(
+                f"{what} is being written by another job ({_owner(work)}); wait for it, stop it, "
+                "or give another folder"
+            ) from None
+        except FileNotFoundError:
+            # Its last owner has removed it.
+            continue
+        except OSError as error:
+            if error.errno in DISK_FULL:
+                raise
+            raise ValueError(
+                f"{what} cannot be written ({error.strerror}); give a folder you may write to"
+            ) from error
+        return lock
+
+
+def _owner(work: Path) -> str:
+    try:
+        return (work / OWNER_NAME).read_text(encoding="utf-8", errors="replace").strip()
+    except OSError:
+        return "which has just begun"
+
+
+@contextmanager
+def _without_new_folders(path: Path) -> Iterator[None]:
+    """After an error, remove the folders that were created on the way to ``path``."""
+    absent = [folder for folder in (path, *path.parents) if not folder.exists()]
+    try:
+        yield
     except BaseException:
         for folder in absent:
             with suppress(OSError):
                 folder.rmdir()
         raise
+
+
+def _make_anew(folder: Path) -> Path:
+    _remove(folder)
+    folder.mkdir()
+    return folder
+
+
+def _put_back(old: Path, folder: Path) -> None:
+    if os.path.lexists(old) and not os.path.lexists(folder):
+        old.rename(folder)
+
+
+def _remove(path: Path) -> None:
+    """Remove a file, a link or a folder, if it is there."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def hash_files(path: Path) -> str:

@@ -5,7 +5,6 @@ base U-Net itself is trained by ``python -m diffmvr.train --config-name pretrain
 """
 
 import logging
-import shutil
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -26,6 +25,7 @@ from diffmvr.checks import check_one_of, check_output_dir
 from diffmvr.cli import entry_point
 from diffmvr.data.expression_frames import ExpressionFrames, stack_expression_frames
 from diffmvr.data.frames import FrameDataset, stack_frames
+from diffmvr.files import replace_folder
 from diffmvr.models.expression_network import ExpressionNetwork
 from diffmvr.models.vae import decode_latents, encode_latents
 from diffmvr.training.autoencoder import measure_scaling_factor
@@ -82,23 +82,20 @@ def pretrain(cfg: DictConfig) -> Path:
     part = getattr(module, kind.part)
     if cfg.stage.kind == "vae" and cfg.stage.module.train_encoder:
         part.register_to_config(scaling_factor=_scaling_factor(part, frames))
-    partial = output.with_name(output.name + ".partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    part.half().save_pretrained(partial)
-    setattr(module, kind.part, type(part).from_pretrained(partial, low_cpu_mem_usage=False).eval())
-    scores = kind.score(module, held_out)
-    facts = {
-        "command": _command(),
-        "seed": cfg.seed,
-        "data": f"{len(frames)} rendered frames of {cfg.source.subjects} people "
-        f"(renderer seed {cfg.source.seed})",
-        "steps": f"{trainer.global_step} of {cfg.batch_size} frames, {minutes:.0f} min, CPU",
-        "scored on": f"{len(held_out)} frames of {cfg.held_out.subjects} other people "
-        f"(renderer seed {cfg.held_out.seed}), weights as stored (float16)",
-    }
-    write_model_card(partial, kind.title, facts, scores)
-    output.rmdir()
-    partial.rename(output)
+    with replace_folder(output) as new:
+        part.half().save_pretrained(new)
+        setattr(module, kind.part, type(part).from_pretrained(new, low_cpu_mem_usage=False).eval())
+        scores = kind.score(module, held_out)
+        facts = {
+            "command": _command(),
+            "seed": cfg.seed,
+            "data": f"{len(frames)} rendered frames of {cfg.source.subjects} people "
+            f"(renderer seed {cfg.source.seed})",
+            "steps": f"{trainer.global_step} of {cfg.batch_size} frames, {minutes:.0f} min, CPU",
+            "scored on": f"{len(held_out)} frames of {cfg.held_out.subjects} other people "
+            f"(renderer seed {cfg.held_out.seed}), weights as stored (float16)",
+        }
+        write_model_card(new, kind.title, facts, scores)
     log.info("%s: %s", output, scores)
     return output
 

@@ -6,7 +6,6 @@ run's folder then holds ``model/`` (for ``baselines.NAME.weights=…`` of ``diff
 """
 
 import logging
-import shutil
 import time
 from pathlib import Path
 from typing import Any
@@ -24,6 +23,7 @@ from diffmvr.config import register_resolvers
 from diffmvr.data.datamodule import ClipDataModule
 from diffmvr.data.splits import first_clips
 from diffmvr.evaluation.benchmark import benchmark_table, save_table, score_restorers
+from diffmvr.files import replace_folder
 from diffmvr.reporting import print_table, save_rows
 from diffmvr.run_record import save_run_record
 from diffmvr.runs.facts import command, run_record
@@ -92,32 +92,29 @@ def _train(cfg: DictConfig, job: Job) -> None:
         return
 
     # 3. Save in half precision beside the final name, load back, score, rename.
-    partial = job.output / "model.partial"
-    shutil.rmtree(partial, ignore_errors=True)
     network: Any = module.network
-    network.half().save_pretrained(partial)
-    scores = {}
-    if cfg.evaluation.restorers is not None:
-        scores = _score(cfg, LearnedInpainter(cfg.name, partial, command(KIND)), datamodule)
     frames = cfg.data.batch_frames * trainer.world_size
-    facts = {
-        "command": command(KIND),
-        "seed": cfg.seed,
-        "data": f"{cfg.data.source.subjects} rendered people, seed {cfg.data.source.seed}, of whom "
-        f"{cfg.data.fractions[0]:g} to train"
-        if "subjects" in cfg.data.source
-        else cfg.data.source.get("root"),
-        "steps": f"{trainer.global_step} of {frames} frames in windows of {cfg.data.window}, "
-        f"{trainer.global_step * frames} frames in all",
-        "training time": f"{seconds:.0f} s, {cfg.threads} threads"
-        + (" since it was resumed" if checkpoint else ""),
-        "parameters": sum(parameter.numel() for parameter in network.parameters()),
-        "loss": "mean absolute error; no discriminator and no perceptual loss",
-        "scored on": "the test people, weights as stored (float16)",
-    }
-    write_model_card(partial, cfg.title, facts, scores)
-    shutil.rmtree(job.output / "model", ignore_errors=True)
-    partial.rename(job.output / "model")
+    with replace_folder(job.output / "model", "model") as new:
+        network.half().save_pretrained(new)
+        scores = {}
+        if cfg.evaluation.restorers is not None:
+            scores = _score(cfg, LearnedInpainter(cfg.name, new, command(KIND)), datamodule)
+        facts = {
+            "command": command(KIND),
+            "seed": cfg.seed,
+            "data": f"{cfg.data.source.subjects} rendered people, seed {cfg.data.source.seed}, of "
+            f"whom {cfg.data.fractions[0]:g} to train"
+            if "subjects" in cfg.data.source
+            else cfg.data.source.get("root"),
+            "steps": f"{trainer.global_step} of {frames} frames in windows of {cfg.data.window}, "
+            f"{trainer.global_step * frames} frames in all",
+            "training time": f"{seconds:.0f} s, {cfg.threads} threads"
+            + (" since it was resumed" if checkpoint else ""),
+            "parameters": sum(parameter.numel() for parameter in network.parameters()),
+            "loss": "mean absolute error; no discriminator and no perceptual loss",
+            "scored on": "the test people, weights as stored (float16)",
+        }
+        write_model_card(new, cfg.title, facts, scores)
 
     # 4. Say that it is finished, and how it was made.
     record = run_record(

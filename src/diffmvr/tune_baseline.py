@@ -5,7 +5,6 @@ The run's folder then holds ``model/``, a diffusers folder with a model card, wh
 """
 
 import logging
-import shutil
 import time
 from pathlib import Path
 from typing import Any
@@ -22,6 +21,7 @@ from diffmvr.cli import entry_point
 from diffmvr.config import register_resolvers
 from diffmvr.data.splits import split_indices
 from diffmvr.data.still_frames import StillFrames, choose_still_frames
+from diffmvr.files import replace_folder
 from diffmvr.runs.process_jobs import run_job
 from diffmvr.training.checkpoints import check_checkpoint, find_checkpoint
 from diffmvr.training.model_card import write_model_card
@@ -115,14 +115,11 @@ def tune_baseline(cfg: DictConfig) -> Path:
 def save_pipeline(
     pipeline: Any, folder: Path, title: str, facts: dict[str, object], licence: str
 ) -> Path:
-    """Write a pipeline with its model card, beside first, then renamed."""
-    partial = folder.with_name(folder.name + ".partial")
-    shutil.rmtree(partial, ignore_errors=True)
+    """Write a pipeline with its model card, in place of the one that is there."""
     pipeline.unet.eval()
-    pipeline.save_pretrained(partial)
-    write_model_card(partial, title, facts, {}, licence=licence)
-    shutil.rmtree(folder, ignore_errors=True)
-    partial.rename(folder)
+    with replace_folder(folder, "model") as new:
+        pipeline.save_pretrained(new)
+        write_model_card(new, title, facts, {}, licence=licence)
     return folder
 
 

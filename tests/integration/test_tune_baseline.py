@@ -54,7 +54,7 @@ def test_dreambooth_writes_a_folder_that_the_adapter_loads(base: Path, tmp_path:
     run = [f"base={base}", f"paths.output={tmp_path}", "baseline.epochs=2", *SMALL, *prior]
     folder = tune_baseline(composed(*run))
     assert folder == tmp_path / "model"
-    assert not list(tmp_path.glob("*.partial"))
+    assert not list(tmp_path.rglob("*.partial"))
     card = (folder / "README.md").read_text()
     assert "license: openrail++" in card and "# Tuned-stabilityai" in card
     assert "3 frames of 2 people" in card and "2 epochs, 6 steps" in card

@@ -2,11 +2,59 @@
 
 import hashlib
 import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
 
-from diffmvr.files import below, hash_files, read_json, staged_output, write_json
+from diffmvr.files import (
+    BusyError,
+    below,
+    hash_files,
+    read_json,
+    replace_folder,
+    staged_output,
+    write_json,
+)
+
+HOLDER = """
+import sys
+from pathlib import Path
+from diffmvr.files import replace_folder, staged_output
+folder = Path(sys.argv[2])
+with {lend}(folder) as new:
+    (new / "half").touch()
+    {then}
+    print("ready", flush=True)
+    sys.stdin.readline()
+"""
+
+
+def start(
+    lend: Callable[..., AbstractContextManager[Path]], output: Path, then: str = ""
+) -> "subprocess.Popen[str]":
+    """Start another process that writes into an output folder until it is told to end."""
+    code = HOLDER.format(lend=lend.__name__, then=then)
+    process = subprocess.Popen(
+        [sys.executable, "-c", code, "-", str(output)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None and process.stdout.readline() == "ready\n"
+    return process
+
+
+def killed_while(
+    lend: Callable[..., AbstractContextManager[Path]], output: Path, then: str = ""
+) -> None:
+    process = start(lend, output, then)
+    os.kill(process.pid, signal.SIGKILL)
+    process.communicate(timeout=60)
 
 
 def test_a_file_is_named_as_sha256sum_does(tmp_path: Path) -> None:
@@ -41,7 +89,7 @@ def test_results_appear_at_the_end(tmp_path: Path) -> None:
         (staging / "frames").mkdir()
         (staging / "frames" / "0.png").write_text("x")
         (staging / "report.json").write_text("{}")
-        assert {path.name for path in output.iterdir()} == {staging.name}
+        assert {path.name for path in output.iterdir()} == {".partial"}
 
     assert names(output) == ["frames", "frames/0.png", "report.json"]
 
@@ -73,15 +121,97 @@ def test_a_folder_with_content_is_refused_and_untouched(tmp_path: Path) -> None:
     assert names(tmp_path) == ["mine.txt"]
 
 
-def test_what_a_killed_run_left_is_named(tmp_path: Path) -> None:
+def test_what_a_killed_run_left_is_cleared_by_the_next(tmp_path: Path) -> None:
+    output = tmp_path / "out"
+    killed_while(staged_output, output)
+    assert names(output) == [
+        *(".partial", ".partial/.lock", ".partial/job.txt", ".partial/new"),
+        ".partial/new/half",
+    ]
+    with staged_output(output) as staging:
+        assert names(staging) == []
+        (staging / "whole").touch()
+    assert names(output) == ["whole"]
+
+
+def test_what_an_older_version_left_is_cleared_too(tmp_path: Path) -> None:
     (tmp_path / ".partial").mkdir()
     (tmp_path / ".partial" / "video.mp4").write_text("half")
+    with staged_output(tmp_path) as staging:
+        (staging / "whole").touch()
+    assert names(tmp_path) == ["whole"]
 
-    message = r"output: .* holds \.partial, of a run that is at work there or was killed"
-    with pytest.raises(ValueError, match=message), staged_output(tmp_path):
+
+@pytest.mark.parametrize("lend", [staged_output, replace_folder])
+def test_two_jobs_never_share_an_output_and_the_other_is_named(
+    tmp_path: Path, lend: Callable[[Path], AbstractContextManager[Path]]
+) -> None:
+    output = tmp_path / "out"
+    process = start(lend, output)
+    try:
+        message = rf"output: .*out is being written by another job \(process {process.pid} on .+\)"
+        with pytest.raises(BusyError, match=message), lend(output):
+            pytest.fail("must not be entered")
+    finally:
+        said, _ = process.communicate("go on\n", timeout=60)
+    assert process.returncode == 0 and said == ""
+    assert names(tmp_path) == ["out", "out/half"], "the other one ended well"
+
+
+def test_a_link_in_place_of_the_work_folder_leads_nowhere(tmp_path: Path) -> None:
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "kept").touch()
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / ".partial").symlink_to(tmp_path / "mine")
+    message = r"output: .*out: \.partial is a link"
+    with pytest.raises(ValueError, match=message), staged_output(tmp_path / "out"):
         pytest.fail("must not be entered")
+    assert names(tmp_path / "mine") == ["kept"]
 
-    assert names(tmp_path) == [".partial", ".partial/video.mp4"], "it may be at work"
+
+def test_a_folder_is_replaced_as_a_whole(tmp_path: Path) -> None:
+    folder = tmp_path / "a" / "model"
+    for content in ("first", "second"):
+        with replace_folder(folder) as new:
+            (new / content).touch()
+        assert names(tmp_path) == ["a", "a/model", f"a/model/{content}"]
+
+
+def test_a_folder_that_cannot_be_replaced_is_as_it_was(tmp_path: Path) -> None:
+    folder = tmp_path / "model"
+    with pytest.raises(RuntimeError), replace_folder(tmp_path / "a" / "b") as new:
+        raise RuntimeError
+    folder.mkdir()
+    (folder / "kept").touch()
+    with pytest.raises(KeyboardInterrupt), replace_folder(folder) as new:
+        (new / "half").touch()
+        raise KeyboardInterrupt
+    message = r"output: .*model is not empty"
+    with pytest.raises(ValueError, match=message), replace_folder(folder, overwrite=False):
+        pytest.fail("must not be entered")
+    assert names(tmp_path) == ["model", "model/kept"]
+
+
+def test_a_kill_between_the_two_moves_loses_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "model"
+    folder.mkdir()
+    (folder / "kept").touch()
+    killed_while(replace_folder, folder, "folder.rename(folder.parent/'.model.partial'/'old')")
+    assert not folder.exists()
+    with pytest.raises(RuntimeError), replace_folder(folder):
+        raise RuntimeError
+    assert names(tmp_path) == ["model", "model/kept"]
+
+
+def test_a_link_to_a_folder_is_replaced_and_not_what_it_leads_to(tmp_path: Path) -> None:
+    (tmp_path / "store").mkdir()
+    (tmp_path / "store" / "kept").touch()
+    (tmp_path / "model").symlink_to(tmp_path / "store")
+    with replace_folder(tmp_path / "model") as new:
+        (new / "new").touch()
+    assert names(tmp_path) == ["model", "model/new", "store", "store/kept"]
 
 
 def test_a_file_is_refused(tmp_path: Path) -> None:

@@ -1,7 +1,6 @@
 """Where runs continue from, and what they leave behind."""
 
 import logging
-import shutil
 from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
@@ -9,6 +8,7 @@ from pathlib import Path
 from lightning.pytorch.callbacks import ModelCheckpoint
 from torch import nn
 
+from diffmvr.files import replace_folder
 from diffmvr.models.components import Components
 from diffmvr.pipelines.diffmvr_pipeline import DiffMVRPipeline
 from diffmvr.runs.checkpoint_io import (
@@ -107,11 +107,8 @@ def interval_checkpoint(
 
 
 def save_model(components: Components, folder: Path, facts: Mapping[str, object]) -> None:
-    """Write a model folder with its card, beside first, then renamed."""
-    partial = folder.with_name(folder.name + ".partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    DiffMVRPipeline.from_components(components).save_pretrained(partial)
-    licence = licence_of(components.unet.config)
-    write_model_card(partial, "DiffMVR", facts, {}, licence=licence)
-    shutil.rmtree(folder, ignore_errors=True)
-    partial.rename(folder)
+    """Write a model folder with its card, in place of the one that is there."""
+    with replace_folder(folder, "model") as new:
+        DiffMVRPipeline.from_components(components).save_pretrained(new)
+        licence = licence_of(components.unet.config)
+        write_model_card(new, "DiffMVR", facts, {}, licence=licence)
