@@ -148,7 +148,7 @@ def restore(settings: RestoreSettings, pipeline: FramePipeline | None = None) ->
 
         # 6. Report.
         unled = _unled(output.records, trust[1])
-        notes = (*frames.info.notes, *plan.notes, *output.notes, *unled)
+        notes = (*frames.info.notes, *masks.notes, *plan.notes, *output.notes, *unled)
         RestorationReport(
             input=frames.info.name,
             mask=masks.path.name,

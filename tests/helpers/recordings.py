@@ -67,6 +67,7 @@ class MasksInMemory:
     """A ``MaskSource`` of the masks ``[T, H, W]``, or of a single one ``[H, W]`` without end."""
 
     path = Path("masks")
+    notes = ()
 
     def __init__(self, masks: UInt8Array) -> None:
         self.masks = masks

@@ -14,7 +14,8 @@ import numpy as np
 from diffmvr.clip_store.layout import IMAGES, MASKS
 from diffmvr.picture_files import open_picture
 from diffmvr.preprocessing.frame_source import FrameSource, VideoInfo
-from diffmvr.preprocessing.picture_folder import PICTURE_SUFFIXES, list_pictures
+from diffmvr.preprocessing.mask_pairing import check_gapless, pair_masks
+from diffmvr.preprocessing.picture_folder import PICTURE_SUFFIXES, FrameFolder, list_pictures
 from diffmvr.preprocessing.video_reader import VideoFile
 from diffmvr.structures import UInt8Array
 
@@ -27,10 +28,12 @@ class MaskSource(Protocol):
     Attributes:
         path: where they come from.
         endless: whether one mask is repeated for as many frames as there are.
+        notes: what the reader of a report should know of them.
     """
 
     path: Path
     endless: bool
+    notes: tuple[str, ...]
 
     def __iter__(self) -> Iterator[UInt8Array]:
         """Read ``[H, W]`` uint8 0/1 masks in the order of the frames."""
@@ -58,7 +61,7 @@ def open_masks(path: Path | None, frames: FrameSource, allow_truncated: bool = F
                 "mask=PNG (non-zero = hidden)"
             )
     if path.is_dir():
-        return MaskFolder(path, frames.info)
+        return MaskFolder(path, frames)
     if not path.is_file():
         raise FileNotFoundError(f"mask: there is no file or folder {path}; check the path")
     if path.suffix.lower() in PICTURE_SUFFIXES:
@@ -85,6 +88,7 @@ class ConstantMask:
     """
 
     endless = True
+    notes: tuple[str, ...] = ()
 
     def __init__(self, path: Path, info: VideoInfo) -> None:
         self.path = path
@@ -98,18 +102,31 @@ class ConstantMask:
 
 
 class MaskFolder:
-    """A folder with one picture per frame, in natural order.
+    """A folder with one picture per frame.
+
+    A frame that is a picture itself has the mask of its name, or of its number.  The frames of a
+    video have the masks in natural order.
 
     Raises:
-        ValueError: if it holds no picture.
+        ValueError: if it holds no picture, a frame's mask is absent, or their numbers have a gap.
     """
 
     endless = False
 
-    def __init__(self, path: Path, info: VideoInfo) -> None:
+    def __init__(self, path: Path, frames: FrameSource) -> None:
         self.path = path
-        self.info = info
+        self.info = frames.info
+        self.notes: tuple[str, ...] = ()
         self.files = list_pictures(path, PICTURE_SUFFIXES, "mask")
+        if not isinstance(frames, FrameFolder):
+            check_gapless(self.files)
+            return
+        self.files, unused = pair_masks(frames.files, self.files)
+        if unused:
+            self.notes = (
+                f"{len(unused)} masks belong to no frame and are not used: {unused[0].name}"
+                + (", …" if len(unused) > 1 else ""),
+            )
 
     def __iter__(self) -> Iterator[UInt8Array]:
         """Read the masks in order.
@@ -131,6 +148,7 @@ class MaskVideo:
     """
 
     endless = False
+    notes: tuple[str, ...] = ()
 
     def __init__(self, path: Path, info: VideoInfo, allow_truncated: bool = False) -> None:
         self.path = path

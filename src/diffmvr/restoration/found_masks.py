@@ -34,6 +34,7 @@ class FoundMasks:
     """
 
     endless = False
+    notes: tuple[str, ...] = ()
 
     def __init__(
         self,
