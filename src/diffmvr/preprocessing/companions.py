@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from diffmvr.preprocessing.layouts import VIDEO_SUFFIXES, Recording
+from diffmvr.preprocessing.folder_contents import sort_files
+from diffmvr.preprocessing.layouts import Recording
 
 
 def find_beside(given: str | None, recording: Recording, count: int, name: str) -> Path | None:
@@ -28,10 +29,13 @@ def find_beside(given: str | None, recording: Recording, count: int, name: str) 
         raise FileNotFoundError(f"{name}: there is no file or folder {path}; check the path")
     if count == 1 and not (name == "boxes" and path.is_dir()):
         return path
-    suffixes = ("", ".png", *VIDEO_SUFFIXES) if name == "masks" else (".csv", ".parquet")
-    for suffix in suffixes:
+    for suffix in ("", ".png") if name == "masks" else (".csv", ".parquet"):
         if (candidate := path / f"{recording.name}{suffix}").exists():
             return candidate
+    if name == "masks" and path.is_dir():
+        contents = sort_files(file for file in path.iterdir() if file.stem == recording.name)
+        if found := (*contents.pictures, *contents.videos):
+            return found[0]
     raise FileNotFoundError(
         f"{name}: {path} holds nothing called {recording.name!r}; with several recordings give a "
         f"folder with one entry for each, named like the recording"

@@ -19,12 +19,17 @@ from pathlib import Path
 from diffmvr.checks import check_one_of
 from diffmvr.clip_store.layout import IMAGES, MASKS
 from diffmvr.parsing import parse_pattern
+from diffmvr.preprocessing.folder_contents import (
+    VIDEO_SUFFIXES,
+    FolderContents,
+    list_left_out,
+    sort_files,
+)
 from diffmvr.preprocessing.picture_folder import PICTURE_SUFFIXES, natural_key
 
 log = logging.getLogger(__name__)
 
 LAYOUTS = ("auto", "baby", "hof", "davis", "regex")
-VIDEO_SUFFIXES = (".mp4", ".mov", ".mkv", ".webm", ".avi", ".m4v", ".mpg", ".mpeg", ".wmv")
 BABY_NAME = r"(?P<subject>[A-Za-z]+\d+)_(?P<state>[A-Za-z]+)(?:_.*)?"
 """Subject id and state, then whatever tells several recordings of them apart."""
 
@@ -83,8 +88,11 @@ def find_recordings(
     root = Path(root)
     if not root.exists():
         raise FileNotFoundError(f"input: there is no file or folder {root}; check the path")
+    contents = FolderContents((), (), ())
+    if layout not in ("hof", "davis") and not (layout == "auto" and (root / IMAGES).is_dir()):
+        contents = _look_into(root)
     if layout == "auto":
-        layout = _guess(root)
+        layout = _guess(root, contents)
     if layout == "hof":
         found = _hof(root)
     elif layout == "davis":
@@ -98,8 +106,9 @@ def find_recordings(
         # In Baby only the file's own name counts; folders are free.
         found = [
             _named(root, path, expression, whole_path=layout == "regex")
-            for path in _recordings_in(root, stills=layout == "baby")
+            for path in _recordings_in(root, contents, stills=layout == "baby")
         ]
+        list_left_out(root, contents.others, "because they are no recordings")
     if not found:
         raise ValueError(
             f"input: {root} holds no video ({', '.join(VIDEO_SUFFIXES)}) and no folder of "
@@ -123,30 +132,35 @@ def check_outside(output: Path, root: Path) -> None:
         )
 
 
-def _guess(root: Path) -> str:
+def _guess(root: Path, contents: FolderContents) -> str:
     """Return the layout that everything below ``root`` fits."""
     if (root / IMAGES).is_dir():
         return "davis"
-    videos = [path for path in _recordings_in(root, stills=False) if path.is_file()]
+    videos = (root,) if root.is_file() else contents.videos
     if videos and all(re.fullmatch(BABY_NAME, path.stem) for path in videos):
         log.info("all %d videos are named SUBJECT_STATE: layout=baby", len(videos))
         return "baby"
     return "plain"
 
 
-def _recordings_in(root: Path, stills: bool) -> list[Path]:
+def _look_into(root: Path) -> FolderContents:
+    """Sort the files in and below a folder; hidden ones are passed over."""
+    return sort_files(
+        path
+        for path in (root.rglob("*") if root.is_dir() else ())
+        if not any(part.startswith(".") for part in path.relative_to(root).parts)
+    )
+
+
+def _recordings_in(root: Path, contents: FolderContents, stills: bool) -> list[Path]:
     """List videos and folders of pictures (or each picture) in and below ``root``."""
     if root.is_file():
         return [root]
-    files = [
-        path
-        for path in root.rglob("*")
-        if path.is_file() and not any(p.startswith(".") for p in path.relative_to(root).parts)
-    ]
-    found = {path for path in files if path.suffix.lower() in VIDEO_SUFFIXES}
-    pictures = {path for path in files if path.suffix.lower() in PICTURE_SUFFIXES}
-    found |= pictures if stills else {path.parent for path in pictures}
-    return _in_order(root, found)
+    pictures = set(contents.pictures)
+    return _in_order(
+        root,
+        set(contents.videos) | (pictures if stills else {path.parent for path in pictures}),
+    )
 
 
 def _in_order(root: Path, paths: set[Path] | Sequence[Path]) -> list[Path]:
@@ -184,6 +198,8 @@ def _hof(root: Path) -> list[Recording]:
         _only_folder(root, starts, what)
         for starts, what in ((HOF_IMAGES, "images"), (HOF_MASKS, "masks"))
     )
+    contents = _look_into(images)
+    list_left_out(root, (*contents.videos, *contents.others), "because they are no pictures")
     hidden = {path.stem: path for path in _pictures(masks)}
     found = []
     for path in _in_order(images, _pictures(images)):
@@ -220,14 +236,17 @@ def _davis(root: Path) -> list[Recording]:
     if not (root / IMAGES).is_dir():
         raise ValueError(f"input: layout=davis expects a folder {IMAGES} in {root}, got none")
     images, annotations = root / IMAGES, root / MASKS
+    contents = _look_into(images)
     found = []
-    for path in _recordings_in(images, stills=False):
-        if path.is_dir() and path != images:
-            below = path.relative_to(images)
-            masks = annotations / below
-            name = _plain(SEPARATOR.join(below.parts))
-            given = masks if masks.is_dir() else None
-            found.append(Recording(name, path, subject=path.name, masks=given))
+    for path in _in_order(images, {path.parent for path in contents.pictures} - {images}):
+        below = path.relative_to(images)
+        masks = annotations / below
+        name = _plain(SEPARATOR.join(below.parts))
+        given = masks if masks.is_dir() else None
+        found.append(Recording(name, path, subject=path.name, masks=given))
+    loose = [path for path in contents.pictures if path.parent == images]
+    left_out = (*contents.videos, *loose, *contents.others)
+    list_left_out(root, left_out, "because layout=davis reads folders of pictures")
     return found
 
 

@@ -267,6 +267,16 @@ def _video_stream(container: Any, path: Path, name: str) -> Any:
     return streams[0]
 
 
+def is_video(path: Path) -> bool:
+    """Return whether a file opens and has moving pictures; nothing of them is decoded."""
+    try:
+        with open_to_read(path) as container:
+            _video_stream(container, path, "input")
+    except (ValueError, FileNotFoundError):
+        return False
+    return True
+
+
 def _tick(container: Any, stream: Any) -> Fraction | None:
     """Return the exact time between frames, in seconds, where a file rounds times to 1 ms.
 

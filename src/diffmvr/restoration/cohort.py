@@ -17,8 +17,8 @@ import polars as pl
 
 from diffmvr.files import read_json, write_at_once, write_json
 from diffmvr.preprocessing.companions import find_beside
-from diffmvr.preprocessing.layouts import VIDEO_SUFFIXES, Recording, find_recordings
-from diffmvr.preprocessing.picture_folder import PICTURE_SUFFIXES
+from diffmvr.preprocessing.folder_contents import sort_files
+from diffmvr.preprocessing.layouts import Recording, find_recordings
 from diffmvr.runs.shard import Shard, check_all
 
 COHORT_FILE = "cohort.csv"
@@ -67,9 +67,8 @@ def find_cohort(root: Path, masks: str | None = None) -> list[Member] | None:
     """
     if not root.is_dir():
         return None
-    files = sorted(path for path in root.iterdir() if not path.name.startswith("."))
-    pictures = [path for path in files if path.suffix.lower() in PICTURE_SUFFIXES]
-    videos = [path for path in files if path.suffix.lower() in VIDEO_SUFFIXES]
+    contents = sort_files(path for path in root.iterdir() if not path.name.startswith("."))
+    pictures, videos = contents.pictures, contents.videos
     if pictures and videos:
         raise ValueError(
             f"input: {root} holds videos ({videos[0].name}) and pictures ({pictures[0].name}), so "
