@@ -37,6 +37,7 @@ from diffmvr.preprocessing.landmarks import (
 )
 from diffmvr.preprocessing.video_io import open_frames
 from diffmvr.structures import Clip, FaceTrack, UInt8Array
+from diffmvr.text import as_cells, from_cell
 from diffmvr.train_detector import FACTS_NAME, summarise
 
 log = logging.getLogger("detectors")
@@ -185,13 +186,11 @@ def collect(runs: dict[str, Path], output: Path) -> pl.DataFrame:
     """Write one row an image and the table of scores; return the table."""
     rows, table = [], []
     for task, run in runs.items():
-        with (run / "scores.csv").open(newline="") as file:
+        with (run / "scores.csv").open(newline="", encoding="utf-8") as file:
             scored = [
                 {
                     "task": task,
-                    "name": row["name"],
-                    "subject": row["subject"],
-                    "origin": row["origin"],
+                    **{key: from_cell(row[key]) for key in ("name", "subject", "origin")},
                     "occupied": row["occupied"] == "True",
                     "iou": float(row["iou"]),
                 }
@@ -205,7 +204,7 @@ def collect(runs: dict[str, Path], output: Path) -> pl.DataFrame:
     output.mkdir(parents=True, exist_ok=True)
     frame = pl.DataFrame(table)
     pl.DataFrame(rows).write_parquet(output / "scores.parquet")
-    frame.write_csv(output / "table.csv", float_precision=4)
+    as_cells(frame).write_csv(output / "table.csv", float_precision=4)
     (output / "table.md").write_text(_markdown(table))
     return frame
 

@@ -38,6 +38,7 @@ from diffmvr.preprocessing.reference import occluded_share, past_clear_index
 from diffmvr.preprocessing.scene_layout import lay_out, mask_in_crop
 from diffmvr.preprocessing.video_io import open_frames
 from diffmvr.structures import FaceTrack, UInt8Array
+from diffmvr.text import as_cells
 
 log = logging.getLogger("real_store")
 
@@ -163,7 +164,7 @@ def jitter_of(store: ClipStore) -> pl.DataFrame:
 
 def save(frame: pl.DataFrame, path: Path) -> None:
     """Write a table as CSV and Markdown."""
-    frame.write_csv(path.with_suffix(".csv"), float_precision=4)
+    as_cells(frame).write_csv(path.with_suffix(".csv"), float_precision=4)
     with pl.Config(
         tbl_formatting="ASCII_MARKDOWN",
         tbl_hide_column_data_types=True,

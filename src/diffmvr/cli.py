@@ -3,7 +3,8 @@
 import functools
 import logging
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, TextColumn
 
 from diffmvr.config import config_dir
+from diffmvr.text import printable
 
 log = logging.getLogger(__name__)
 
@@ -34,23 +36,55 @@ TEXT = frozenset(
 )
 
 
+class PrintableFormatter(logging.Formatter):
+    """Writes log records as another formatter does, but for what a terminal would obey.
+
+    Args:
+        formatter: the other one; ``None`` stands for logging's own.
+    """
+
+    def __init__(self, formatter: logging.Formatter | None) -> None:
+        super().__init__()
+        self._formatter = formatter or logging.Formatter()
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the record as text."""
+        return printable(self._formatter.format(record))
+
+
+@contextmanager
+def printable_log() -> Iterator[None]:
+    """Keep what a terminal would obey out of the log, on the terminal and in its file."""
+    handlers = logging.getLogger().handlers
+    before = [(handler, handler.formatter) for handler in handlers]
+    for handler, formatter in before:
+        handler.setFormatter(PrintableFormatter(formatter))
+    try:
+        yield
+    finally:
+        for handler, formatter in before:
+            handler.setFormatter(formatter)
+
+
 def run_cli(function: Callable[..., Any]) -> Callable[..., Any]:
     """Turn a user's mistake into one line and exit code 2, and Ctrl-C into one line.
 
     A mistake is a ``ValueError``, an ``OSError``, or a setting that is needed and was not given.
+    Whatever is logged meanwhile reaches a terminal without the orders that names may hold.
     """
 
     @functools.wraps(function)
     def wrapped(*args: Any, **kwargs: Any) -> Any:
         try:
-            return function(*args, **kwargs)
+            with printable_log():
+                return function(*args, **kwargs)
         except (ValueError, OSError, InstantiationException) as error:
             # Hydra wraps what a constructor raised; the user wants the constructor's words.
             cause = error.__cause__ if isinstance(error, InstantiationException) else error
             if not isinstance(cause, ValueError | OSError):
                 raise
             log.debug("details", exc_info=True)
-            sys.stderr.write(f"error: {cause}\n")
+            sys.stderr.write(printable(f"error: {cause}\n"))
             sys.exit(USAGE_ERROR)
         except MissingMandatoryValue as error:
             key = error.full_key

@@ -29,6 +29,7 @@ from diffmvr.health.weights import (
     check_metric_networks,
     check_shipped,
 )
+from diffmvr.text import printable
 
 log = logging.getLogger(__name__)
 
@@ -77,7 +78,9 @@ def show(findings: Sequence[Finding], details: bool, console: Console) -> None:
         head = finding.area if finding.area != area else ""
         area = finding.area
         style = STYLES[finding.state]
-        table.add_row(head, f"[{style}]{finding.state}[/]", finding.name, escape(finding.found))
+        table.add_row(
+            head, f"[{style}]{finding.state}[/]", finding.name, escape(printable(finding.found))
+        )
     console.print(table)
     told = [finding for finding in findings if finding.remedy and finding.state != "ok"]
     if told:
@@ -85,7 +88,9 @@ def show(findings: Sequence[Finding], details: bool, console: Console) -> None:
     for finding in told:
         style = STYLES[finding.state]
         # Commands stay in one piece, to be copied.
-        console.print(f"[{style}]{finding.name}[/]: {escape(finding.remedy)}", soft_wrap=True)
+        console.print(
+            f"[{style}]{finding.name}[/]: {escape(printable(finding.remedy))}", soft_wrap=True
+        )
     counts = {state: sum(finding.state == state for finding in findings) for state in STYLES}
     console.print("\n" + ", ".join(f"{count} {state}" for state, count in counts.items() if count))
 

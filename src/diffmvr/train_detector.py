@@ -28,6 +28,7 @@ from diffmvr.metrics.detection import DetectionScores, detection_scores
 from diffmvr.preprocessing.yolo import YoloDetector
 from diffmvr.preprocessing.yolo_files import DetectorConfig, write_detector
 from diffmvr.preprocessing.yolo_runtime import import_ultralytics
+from diffmvr.text import csv_text, from_cell
 from diffmvr.training.detector import score_images, start_network, train_network
 from diffmvr.training.model_card import write_model_card
 
@@ -132,7 +133,7 @@ def _score(cfg: DictConfig, output: Path) -> Path:
         )
     facts = json.loads(facts_file.read_text())
     detector = YoloDetector(folder, cfg.confidence)
-    with (output / "set" / "images.csv").open(newline="") as file:
+    with (output / "set" / "images.csv").open(newline="", encoding="utf-8") as file:
         splits = {row["split"] for row in csv.DictReader(file)}
     split = "test" if "test" in splits else "val"
     scores = score_split(detector, output / "set", split)
@@ -179,8 +180,11 @@ def score_split(detector: YoloDetector, folder: Path, split: str) -> dict[str, D
 
     Writes ``scores.csv`` with one row an image beside the set.
     """
-    with (folder / "images.csv").open(newline="") as file:
-        rows = {row["name"]: row for row in csv.DictReader(file)}
+    with (folder / "images.csv").open(newline="", encoding="utf-8") as file:
+        cells = [
+            {key: from_cell(cell) for key, cell in row.items()} for row in csv.DictReader(file)
+        ]
+    rows = {row["name"]: row for row in cells}
     written = YoloImages(folder, detector.config.task, subject="(?P<subject>.*)", origin="")
     images = []
     for image in written:
@@ -192,10 +196,8 @@ def score_split(detector: YoloDetector, folder: Path, split: str) -> dict[str, D
                 )
             )
     scored = score_images(detector, images)
-    with (folder.parent / "scores.csv").open("w", newline="") as file:
-        writer = csv.DictWriter(file, list(scored[0]))
-        writer.writeheader()
-        writer.writerows(scored)
+    lines = [list(scored[0]), *(list(row.values()) for row in scored)]
+    (folder.parent / "scores.csv").write_text(csv_text(lines), encoding="utf-8", newline="")
     return summarise(scored)
 
 

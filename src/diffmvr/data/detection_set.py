@@ -4,7 +4,6 @@ Boxes and outlines are in pixels (x, y), integer values at pixel *centres*: a bo
 pixels 3 … 7 reaches from 2.5 to 7.5.
 """
 
-import csv
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ from diffmvr.data.splits import SPLITS, check_disjoint, split_of
 from diffmvr.geometry import boxes_mask
 from diffmvr.picture_files import FORMATS, open_picture
 from diffmvr.structures import DETECTION_TASKS, Clip, FloatArray, UInt8Array
+from diffmvr.text import csv_text
 
 LEAST_SHARE = 0.002
 """Pieces of an occluder smaller than this share of the image are no objects: a fingertip that
@@ -206,10 +206,9 @@ def write_yolo_set(
             f"{', '.join(required)}, got {objects} training objects and images: {found}; add "
             "subjects, or give the split in the data set's data.yaml"
         )
-    with (folder / "images.csv").open("w", newline="") as file:
-        writer = csv.DictWriter(file, ("name", "subject", "origin", "split"))
-        writer.writeheader()
-        writer.writerows(rows)
+    columns = ("name", "subject", "origin", "split")
+    lines = [columns, *([row[column] for column in columns] for row in rows)]
+    (folder / "images.csv").write_text(csv_text(lines), encoding="utf-8", newline="")
     facts: dict[str, Any] = {"path": str(folder.resolve())}
     facts |= {split: f"images/{split}" for split in SPLITS if counts[split]}
     facts["names"] = {0: class_name}

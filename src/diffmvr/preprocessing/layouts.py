@@ -40,7 +40,7 @@ HOF_IMAGES, HOF_MASKS = ("image", "img", "photo"), ("mask", "annotation", "label
 SEPARATOR = "__"
 """Stands for "/" in the name of a recording from a subfolder."""
 
-_FORBIDDEN = re.compile(r'[\\:*?"<>|\x00-\x1f\x7f-\x9f]')
+_FORBIDDEN = re.compile(r'[\\:*?"<>|\x00-\x1f\x7f-\x9f\ud800-\udfff]')
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,6 @@ interval of the difference in the score's own unit; ≈ stands for a difference 
 0.  Which way is good stands in the header.
 """
 
-import csv
-import io
 import textwrap
 from collections.abc import Sequence
 
@@ -20,11 +18,13 @@ from diffmvr.reporting.rendering import (
     NOTHING,
     TIE,
     UP,
+    as_it_is,
     escape_latex,
     first_that_fits,
     markdown_line,
 )
 from diffmvr.reporting.tables import Column
+from diffmvr.text import csv_text
 
 COUNTS = "Clips (subjects)"
 LABEL_WIDTH, HEADER_WIDTH = 24, 12
@@ -81,11 +81,7 @@ def paper_latex(table: PaperTable) -> str:
 
 def paper_csv(table: PaperTable) -> str:
     """Return the table as CSV in long form: one line a row, mask and score, numbers in full."""
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(CSV_COLUMNS)
-    writer.writerows(table_records(table))
-    return out.getvalue()
+    return csv_text([CSV_COLUMNS, *table_records(table)])
 
 
 CSV_COLUMNS = (
@@ -122,22 +118,23 @@ def print_paper_table(table: PaperTable, console: Console | None = None) -> None
             _console_block(table, index, mask, count, whole=False) for count in range(width, 0, -1)
         ]
         shown.print(first_that_fits(blocks, shown))
-    shown.print(" ".join(_caption(table)), markup=False)
+    shown.print(as_it_is(" ".join(_caption(table))))
     for line in table.lines:
         if line.note:
-            shown.print(f"{line.label}: {line.note}", markup=False)
+            shown.print(as_it_is(f"{line.label}: {line.note}"))
 
 
 def _console_block(
     table: PaperTable, index: int, mask: str, columns: int, whole: bool
 ) -> RichTable:
     """Build the console's table of the first ``columns`` scores of one kind of masks."""
-    block = RichTable(title=f"{_title(table)}: {_heading(mask)}", title_justify="left")
+    title = as_it_is(f"{_title(table)}: {_heading(mask)}")
+    block = RichTable(title=title, title_justify="left")
     width = len(table.columns)
     first = index * width
     for header in ["", *map(_header, table.columns[:columns]), COUNTS]:
         text = header if whole else textwrap.fill(header, HEADER_WIDTH)
-        block.add_column(text, justify="right" if header else "left", no_wrap=True)
+        block.add_column(as_it_is(text), justify="right" if header else "left", no_wrap=True)
     for line in table.lines:
         label = line.label if whole else textwrap.fill(line.label, LABEL_WIDTH)
         cells = line.cells[first : first + columns] or (PaperCell(),) * columns
@@ -147,7 +144,7 @@ def _console_block(
         counts = NOTHING if line.note else _counts(line)
         counts = counts if whole else textwrap.fill(counts, HEADER_WIDTH)
         style = "bold" if line.label == table.reference else None
-        block.add_row(label, *texts, counts, style=style)
+        block.add_row(*map(as_it_is, (label, *texts, counts)), style=style)
     return block
 
 

@@ -4,16 +4,16 @@
 header); ≈ says that the interval of the difference covers 0: a tie.
 """
 
-import csv
-import io
 from collections.abc import Sequence
 from typing import Literal
 
 from rich.console import Console
 from rich.table import Table as RichTable
+from rich.text import Text
 
 from diffmvr.checks import check_one_of
 from diffmvr.reporting.tables import Cell, Column, Table, TableRow
+from diffmvr.text import csv_text, printable
 
 Change = Literal["difference", "relative", "verdict", "none"]
 CHANGES = ("difference", "relative", "verdict", "none")
@@ -61,20 +61,16 @@ def to_latex(table: Table, change: Change = "difference") -> str:
 
 def to_csv(table: Table) -> str:
     """Return the table as CSV, numbers in full: mean, difference, interval and verdict apart."""
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
     parts = ("mean", "difference", "low", "high", "verdict", "relative_percent")
-    writer.writerow(
+    lines: list[list[object]] = [
         ["restorer", "n_clips", "n_subjects", "n_seeds", "note"]
         + [f"{column.metric}_{part}" for column in table.columns for part in parts]
-    )
+    ]
     for row in table.rows:
         cells = row.cells or (Cell(None),) * len(table.columns)
         numbers = [value for cell in cells for value in _csv_values(cell)]
-        writer.writerow(
-            [row.restorer, row.n_clips, row.n_subjects, row.n_seeds, row.note, *numbers]
-        )
-    return out.getvalue()
+        lines.append([row.restorer, row.n_clips, row.n_subjects, row.n_seeds, row.note, *numbers])
+    return csv_text(lines)
 
 
 def print_table(
@@ -89,10 +85,15 @@ def print_table(
     shown = [_console_table(table, change, width)]
     shown += [_console_table(table, "verdict", count) for count in range(width, 0, -1)]
     console.print(first_that_fits(shown, console))
-    console.print(caption(table, change), markup=False)
+    console.print(as_it_is(caption(table, change)))
     for row in table.rows:
         if row.note:
-            console.print(f"{row.restorer}: {row.note}", markup=False)
+            console.print(as_it_is(f"{row.restorer}: {row.note}"))
+
+
+def as_it_is(text: str) -> Text:
+    """Return text that the console shows without taking any of it for markup or orders."""
+    return Text(printable(text))
 
 
 def first_that_fits(tables: Sequence[RichTable], console: Console) -> RichTable:
@@ -110,13 +111,15 @@ def _console_table(table: Table, change: Change, columns: int) -> RichTable:
     shown = RichTable()
     headers = _headers(table)
     for index in kept:
-        shown.add_column(headers[index], justify="left" if index == 0 else "right", no_wrap=True)
+        shown.add_column(
+            as_it_is(headers[index]), justify="left" if index == 0 else "right", no_wrap=True
+        )
     for row, cells in zip(table.rows, _body(table, change), strict=True):
         if row.note:
             # Beside numbers, a sentence would squeeze every other column.
             cells = [row.restorer, *[NOTHING] * (len(cells) - 1)]
         style = "bold" if row.restorer == table.reference else None
-        shown.add_row(*(cells[index] for index in kept), style=style)
+        shown.add_row(*(as_it_is(cells[index]) for index in kept), style=style)
     return shown
 
 

@@ -12,6 +12,7 @@ import polars as pl
 
 from diffmvr.files import write_at_once
 from diffmvr.structures import Clip
+from diffmvr.text import as_cells, from_cells
 
 KEY_COLUMNS: dict[str, type[pl.DataType]] = {
     "restorer": pl.String,
@@ -106,7 +107,7 @@ def save_rows(frame: pl.DataFrame, path: Path) -> tuple[Path, Path]:
     path.parent.mkdir(parents=True, exist_ok=True)
     parquet, csv = Path(f"{path}.parquet"), Path(f"{path}.csv")
     write_at_once(parquet, frame.write_parquet)
-    write_at_once(csv, frame.write_csv)
+    write_at_once(csv, as_cells(frame).write_csv)
     return parquet, csv
 
 
@@ -122,7 +123,8 @@ def load_rows(path: Path) -> pl.DataFrame:
     if path.suffix == ".parquet":
         return check_rows(pl.read_parquet(path))
     if path.suffix == ".csv":
-        return check_rows(_typed(pl.read_csv(path, infer_schema_length=None)))
+        # As text: a clip that is called 001 is not the number 1.
+        return check_rows(_typed(from_cells(pl.read_csv(path, infer_schema=False, glob=False))))
     raise ValueError(f"path: expected a .parquet or .csv file, got {path.name!r}")
 
 

@@ -6,8 +6,6 @@ it is better in one and worse in another, and a *tie* if every interval covers 0
 all of its comparisons say together; it *holds in part* if it holds in some and the rest are ties.
 """
 
-import csv
-import io
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,6 +14,7 @@ from typing import Literal
 from diffmvr.reporting.differences import Difference, Entry, Study
 from diffmvr.reporting.rendering import NOTHING, markdown_line
 from diffmvr.reporting.tables import Column
+from diffmvr.text import csv_text
 
 Verdict = Literal["holds", "holds in part", "does not hold", "mixed", "tie", "not measured"]
 
@@ -108,11 +107,11 @@ def verdicts_markdown(trials: Sequence[Trial], labels: dict[str, str]) -> str:
 
 def verdicts_csv(trials: Sequence[Trial]) -> str:
     """Return one line a claim, comparison and score, numbers in full."""
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
     head = ("claim", "verdict", "first", "first_masks", "second", "second_masks", "comparison")
     numbers = ("decides", "score", "higher_is_better", "difference", "low", "high", "score_verdict")
-    writer.writerow([*head, *numbers, "change_percent", "seeds_agreeing", "n_seeds"])
+    lines: list[list[object]] = [
+        [*head, *numbers, "change_percent", "seeds_agreeing", "n_seeds"],
+    ]
     for trial in trials:
         claim = trial.claim
         columns = (*claim.columns, *claim.beside)
@@ -130,8 +129,8 @@ def verdicts_csv(trials: Sequence[Trial]) -> str:
                 values = [own.mean_difference, own.low, own.high, own.verdict]
                 seeds = [difference.relative, difference.agreeing, difference.n_seeds]
                 key = [claim.text, trial.verdict, *names, found.verdict]
-                writer.writerow([*key, *score, *values, *seeds])
-    return out.getvalue()
+                lines.append([*key, *score, *values, *seeds])
+    return csv_text(lines)
 
 
 def _of_scores(differences: Sequence[Difference | None]) -> Verdict:

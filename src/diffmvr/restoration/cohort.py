@@ -15,11 +15,12 @@ from typing import Any
 
 import polars as pl
 
-from diffmvr.files import read_json, write_at_once, write_json
+from diffmvr.files import below, read_json, write_at_once, write_json
 from diffmvr.preprocessing.companions import find_beside
 from diffmvr.preprocessing.folder_contents import sort_files
 from diffmvr.preprocessing.layouts import Recording, find_recordings
 from diffmvr.runs.shard import Shard, check_all
+from diffmvr.text import as_cells
 
 COHORT_FILE = "cohort.csv"
 REPORT_FILE = "report.json"
@@ -178,7 +179,7 @@ def merge_cohort(output: Path) -> Path:
         for name in note["recordings"]:
             rows.append(_row(output, name, note["failed"].get(name)))
     target = output / COHORT_FILE
-    write_at_once(target, partial(pl.DataFrame(rows, schema=COLUMNS).write_csv))
+    write_at_once(target, partial(as_cells(pl.DataFrame(rows, schema=COLUMNS)).write_csv))
     return target
 
 
@@ -186,7 +187,7 @@ def _row(output: Path, name: str, reason: str | None) -> dict[str, str | int | N
     row: dict[str, str | int | None] = {"recording": name, "reason": reason}
     if reason is not None:
         return {**row, "state": "failed"}
-    report = output / name / REPORT_FILE
+    report = below(output, output / name / REPORT_FILE)
     if not report.is_file():
         raise ValueError(
             f"{output}: {name} is listed as restored and has no {REPORT_FILE}; restore it again"
