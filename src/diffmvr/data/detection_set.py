@@ -207,8 +207,8 @@ def write_yolo_set(
             "subjects, or give the split in the data set's data.yaml"
         )
     columns = ("name", "subject", "origin", "split")
-    lines = [columns, *([row[column] for column in columns] for row in rows)]
-    (folder / "images.csv").write_text(csv_text(lines), encoding="utf-8", newline="")
+    table = [columns, *(tuple(row[column] for column in columns) for row in rows)]
+    (folder / "images.csv").write_text(csv_text(table), encoding="utf-8", newline="")
     facts: dict[str, Any] = {"path": str(folder.resolve())}
     facts |= {split: f"images/{split}" for split in SPLITS if counts[split]}
     facts["names"] = {0: class_name}

@@ -62,9 +62,9 @@ def to_latex(table: Table, change: Change = "difference") -> str:
 def to_csv(table: Table) -> str:
     """Return the table as CSV, numbers in full: mean, difference, interval and verdict apart."""
     parts = ("mean", "difference", "low", "high", "verdict", "relative_percent")
+    scores = [f"{column.metric}_{part}" for column in table.columns for part in parts]
     lines: list[list[object]] = [
-        ["restorer", "n_clips", "n_subjects", "n_seeds", "note"]
-        + [f"{column.metric}_{part}" for column in table.columns for part in parts]
+        ["restorer", "n_clips", "n_subjects", "n_seeds", "note", *scores],
     ]
     for row in table.rows:
         cells = row.cells or (Cell(None),) * len(table.columns)
