@@ -52,7 +52,7 @@ class PreprocessSettings:
     dilate: float | None = None
     size: int = 512
     fps: str | None = "20"
-    picture_rate: str = "25"
+    picture_rate: str | None = None
     max_gap: int = 10
     max_frames: int = 600
     clear_threshold: float = 0.005
@@ -106,7 +106,9 @@ def preprocess(settings: PreprocessSettings) -> PreprocessSummary:
     fps = None
     if settings.fps is not None:
         fps = parse_rate("fps", settings.fps, "20 or 30000/1001, or null for every frame")
-    picture_rate = parse_rate("picture_rate", settings.picture_rate)
+    picture_rate = None
+    if settings.picture_rate is not None:
+        picture_rate = parse_rate("picture_rate", settings.picture_rate)
     recordings = find_recordings(_path(settings.input), settings.layout, settings.pattern)
     check_outside(_path(settings.output), _path(settings.input))
     backends = choose_backends(

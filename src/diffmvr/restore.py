@@ -67,7 +67,7 @@ def restore(settings: RestoreSettings, pipeline: FramePipeline | None = None) ->
     frames = open_frames(
         Path(settings.input).expanduser(),
         "input",
-        parse_rate("fps", settings.fps),
+        None if settings.fps is None else parse_rate("fps", settings.fps),
         settings.allow_truncated,
         threads,
     )

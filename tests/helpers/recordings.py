@@ -1,7 +1,7 @@
 """Small recordings on disk whose frames, times and audio are known exactly."""
 
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from fractions import Fraction
 from itertools import repeat
 from pathlib import Path
@@ -131,6 +131,19 @@ def write_video(
         output.mux(stream.encode(None))
         if sound is not None:
             _write_tone(output, sound, len(frames) / rate)
+    return path
+
+
+def retimed(source: Path, path: Path, times: Sequence[int]) -> Path:
+    """Copy the video of a Matroska file without B-frames, with other times in milliseconds."""
+    with av.open(str(source)) as opened, av.open(str(path), "w") as output:
+        stream = output.add_stream_from_template(opened.streams.video[0])
+        packets = [packet for packet in opened.demux(video=0) if packet.size]
+        for packet, time in zip(packets, times, strict=True):
+            # The times of decoding must not go back; Matroska does not store them.
+            packet.pts, packet.dts = time, min(times)
+            packet.stream = stream
+            output.mux_one(packet)
     return path
 
 

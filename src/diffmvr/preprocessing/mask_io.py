@@ -13,6 +13,7 @@ import numpy as np
 
 from diffmvr.clip_store.layout import IMAGES, MASKS
 from diffmvr.picture_files import open_picture
+from diffmvr.preprocessing.frame_clock import DEFAULT_RATE
 from diffmvr.preprocessing.frame_source import FrameSource, VideoInfo
 from diffmvr.preprocessing.mask_pairing import check_gapless, pair_masks
 from diffmvr.preprocessing.picture_folder import PICTURE_SUFFIXES, FrameFolder, list_pictures
@@ -152,7 +153,8 @@ class MaskVideo:
 
     def __init__(self, path: Path, info: VideoInfo, allow_truncated: bool = False) -> None:
         self.path = path
-        self.video = VideoFile(path, "mask", allow_truncated)
+        # Masks go by their number: their times do not count.
+        self.video = VideoFile(path, "mask", allow_truncated, fps=DEFAULT_RATE)
         check_mask_size(np.empty((self.video.info.height, self.video.info.width)), str(path), info)
 
     def __iter__(self) -> Iterator[UInt8Array]:

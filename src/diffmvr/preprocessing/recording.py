@@ -43,13 +43,14 @@ class RecordingJob:
         masks: a video, a folder of PNGs or one PNG, for ``mask=given``; ``None`` for a DAVIS-layout
             clip, whose masks lie beside it.
         boxes: a table of face boxes, for ``face=given``.
-        picture_rate: frames per second of a folder of pictures.
+        picture_rate: frames per second to read it at; ``None`` keeps a video's own times, and
+            takes 25 where there are none, as in a folder of pictures.
     """
 
     recording: Recording
     masks: Path | None = None
     boxes: Path | None = None
-    picture_rate: Fraction = Fraction(25)
+    picture_rate: Fraction | None = None
 
     @property
     def name(self) -> str:
@@ -236,6 +237,7 @@ def _open(
         allow_truncated=True,
         threads=settings.threads,
         on_lost=on_lost,
+        fps_name="picture_rate",
     )
 
 

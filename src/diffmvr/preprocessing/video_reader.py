@@ -1,7 +1,6 @@
 """Read a video file frame by frame, upright, with its own times (PyAV)."""
 
 import logging
-import math
 import re
 from collections.abc import Callable, Iterator
 from fractions import Fraction
@@ -13,6 +12,7 @@ import numpy as np
 from av.sidedata.sidedata import Type as SideDataType
 from av.video.reformatter import Colorspace, Interpolation
 
+from diffmvr.preprocessing.frame_clock import FrameClock
 from diffmvr.preprocessing.frame_source import BT601, BT709, UNSPECIFIED, Frame, VideoInfo
 from diffmvr.preprocessing.media_files import open_to_read
 from diffmvr.structures import UInt8Array
@@ -21,9 +21,6 @@ log = logging.getLogger(__name__)
 
 CONVERSION = Interpolation.BICUBIC | Interpolation.FULL_CHR_H_INT | Interpolation.ACCURATE_RND
 """How colours are converted between YUV and RGB, both ways: rounded, chroma interpolated."""
-
-MIN_UNIT = Fraction(1, 2**31 - 1)
-"""The finest unit of time that files can state, in seconds."""
 
 REMUX = "remux it (ffmpeg -i INPUT -c copy NEW.mkv)"
 
@@ -39,9 +36,13 @@ class VideoFile:
         threads: decoding threads; 0 lets FFmpeg choose.
         on_lost: called with the number of each frame that is damaged or depends on a damaged one,
             which is then left out; without it damage is an error.
+        fps: frames per second to show it at; ``None`` keeps its own times, and takes 25 for a file
+            that has none.
+        fps_name: what ``fps`` is called where it is given, for messages.
 
     Raises:
-        ValueError: if it is not a video, or its first frame cannot be decoded.
+        ValueError: if it is not a video, its first frame cannot be decoded, or its times are
+            damaged.
     """
 
     def __init__(
@@ -51,13 +52,19 @@ class VideoFile:
         allow_truncated: bool = False,
         threads: int = 0,
         on_lost: Callable[[int], None] | None = None,
+        fps: Fraction | None = None,
+        fps_name: str = "fps",
     ) -> None:
         self.path = path
         self.name = name
         self.allow_truncated = allow_truncated
         self.threads = threads
         self.on_lost = on_lost
+        self.fps_name = fps_name
         self._told: set[str] = set()
+        with self._open() as container:
+            stream = _video_stream(container, path, name)
+            self._clock = FrameClock.of_file(container, stream, fps, f"{name}: {path}", fps_name)
         with self._open() as container:
             stream = _video_stream(container, path, name)
             first = self._first_frame(container, stream)
@@ -66,7 +73,6 @@ class VideoFile:
             if self._matrix == UNSPECIFIED:
                 # What players assume: HDTV's matrix for HD sizes, BT.601 below.
                 self._matrix = BT709 if max(first.width / 16, first.height / 9) >= 80 else BT601
-            self._tick = _tick(container, stream)
             self.info = self._describe(container, stream, first)
 
     def __iter__(self) -> Iterator[Frame]:
@@ -74,11 +80,10 @@ class VideoFile:
 
         Raises:
             ValueError: if the file is damaged or cut off (unless that is allowed), or a frame has
-                no usable time or another size than the first.
+                no later time than the one before, or another size than the first.
         """
         count, packets, shortage = 0, 0, ""
-        first: int | None = None
-        previous: int | None = None
+        clock = self._clock.start()
         damaged: int | None = None
         with self._open() as container:
             stream = _video_stream(container, self.path, self.name)
@@ -88,17 +93,16 @@ class VideoFile:
                 pictures = _Pictures(self.on_lost is not None)
                 for packet in container.demux(stream):
                     packets += packet.size > 0
+                    clock.feed(packet)
                     for frame in pictures.decode(packet):
-                        if frame is None or (self.on_lost and _goes_back(frame, previous)):
+                        place = clock.place(frame)
+                        if self.on_lost and (frame is None or place is None):
                             self._lose(count)
                             count += 1
                             continue
-                        self._check_frame(frame, count, previous)
+                        time, duration = self._check_frame(frame, count, place)
                         damaged = count if frame.is_corrupt and damaged is None else damaged
-                        first = frame.pts if first is None else first
-                        previous = frame.pts
-                        time, duration = self._time(frame, count, first)
-                        end = (time + duration) * self.info.time_base
+                        end = max(end, _end(frame))
                         yield Frame(count, time, duration, self._to_rgb(frame))
                         count += 1
             except av.FFmpegError as error:
@@ -149,7 +153,7 @@ class VideoFile:
     def _describe(self, container: Any, stream: Any, first: Any) -> VideoInfo:
         height, width = _turn(np.empty((first.height, first.width, 0)), self._orientation).shape[:2]
         aspect = stream.sample_aspect_ratio or Fraction(1)
-        notes = []
+        notes = list(self._clock.notes)
         if self._orientation != (False, False, False):
             notes.append("the input carries a rotation flag; the output is upright without one")
         if max(component.bits for component in first.format.components) > 8:
@@ -158,8 +162,8 @@ class VideoFile:
             name=self.path.name,
             width=width,
             height=height,
-            frame_rate=stream.average_rate or stream.guessed_rate or Fraction(25),
-            time_base=_common_unit(stream.time_base, self._tick or stream.time_base),
+            frame_rate=self._clock.rate,
+            time_base=self._clock.unit,
             pixel_aspect=1 / aspect if self._orientation[0] else aspect,
             color=(self._matrix or BT709, first.color_primaries, first.color_trc),
             frame_count=stream.frames or None,
@@ -167,26 +171,14 @@ class VideoFile:
             notes=tuple(notes),
         )
 
-    def _time(self, frame: Any, count: int, first: int) -> tuple[int, int]:
-        """Return a frame's time and duration in ``info.time_base``.
-
-        A frame of a Matroska file of constant rate that lies within the rounding of its place,
-        1 ms, is put there exactly; every other frame keeps the time it has.
-        """
-        unit = frame.time_base / self.info.time_base
-        time, duration = frame.pts * unit, (frame.duration or 0) * unit
-        if self._tick is not None:
-            step = self._tick / self.info.time_base
-            exact = first * unit + count * step
-            if abs(exact - time) <= unit:
-                time, duration = exact, step
-        return int(time), int(duration)
-
-    def _check_frame(self, frame: Any, index: int, previous: int | None) -> None:
-        if _goes_back(frame, previous):
+    def _check_frame(
+        self, frame: Any, index: int, place: tuple[int, int] | None
+    ) -> tuple[int, int]:
+        if place is None:
             raise ValueError(
-                f"{self.name}: frame {index} of {self.path} has time {frame.pts} after {previous};"
-                f" times must increase: {REMUX}"
+                f"{self.name}: the time of frame {index} of {self.path} is not later than the one "
+                f"before; give {self.fps_name}={self.info.frame_rate} to show its frames one after "
+                "another"
             )
         turned = self._orientation[0]
         size = (frame.height, frame.width) if turned else (frame.width, frame.height)
@@ -195,6 +187,7 @@ class VideoFile:
                 f"{self.name}: frame {index} of {self.path} is {size[0]}x{size[1]} but the first "
                 f"is {self.info.size}; scale the video to one size"
             )
+        return place
 
     def _to_rgb(self, frame: Any) -> UInt8Array:
         # Only an unmarked YUV frame needs telling; marks are honoured by themselves.
@@ -251,10 +244,6 @@ class _Pictures:
             yield None if self._damaged else frame
 
 
-def _goes_back(frame: Any, previous: int | None) -> bool:
-    return frame.pts is None or (previous is not None and frame.pts <= previous)
-
-
 def _video_stream(container: Any, path: Path, name: str) -> Any:
     """Return the first stream of moving pictures."""
     cover = av.stream.Disposition.attached_pic
@@ -277,27 +266,16 @@ def is_video(path: Path) -> bool:
     return True
 
 
-def _tick(container: Any, stream: Any) -> Fraction | None:
-    """Return the exact time between frames, in seconds, where a file rounds times to 1 ms.
-
-    Matroska and WebM do, but keep the frame rate of the track beside them.
-    """
-    if "matroska" not in container.format.name or not stream.average_rate:
-        return None
-    tick = 1 / stream.average_rate
-    usable = tick >= 4 * stream.time_base and _common_unit(stream.time_base, tick) >= MIN_UNIT
-    return tick if usable else None
-
-
-def _common_unit(a: Fraction, b: Fraction) -> Fraction:
-    """Return the largest fraction of which both are multiples."""
-    denominator = math.lcm(a.denominator, b.denominator)
-    return Fraction(math.gcd(int(a * denominator), int(b * denominator)), denominator)
-
-
 def _promised_packets(container: Any, stream: Any) -> int | None:
     """Return how many packets the index lists (mp4 and mov, which write it once), if known."""
     return len(stream.index_entries) if "mp4" in container.format.name else None
+
+
+def _end(frame: Any) -> Fraction:
+    """Return the end of a frame in seconds as the file tells it; 0 where it does not."""
+    if frame.pts is None:
+        return Fraction(0)
+    return Fraction((frame.pts + (frame.duration or 0)) * frame.time_base)
 
 
 def _promised_end(stream: Any) -> Fraction:

@@ -51,7 +51,7 @@ class RestoreSettings:
     past_detail: bool = True
     self_check: bool = True
     window: int = 16
-    fps: str = "25"
+    fps: str | None = None
     allow_truncated: bool = False
     device: str = "auto"
     threads: int | None = None
