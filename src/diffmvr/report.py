@@ -215,8 +215,6 @@ def table_spec(settings: ReportSettings, number: int) -> TableSpec:
 
 def log_to_wandb(tables: Sequence[PaperTable], settings: ReportSettings, output: Path) -> None:
     """Put the tables into a W&B run, offline unless asked."""
-    import wandb
-
     logger = build_wandb_logger(
         output,
         settings.project,
@@ -225,6 +223,8 @@ def log_to_wandb(tables: Sequence[PaperTable], settings: ReportSettings, output:
         name="report",
         online=settings.online,
     )
+    import wandb  # after the logger has set what wandb reads when it is imported
+
     try:
         for table in tables:
             data = wandb.Table(columns=list(CSV_COLUMNS), data=table_records(table))

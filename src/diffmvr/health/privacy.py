@@ -40,9 +40,9 @@ def check_telemetry(
     if mediapipe is None:
         findings.append(_ok("MediaPipe", "absent"))
     elif Version(mediapipe) >= MEDIAPIPE_SENDS:
-        remedy = "where patients' data is handled, run without a network"
-        found = f"{mediapipe} may send usage metrics home, and has no switch for it"
-        findings.append(Finding("privacy", "MediaPipe", "warning", found, remedy))
+        found = f"{mediapipe} reports its use; diffmvr keeps the reports from leaving"
+        remedy = "other programs that use it do send them: run those without a network"
+        findings.append(Finding("privacy", "MediaPipe", "note", found, remedy))
     else:
         findings.append(_ok("MediaPipe", f"{mediapipe} sends nothing"))
     if "ultralytics" in versions:
@@ -72,6 +72,7 @@ def _wandb(config: Path, environment: Mapping[str, str]) -> Finding:
     uploads = bool(OmegaConf.select(settings, "wandb.online"))
     mode = environment.get("WANDB_MODE")
     found = "runs are uploaded" if uploads else "runs stay on this machine until `wandb sync`"
+    found += "; its own reports are off"
     if mode:
         found += f"; WANDB_MODE={mode}"
     return Finding("privacy", "W&B", "warning" if uploads else "ok", found)

@@ -20,6 +20,7 @@ import numpy as np
 
 from diffmvr.checks import check_number, check_shape
 from diffmvr.preprocessing.symmetry import GREY
+from diffmvr.runs.telemetry import silence_mediapipe
 from diffmvr.structures import FloatArray, UInt8Array
 
 View = tuple[int, int, int, int]
@@ -247,6 +248,7 @@ class FaceLandmarker:
         """Load MediaPipe and open the bundle in a running mode."""
         self._process = os.getpid()
         _ignore_profiling_signal()
+        silence_mediapipe()
         try:
             from mediapipe.tasks.python import BaseOptions, vision
 

@@ -8,6 +8,7 @@ from diffmvr.reporting.distance_rows import DISTANCES_FILE
 from diffmvr.reporting.frame_rows import FRAMES_FILE
 from diffmvr.reporting.run_collection import MISSING_FILE, SCORES_FILE
 from diffmvr.run_record import RUN_FILE
+from diffmvr.runs.telemetry import silence_wandb
 
 log = logging.getLogger(__name__)
 
@@ -32,6 +33,7 @@ def fetch_wandb_runs(project: str, folder: Path) -> Path:
     """
     if project.count("/") != 1 or not all(project.split("/")):
         raise ValueError(f"source: expected wandb:ENTITY/PROJECT, got wandb:{project}")
+    silence_wandb()
     import wandb
 
     target = folder / project.replace("/", "-")

@@ -1,4 +1,7 @@
-"""Weights & Biases, offline unless the user asks, with nothing outside the run's folder."""
+"""Weights & Biases, offline unless the user asks, with nothing outside the run's folder.
+
+Offline means that nothing leaves: W&B's own reports are off as well.
+"""
 
 import os
 from collections.abc import Sequence
@@ -6,6 +9,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from lightning.pytorch.loggers import WandbLogger
+
+from diffmvr.runs.telemetry import silence_wandb
 
 
 def build_wandb_logger(
@@ -30,6 +35,7 @@ def build_wandb_logger(
         log_model: keep checkpoints as artifacts of the run: True when it ends, those that are in
             its folder then; ``"all"`` each one as it is written.
     """
+    silence_wandb()
     folder = Path(save_dir)
     for variable, part in (
         ("WANDB_DIR", ""),

@@ -12,7 +12,7 @@ def telemetry(versions: dict[str, str], **environment: str) -> dict[str, Finding
 
 def test_what_may_send_something_is_said() -> None:
     found = telemetry({"mediapipe": "1.2.2", "gradio": "6.0", "ultralytics": "8.4.190"})
-    assert found["MediaPipe"].state == "warning" and "no switch" in found["MediaPipe"].found
+    assert found["MediaPipe"].state == "note" and "from leaving" in found["MediaPipe"].found
     assert found["gradio"].state == "warning"
     assert found["ultralytics"].state == "ok"
     assert found["Hugging Face hub"].state == "note"
@@ -35,7 +35,7 @@ def test_an_upload_is_a_warning(tmp_path: Path) -> None:
     (tmp_path / "logger").mkdir()
     (tmp_path / "logger" / "wandb.yaml").write_text("wandb:\n  online: true\n")
     (wandb, *_) = check_telemetry({}, tmp_path, {})
-    assert (wandb.state, wandb.found) == ("warning", "runs are uploaded")
+    assert (wandb.state, wandb.found) == ("warning", "runs are uploaded; its own reports are off")
 
 
 def test_licences_are_of_what_is_installed() -> None:
