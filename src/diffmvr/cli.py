@@ -2,11 +2,12 @@
 
 import functools
 import logging
+import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import hydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -17,13 +18,15 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, TextColumn
 
 from diffmvr.config import config_dir
+from diffmvr.signals import stopped_by_signals
 from diffmvr.text import printable
 
 log = logging.getLogger(__name__)
 
 USAGE_ERROR = 2
-# What shells give for a command that Ctrl-C ended.
-INTERRUPTED = 130
+# What shells give for a command that a signal ended, with the signal's number added.
+SIGNALLED = 128
+INTERRUPTED = SIGNALLED + signal.SIGINT
 # Settings that are text whatever it looks like, files and folders above all, by the last part of
 # their names: to Hydra ``output=2024_03_05`` is a number, 20240305.
 TEXT = frozenset(
@@ -67,16 +70,19 @@ def printable_log() -> Iterator[None]:
 
 
 def run_cli(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Turn a user's mistake into one line and exit code 2, and Ctrl-C into one line.
+    """Turn a user's mistake into one line and exit code 2, and the end by a signal into one line.
 
-    A mistake is a ``ValueError``, an ``OSError``, or a setting that is needed and was not given.
-    Whatever is logged meanwhile reaches a terminal without the orders that names may hold.
+    A mistake is a ``ValueError``, an ``OSError``, or a setting that is needed and was not given; a
+    lack of memory is told as shortly.  After Ctrl-C, SIGTERM or SIGHUP the exit code is what
+    shells give: 128 and the signal's number.  Whatever is logged meanwhile reaches a terminal
+    without the orders that names may hold.
     """
 
     @functools.wraps(function)
     def wrapped(*args: Any, **kwargs: Any) -> Any:
+        signals: list[int] = []
         try:
-            with printable_log():
+            with printable_log(), stopped_by_signals() as signals:
                 return function(*args, **kwargs)
         except (ValueError, OSError, InstantiationException) as error:
             # Hydra wraps what a constructor raised; the user wants the constructor's words.
@@ -90,11 +96,26 @@ def run_cli(function: Callable[..., Any]) -> Callable[..., Any]:
             key = error.full_key
             sys.stderr.write(f"error: {key}: expected a value, got none; give {key}=VALUE\n")
             sys.exit(USAGE_ERROR)
+        except MemoryError as error:
+            sys.stderr.write(printable(f"error: out of memory: {error}\n"))
+            sys.exit(USAGE_ERROR)
         except KeyboardInterrupt:
-            sys.stderr.write("\ninterrupted\n")
-            sys.exit(INTERRUPTED)
+            _exit_interrupted(signals)
+        except SystemExit as error:
+            # A library's own way to end when it is interrupted; its exit code may be 0.
+            if signals or isinstance(error.__context__, KeyboardInterrupt):
+                _exit_interrupted(signals)
+            raise
 
     return wrapped
+
+
+def _exit_interrupted(signals: Sequence[int]) -> NoReturn:
+    """Say how this command was ended, and end it."""
+    number = signals[0] if signals else signal.SIGINT
+    by = f" by {signal.Signals(number).name}" if signals else ""
+    sys.stderr.write(f"\ninterrupted{by}\n")
+    sys.exit(SIGNALLED + number)
 
 
 def entry_point(name: str, folder: str = "") -> Callable[[Callable[..., Any]], Callable[[], None]]:

@@ -1,6 +1,10 @@
 """A user's mistake is one line and exit code 2; a bug is a traceback."""
 
+import os
+import signal
 import sys
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from hydra.errors import InstantiationException
@@ -9,6 +13,8 @@ from omegaconf import DictConfig, OmegaConf
 
 from diffmvr.cli import INTERRUPTED, TEXT, USAGE_ERROR, as_override, entry_point, run_cli
 from diffmvr.config import config_dir
+from diffmvr.files import staged_output
+from diffmvr.signals import ENDING
 
 
 def raising(error: Exception):
@@ -99,6 +105,106 @@ def test_ctrl_c_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
         command()
     assert stop.value.code == INTERRUPTED == 130
     assert capsys.readouterr().err == "\ninterrupted\n"
+
+
+@pytest.fixture
+def default_handlers() -> Iterator[None]:
+    """The handlers of a fresh process, whatever started this one (nohup ignores SIGHUP)."""
+    before = {number: signal.signal(number, signal.SIG_DFL) for number in ENDING}
+    yield
+    after = {number: signal.getsignal(number) for number in ENDING}
+    for number, handler in before.items():
+        signal.signal(number, handler)
+    assert set(after.values()) == {signal.SIG_DFL}, "a command leaves the handlers as they were"
+
+
+@pytest.mark.usefixtures("default_handlers")
+@pytest.mark.parametrize("number", ENDING)
+def test_a_scheduler_and_a_closed_terminal_end_a_command_like_ctrl_c(
+    number: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    @run_cli
+    def command() -> None:
+        with staged_output(tmp_path / "out") as staging:
+            (staging / "half").touch()
+            try:
+                os.kill(os.getpid(), number)
+                pytest.fail("must have ended")
+            finally:
+                # Impatience does not break off the cleaning up.
+                os.kill(os.getpid(), number)
+
+    with pytest.raises(SystemExit) as stop:
+        command()
+    assert stop.value.code == 128 + number
+    assert capsys.readouterr().err == f"\ninterrupted by {signal.Signals(number).name}\n"
+    assert list(tmp_path.iterdir()) == [], "nothing blocks the next run"
+
+
+@pytest.mark.usefixtures("default_handlers")
+@pytest.mark.parametrize("number", ENDING)
+def test_a_librarys_own_handler_decides_and_the_exit_code_still_tells(
+    number: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    steps = []
+
+    @run_cli
+    def command() -> None:
+        ours = signal.getsignal(signal.SIGTERM)
+        assert callable(ours)
+        # As Lightning does: note it, call the one before, end when the step is done, with code 0.
+        signal.signal(signal.SIGTERM, lambda *given: (steps.append("noted"), ours(*given)))
+        try:
+            os.kill(os.getpid(), number)
+            steps.append("step done")
+            raise SystemExit
+        finally:
+            signal.signal(signal.SIGTERM, ours)
+
+    with pytest.raises(SystemExit) as stop:
+        command()
+    assert steps == ["noted", "step done"] and stop.value.code == 128 + number
+    assert "interrupted by" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("default_handlers")
+def test_a_signal_that_is_ignored_stays_ignored() -> None:
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+
+    @run_cli
+    def command() -> str:
+        os.kill(os.getpid(), signal.SIGHUP)
+        return "done"
+
+    try:
+        assert command() == "done", "as under nohup"
+    finally:
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+
+def test_a_library_that_turns_ctrl_c_into_an_exit_code_is_understood(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    @run_cli
+    def command(code: int) -> None:
+        try:
+            raise KeyboardInterrupt
+        except KeyboardInterrupt:
+            sys.exit(code)
+
+    with pytest.raises(SystemExit) as stop:
+        command(1)
+    assert stop.value.code == INTERRUPTED and capsys.readouterr().err == "\ninterrupted\n"
+    with pytest.raises(SystemExit) as stop:
+        run_cli(sys.exit)(3)
+    assert stop.value.code == 3 and capsys.readouterr().err == ""
+
+
+def test_a_lack_of_memory_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stop:
+        raising(MemoryError("unable to allocate 40 GiB"))()
+    assert stop.value.code == USAGE_ERROR
+    assert capsys.readouterr().err == "error: out of memory: unable to allocate 40 GiB\n"
 
 
 PATHS = [

@@ -2,6 +2,7 @@
 
 import os
 import re
+import signal
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import SimpleNamespace
@@ -21,6 +22,7 @@ from tests.helpers.tiny import (
 )
 
 from diffmvr.runs.checkpoint_io import VerifiedCheckpointIO, newest_checkpoint, read_checkpoint
+from diffmvr.signals import ENDING, stopped_by_signals
 from diffmvr.training.checkpoints import interval_checkpoint
 from diffmvr.training.ema import EMACallback
 from diffmvr.training.exact_resume import CRASH_FILE, ExactResume, LastValidation
@@ -296,6 +298,31 @@ def test_a_crash_loses_nothing(
     resumed = run(frozen_parts, tmp_path, newest_checkpoint(tmp_path))
     check_same(resumed, whole[1], losses, due)
     assert not list(tmp_path.glob("*.ckpt*")), "a run that has ended needs it no more"
+
+
+@pytest.mark.parametrize("number", ENDING)
+def test_a_signal_ends_a_training_at_the_end_of_a_step_and_it_goes_on_exactly(
+    frozen_parts: Path,
+    tmp_path: Path,
+    whole: tuple[Path, tuple[dict[str, Any], End]],
+    number: int,
+) -> None:
+    class Scheduler(L.Callback):
+        def on_before_backward(self, trainer, pl_module, loss) -> None:
+            if trainer.global_step == 2:
+                os.kill(os.getpid(), number)
+
+    before = {name: signal.signal(name, signal.SIG_DFL) for name in ENDING}
+    try:
+        # What run_cli does around every command.
+        with pytest.raises(SystemExit), stopped_by_signals() as received:
+            run(frozen_parts, tmp_path, first=[Scheduler()])
+    finally:
+        for name, handler in before.items():
+            signal.signal(name, handler)
+    assert number in received
+    resumed = run(frozen_parts, tmp_path, tmp_path / CRASH_FILE)
+    check_same(resumed, whole[1], 3, 3)
 
 
 @pytest.mark.parametrize("hook", ["none", "on_train_batch_end"])
