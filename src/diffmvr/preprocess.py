@@ -177,6 +177,8 @@ def preprocess(settings: PreprocessSettings) -> PreprocessSummary:
             if isinstance(outcome, RecordingResult):
                 done.append(outcome)
                 log.info("%s", _describe(outcome))
+                for note in outcome.notes:
+                    log.warning("%s: note: %s", outcome.name, note)
             else:
                 failed[job.name] = outcome
                 log.error("%s: %s", job.name, outcome)

@@ -10,6 +10,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Protocol
 
+from diffmvr.preprocessing.stored_pixels import StoredPixels
 from diffmvr.structures import UInt8Array
 
 BT709, UNSPECIFIED, BT601 = 1, 2, 6
@@ -26,12 +27,14 @@ class Frame:
         pts: presentation time in units of the source's ``time_base``.
         duration: how long it is shown, in the same units; 0 where unknown.
         image: ``[H, W, 3]`` uint8 RGB, upright.
+        stored: the same as its file holds it, where that is more than 8-bit RGB.
     """
 
     index: int
     pts: int
     duration: int
     image: UInt8Array
+    stored: StoredPixels | None = None
 
 
 @dataclass(frozen=True)
@@ -46,6 +49,8 @@ class VideoInfo:
         time_base: unit of the frames' ``pts``, in seconds.
         pixel_aspect: width over height of one pixel, upright.
         color: numbers of the colour matrix, primaries and transfer curve (ITU-T H.273).
+        depth: bits of a channel; above 8 the frames hold 16-bit values, too.
+        transparent: whether a video's frames have a transparency, which is not read.
         frame_count: how many frames the container promises, or ``None`` if it does not say.
         audio: codec names of the audio tracks.
         notes: what the reader of a report should know of the input.
@@ -58,6 +63,8 @@ class VideoInfo:
     time_base: Fraction
     pixel_aspect: Fraction = Fraction(1)
     color: tuple[int, int, int] = (BT709, BT709, BT709)
+    depth: int = 8
+    transparent: bool = False
     frame_count: int | None = None
     audio: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()

@@ -68,6 +68,13 @@ def counted(
             on_frame()
 
 
+def watched(frames: Iterator[FrameAndMask], see: Callable[[Frame], None]) -> Iterator[FrameAndMask]:
+    """Pass frames on, and show each to ``see`` before."""
+    for frame, mask in frames:
+        see(frame)
+        yield frame, mask
+
+
 def read_up_to(frames: Iterator[FrameAndMask], index: int) -> tuple[UInt8Array, UInt8Array | None]:
     """Read on to a frame; return its picture and mask.
 

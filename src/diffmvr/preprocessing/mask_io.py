@@ -16,7 +16,13 @@ from diffmvr.picture_files import open_picture
 from diffmvr.preprocessing.frame_clock import DEFAULT_RATE
 from diffmvr.preprocessing.frame_source import FrameSource, VideoInfo
 from diffmvr.preprocessing.mask_pairing import check_gapless, pair_masks
-from diffmvr.preprocessing.picture_folder import PICTURE_SUFFIXES, FrameFolder, list_pictures
+from diffmvr.preprocessing.picture_folder import (
+    PICTURE_SUFFIXES,
+    FrameFolder,
+    depth_of,
+    list_pictures,
+)
+from diffmvr.preprocessing.stored_pixels import read_stored
 from diffmvr.preprocessing.video_reader import VideoFile
 from diffmvr.structures import UInt8Array
 
@@ -181,7 +187,9 @@ def read_mask(file: Path) -> UInt8Array:
             f"mask: {file} has an alpha channel (pixel type {picture.mode}); save it as a grey, "
             "palette or RGB picture in which non-zero means hidden"
         )
-    values = np.asarray(picture)
+    # Of 16 bits Pillow keeps the upper 8, in which a small value is 0.
+    deep = picture.mode == "RGB" and depth_of([file]) > 8
+    values = read_stored(file, "mask").values if deep else np.asarray(picture)
     if picture.format != "PNG":
         return _threshold(np.atleast_3d(values))
     hidden = values != 0

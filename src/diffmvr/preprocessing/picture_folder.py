@@ -1,15 +1,12 @@
 """Pictures on disk, one by one or as the frames of a recording."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
 
-import numpy as np
-from PIL import ImageOps
-
-from diffmvr.picture_files import open_picture
 from diffmvr.preprocessing.frame_source import Frame, VideoInfo
+from diffmvr.preprocessing.stored_pixels import is_deep, read_stored
 from diffmvr.structures import UInt8Array
 
 PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg")
@@ -19,7 +16,7 @@ class FrameFolder:
     """A folder of pictures, in natural order (frame2 before frame10).
 
     Args:
-        path: the folder; files that are not .png or .jpg are passed over.
+        path: the folder; what is not called .png or .jpg is left out, with a note.
         name: the argument's name, for messages.
         fps: frames per second.
 
@@ -33,14 +30,16 @@ class FrameFolder:
         self.path = path
         self.name = name
         self.files = list_pictures(path, PICTURE_SUFFIXES, name)
-        height, width = read_picture(self.files[0], name).shape[:2]
+        height, width = read_frame(self.files[0], name).image.shape[:2]
         self.info = VideoInfo(
             name=path.name,
             width=width,
             height=height,
             frame_rate=fps,
             time_base=1 / fps,
+            depth=depth_of(self.files),
             frame_count=len(self.files),
+            notes=_passed_over(path),
         )
 
     def __iter__(self) -> Iterator[Frame]:
@@ -50,14 +49,14 @@ class FrameFolder:
             ValueError: if one cannot be read or has another size than the first.
         """
         for index, file in enumerate(self.files):
-            image = read_picture(file, self.name)
-            height, width = image.shape[:2]
+            frame = read_frame(file, self.name, index)
+            height, width = frame.image.shape[:2]
             if (width, height) != (self.info.width, self.info.height):
                 raise ValueError(
                     f"{self.name}: {file} is {width}x{height} but {self.files[0].name} is "
                     f"{self.info.size}; all frames must have one size"
                 )
-            yield Frame(index, index, 1, image)
+            yield frame
 
 
 def list_pictures(folder: Path, suffixes: tuple[str, ...], name: str) -> list[Path]:
@@ -76,23 +75,55 @@ def list_pictures(folder: Path, suffixes: tuple[str, ...], name: str) -> list[Pa
     return sorted(files, key=natural_key)
 
 
+def _passed_over(folder: Path) -> tuple[str, ...]:
+    """Return a note on what else lies beside the pictures, if anything does."""
+    others = sorted(
+        path.name
+        for path in folder.iterdir()
+        if path.suffix.lower() not in PICTURE_SUFFIXES and not path.name.startswith(".")
+    )
+    if not others:
+        return ()
+    return (
+        f"{len(others)} entries of the folder are no {' or '.join(PICTURE_SUFFIXES)} and are left "
+        f"out: {', '.join(others[:5])}{', …' if len(others) > 5 else ''}",
+    )
+
+
 def natural_key(path: Path) -> list[tuple[int, str]]:
     """Return a sorting key by which frame2 comes before frame10."""
     parts = re.split(r"(\d+)", path.name)
     return [(int(part), "") if part.isdecimal() else (-1, part) for part in parts]
 
 
-def read_picture(file: Path, name: str) -> UInt8Array:
-    """Read one picture, upright, as ``[H, W, 3]`` uint8 RGB.
+def read_frame(file: Path, name: str, index: int = 0) -> Frame:
+    """Read one picture as a frame, upright, shown for one unit of time.
 
     Raises:
-        ValueError: if it cannot be read, has more than 8 bits a channel, or is transparent.
+        FileNotFoundError: if there is no such file.
+        ValueError: if it cannot be read, or is neither grey nor RGB.
     """
-    picture = ImageOps.exif_transpose(open_picture(file, name))
-    if picture.mode not in ("1", "L", "P", "RGB", "LA", "RGBA"):
-        raise ValueError(
-            f"{name}: {file} has pixel type {picture.mode}; give 8-bit grey or RGB pictures"
-        )
-    if "A" in picture.getbands() and np.asarray(picture.getchannel("A")).min() < 255:
+    stored = read_stored(file, name)
+    return Frame(index, index, 1, stored.rgb(), None if stored.is_plain else stored)
+
+
+def depth_of(files: Sequence[Path]) -> int:
+    """Return the bits of a channel, 8 or 16, of the deepest picture; headers alone are read."""
+    for file in files:
+        with file.open("rb") as opened:
+            if is_deep(opened.read(25)):
+                return 16
+    return 8
+
+
+def read_picture(file: Path, name: str) -> UInt8Array:
+    """Read one opaque picture, upright, as ``[H, W, 3]`` uint8 RGB.
+
+    Raises:
+        FileNotFoundError: if there is no such file.
+        ValueError: if it cannot be read, is neither grey nor RGB, or is transparent.
+    """
+    stored = read_stored(file, name)
+    if stored.transparent:
         raise ValueError(f"{name}: {file} is partly transparent; flatten it onto a background")
-    return np.asarray(picture.convert("RGB"))
+    return stored.rgb()

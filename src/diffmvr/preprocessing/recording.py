@@ -7,7 +7,7 @@ reads the same frames again and cuts the crops.
 import logging
 from collections import deque
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -21,11 +21,13 @@ from diffmvr.preprocessing.frame_stream import (
     counted,
     read_up_to,
     sampled,
+    watched,
     with_masks,
 )
 from diffmvr.preprocessing.layouts import Recording
 from diffmvr.preprocessing.mask_io import MaskSource, open_masks
 from diffmvr.preprocessing.occlusion import clean_mask
+from diffmvr.preprocessing.pixel_losses import PixelLosses
 from diffmvr.preprocessing.reference import occluded_share
 from diffmvr.preprocessing.scene_layout import MaskCleaning, lay_out, mask_in_crop
 from diffmvr.preprocessing.sightings import Scene, Skipped
@@ -96,12 +98,14 @@ class RecordingResult:
         clips: names of its clips.
         kept: number of frames in them.
         skipped: number of frames left out, by reason.
+        notes: what a reader should know of the recording and its masks.
     """
 
     name: str
     clips: tuple[str, ...]
     kept: int
     skipped: dict[str, int]
+    notes: tuple[str, ...] = ()
 
 
 def process_recording(
@@ -129,7 +133,9 @@ def process_recording(
     again = _open(job, settings, lambda index: None)
     unit = source.info.time_base
     scanner = settings.backends.open_scanner(job.boxes, settings.max_gap, settings.max_frames)
-    first = counted(sampled(with_masks(source, masks), unit, settings.fps), on_frame)
+    losses = PixelLosses(source.info, "store")
+    looked_at = watched(with_masks(source, masks), losses.see)
+    first = counted(sampled(looked_at, unit, settings.fps), on_frame)
     second = sampled(with_masks(again, masks), unit, settings.fps)
     with writer.recording(job.name) as out:
         clips = _Clips(out, job, settings, source)
@@ -137,7 +143,8 @@ def process_recording(
             clips.add(scene, second)
         if not clips.kept and not clips.skipped:
             raise ValueError(f"input: {job.recording.path} has no frames; give a video that plays")
-    result = clips.result()
+    mask_notes = () if masks is None else masks.notes
+    result = replace(clips.result(), notes=(*source.info.notes, *mask_notes, *losses.notes()))
     if not result.kept:
         log.warning("%s: no frame shows a face that can be used: %s", job.name, result.skipped)
     return result

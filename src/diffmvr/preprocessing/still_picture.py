@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from diffmvr.preprocessing.frame_source import Frame, FrameSource, VideoInfo
-from diffmvr.preprocessing.picture_folder import PICTURE_SUFFIXES, read_picture
+from diffmvr.preprocessing.picture_folder import PICTURE_SUFFIXES, depth_of, read_frame
 from diffmvr.preprocessing.video_io import open_frames
 
 
@@ -19,19 +19,21 @@ class StillPicture:
 
     Raises:
         FileNotFoundError: if there is no such file.
-        ValueError: if it cannot be read as 8-bit RGB.
+        ValueError: if it cannot be read, or is neither grey nor RGB.
     """
 
     def __init__(self, path: Path, name: str = "input") -> None:
         self.path = path
         self.name = name
-        height, width = read_picture(path, name).shape[:2]
+        height, width = read_frame(path, name).image.shape[:2]
         second = Fraction(1)
-        self.info = VideoInfo(path.name, width, height, second, second, frame_count=1)
+        self.info = VideoInfo(
+            path.name, width, height, second, second, depth=depth_of([path]), frame_count=1
+        )
 
     def __iter__(self) -> Iterator[Frame]:
         """Read the picture."""
-        yield Frame(0, 0, 1, read_picture(self.path, self.name))
+        yield read_frame(self.path, self.name)
 
 
 def open_recording(path: Path, name: str = "input", **options: Any) -> FrameSource:

@@ -15,7 +15,7 @@ from av.video.reformatter import Colorspace, Interpolation
 from diffmvr.preprocessing.frame_clock import FrameClock
 from diffmvr.preprocessing.frame_source import BT601, BT709, UNSPECIFIED, Frame, VideoInfo
 from diffmvr.preprocessing.media_files import open_to_read
-from diffmvr.structures import UInt8Array
+from diffmvr.preprocessing.stored_pixels import StoredPixels
 
 log = logging.getLogger(__name__)
 
@@ -23,6 +23,15 @@ CONVERSION = Interpolation.BICUBIC | Interpolation.FULL_CHR_H_INT | Interpolatio
 """How colours are converted between YUV and RGB, both ways: rounded, chroma interpolated."""
 
 REMUX = "remux it (ffmpeg -i INPUT -c copy NEW.mkv)"
+
+INTERLACED_NOTE = (
+    "the input is interlaced, and the output shows both fields in one frame, as combs where "
+    "something moves; deinterlace it first: ffmpeg -i INPUT -vf bwdif -c:v ffv1 -c:a copy NEW.mkv"
+)
+_INTERLACED = (2, 3, 4, 5)
+"""FFmpeg's orders of fields; 0 and 1 are unknown and progressive."""
+
+_HDR_DATA = (SideDataType.MASTERING_DISPLAY_METADATA, SideDataType.CONTENT_LIGHT_LEVEL)
 
 
 class VideoFile:
@@ -103,7 +112,9 @@ class VideoFile:
                         time, duration = self._check_frame(frame, count, place)
                         damaged = count if frame.is_corrupt and damaged is None else damaged
                         end = max(end, _end(frame))
-                        yield Frame(count, time, duration, self._to_rgb(frame))
+                        stored = self._to_rgb(frame)
+                        deep = stored if stored.deep else None
+                        yield Frame(count, time, duration, stored.rgb(), deep)
                         count += 1
             except av.FFmpegError as error:
                 shortage = f"the next cannot be decoded ({error.strerror})"
@@ -156,8 +167,10 @@ class VideoFile:
         notes = list(self._clock.notes)
         if self._orientation != (False, False, False):
             notes.append("the input carries a rotation flag; the output is upright without one")
-        if max(component.bits for component in first.format.components) > 8:
-            notes.append(f"the input's {first.format.name} colours are reduced to 8 bits")
+        if first.interlaced_frame or stream.codec_context.field_order in _INTERLACED:
+            notes.append(INTERLACED_NOTE)
+        if any(first.side_data.get(kind) is not None for kind in _HDR_DATA):
+            notes.append("what the input says of the display that it was graded on is not kept")
         return VideoInfo(
             name=self.path.name,
             width=width,
@@ -166,6 +179,9 @@ class VideoFile:
             time_base=self._clock.unit,
             pixel_aspect=1 / aspect if self._orientation[0] else aspect,
             color=(self._matrix or BT709, first.color_primaries, first.color_trc),
+            depth=max(component.bits for component in first.format.components),
+            transparent=stream.metadata.get("alpha_mode") == "1"
+            or any(component.is_alpha for component in first.format.components),
             frame_count=stream.frames or None,
             audio=tuple(audio.codec_context.name for audio in container.streams.audio),
             notes=tuple(notes),
@@ -189,16 +205,16 @@ class VideoFile:
             )
         return place
 
-    def _to_rgb(self, frame: Any) -> UInt8Array:
+    def _to_rgb(self, frame: Any) -> StoredPixels:
         # Only an unmarked YUV frame needs telling; marks are honoured by themselves.
         unmarked = frame.colorspace == UNSPECIFIED and self._matrix == BT709
         image = frame.to_ndarray(
-            format="rgb24",
+            format="rgb48le" if self.info.depth > 8 else "rgb24",
             src_colorspace=Colorspace.ITU709 if unmarked else None,
             interpolation=CONVERSION,
             threads=1,
         )
-        return np.ascontiguousarray(_turn(image, self._orientation))
+        return StoredPixels(np.ascontiguousarray(_turn(image, self._orientation)))
 
     def _cut_off(self, count: int, shortage: str) -> None:
         message = f"{self.name}: {self.path} is cut off: {count} frames could be read, {shortage}"

@@ -7,12 +7,12 @@ from typing import Any, Protocol, Self
 import av
 from av.codec.context import Flags
 from av.video.reformatter import ColorRange, Colorspace
-from PIL import Image
 
 from diffmvr.checks import check_number, check_one_of, check_shape
 from diffmvr.preprocessing.audio import AudioCopy
 from diffmvr.preprocessing.frame_source import BT601, BT709, Frame, VideoInfo
 from diffmvr.preprocessing.media_files import open_to_write
+from diffmvr.preprocessing.stored_pixels import StoredPixels
 from diffmvr.preprocessing.video_reader import CONVERSION
 
 CODECS = ("h264", "ffv1")
@@ -52,9 +52,9 @@ class PngWriter:
         self.path = path
 
     def write(self, frame: Frame) -> None:
-        """Write one frame; its number is its name."""
-        # Level 3 is three times as fast as the default and files grow by a few per cent.
-        Image.fromarray(frame.image).save(self.path / f"{frame.index:05d}.png", compress_level=3)
+        """Write one frame with all that it holds; its number is its name."""
+        stored = frame.stored or StoredPixels(frame.image)
+        stored.write(self.path / f"{frame.index:05d}.png")
 
     def __enter__(self) -> Self:
         self.path.mkdir(parents=True)
@@ -68,7 +68,8 @@ class VideoWriter:
     """Write frames as a video file.
 
     H.264 is for viewing (8-bit 4:2:0, or 4:4:4 where a side is odd); FFV1 keeps the RGB values
-    exactly.  Times are the input's; Matroska rounds them to a millisecond.
+    exactly, with 16 bits where the recording has more than 8.  Times are the input's; Matroska
+    rounds them to a millisecond.
 
     Args:
         path: the file to write; .mp4 or .mkv.
@@ -116,7 +117,7 @@ class VideoWriter:
             ValueError: if the frame has another size, or the encoder does not take it.
         """
         check_shape("image", frame.image, (self.height, self.width, 3))
-        picture = self._convert(av.VideoFrame.from_ndarray(frame.image, "rgb24"))
+        picture = self._convert(frame)
         picture.pts = frame.pts
         picture.duration = frame.duration
         picture.time_base = self.info.time_base
@@ -156,17 +157,21 @@ class VideoWriter:
         context.thread_count = self.threads
         # Without it the last frame of the file gets a duration made up from the frame rate.
         context.flags |= Flags.frame_duration
+        matrix, context.color_primaries, context.color_trc = self.info.color
         if self.codec == "ffv1":
-            stream.pix_fmt = "bgr0"
+            stream.pix_fmt = "gbrp16le" if self.info.depth > 8 else "bgr0"
             return stream
         odd = self.width % 2 or self.height % 2
         stream.pix_fmt = "yuv444p" if odd else "yuv420p"
-        matrix, context.color_primaries, context.color_trc = self.info.color
         context.colorspace = matrix if matrix in _MATRICES else BT709
         context.color_range = ColorRange.MPEG
         return stream
 
-    def _convert(self, picture: Any) -> Any:
+    def _convert(self, frame: Frame) -> Any:
+        if self.codec == "ffv1" and self.info.depth > 8:
+            stored = frame.stored or StoredPixels(frame.image)
+            return av.VideoFrame.from_ndarray(stored.deep_rgb(), "gbrp16le")
+        picture = av.VideoFrame.from_ndarray(frame.image, "rgb24")
         if self.codec == "ffv1":
             return picture.reformat(format="bgr0")
         return picture.reformat(

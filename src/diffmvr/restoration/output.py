@@ -11,6 +11,7 @@ from PIL import Image
 from diffmvr.checks import check_one_of
 from diffmvr.preprocessing.audio import copy_audio, suffix_for
 from diffmvr.preprocessing.frame_source import FrameSource
+from diffmvr.preprocessing.pixel_losses import PixelLosses
 from diffmvr.preprocessing.video_writer import CRF, FrameWriter, PngWriter, VideoWriter
 from diffmvr.restoration.contact_sheet import ContactSheet, side_by_side
 from diffmvr.restoration.restored_frame import FrameRecord, RestoredFrame
@@ -71,6 +72,7 @@ class RestorationOutput:
         self._folder = folder
         self._frames = frames
         self._audio = frames.path if audio and frames.info.audio else None
+        self._losses = PixelLosses(frames.info, file_format)
         self._crf, self._threads = crf, threads
         self._main = self._main_writer(file_format)
         self._sheet = ContactSheet(mask_share) if concat else None
@@ -79,10 +81,15 @@ class RestorationOutput:
 
     def write(self, frame: RestoredFrame) -> None:
         """Append a frame to every file."""
-        self._main.write(frame.restored)
+        restored = frame.restored
+        self._losses.see(frame.observed)
+        if restored.stored is not None and frame.mask.any():
+            stored = restored.stored.filled(restored.image, frame.mask)
+            restored = replace(restored, stored=stored)
+        self._main.write(restored)
         if self._concat is not None and self._sheet is not None:
             pair = side_by_side(frame.observed.image, frame.restored.image)
-            self._concat.write(replace(frame.restored, image=pair))
+            self._concat.write(replace(restored, image=pair, stored=None))
             self._sheet.add(frame)
         self.records.append(frame.record)
 
@@ -101,6 +108,7 @@ class RestorationOutput:
         trace: TracebackType | None,
     ) -> None:
         self._open.__exit__(kind, error, trace)
+        self.notes += self._losses.notes()
         if kind is None and self._sheet is not None:
             name = self.names["contact_sheet"] = "contact_sheet.png"
             Image.fromarray(self._sheet.image()).save(self._folder / name)
@@ -116,10 +124,6 @@ class RestorationOutput:
             return PngWriter(self._folder / "frames")
         if file_format == "ffv1":
             self.names["video"] = "restored" + self._suffix("ffv1")
-            if info.pixel_aspect != 1:
-                self.notes.append(
-                    f"the pixels' aspect of {info.pixel_aspect} is not stored with FFV1"
-                )
             return self._video(self.names["video"], "ffv1", info.width)
         self.names["video"] = "restored" + self._suffix("mp4")
         if info.width % 2 or info.height % 2:

@@ -9,6 +9,7 @@ from PIL import Image
 from tests.helpers.recordings import box_masks, moving_frames, write_pictures, write_video
 
 from diffmvr.preprocessing.mask_io import open_masks, read_mask
+from diffmvr.preprocessing.stored_pixels import StoredPixels
 from diffmvr.preprocessing.video_io import open_frames
 
 MASKS = box_masks(6)
@@ -93,6 +94,14 @@ def test_every_value_but_zero_hides_in_a_png(tmp_path: Path, mode: str) -> None:
     picture.save(tmp_path / "mask.png")
 
     np.testing.assert_array_equal(read_mask(tmp_path / "mask.png"), expected)
+
+
+def test_a_small_value_of_sixteen_bits_hides_too(tmp_path: Path) -> None:
+    values = np.zeros((8, 10, 3), np.uint16)
+    values[2:4, 3:7, 1] = 1
+    StoredPixels(values).write(tmp_path / "mask.png")
+
+    np.testing.assert_array_equal(read_mask(tmp_path / "mask.png"), values[..., 1])
 
 
 def test_an_alpha_channel_is_ambiguous(tmp_path: Path) -> None:
