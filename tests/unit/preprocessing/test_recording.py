@@ -16,6 +16,7 @@ from diffmvr.preprocessing.crop import CropTransform
 from diffmvr.preprocessing.layouts import Recording
 from diffmvr.preprocessing.recording import RecordingJob, RecordingSettings, process_recording
 from diffmvr.preprocessing.scene_layout import MaskCleaning
+from diffmvr.preprocessing.stored_pixels import StoredPixels
 
 SIZE = 64
 AT = (90.0, 70.0)
@@ -205,3 +206,22 @@ def test_cleaning_is_in_pixels_of_the_crop_and_off_for_given_masks() -> None:
     assert default_cleaning("bbox", 256) == MaskCleaning(3, 3, 3)
     assert default_cleaning("given", 512) == MaskCleaning(0, 0, 0)
     assert default_cleaning("given", 512, dilate=4) == MaskCleaning(0, 0, 4)
+
+
+def test_what_a_store_does_not_hold_of_a_recording_is_noted(tmp_path: Path) -> None:
+    deep = disc_frames([AT] * 2).astype(np.uint16) * 257
+    (tmp_path / "in").mkdir()
+    for number, values in enumerate(deep):
+        alpha = np.full((*values.shape[:2], 1), 40_000, np.uint16)
+        picture = StoredPixels(np.concatenate([values, alpha], axis=2))
+        picture.write(tmp_path / "in" / f"{number}.png")
+    settings = RecordingSettings(ColourBackends(mask="segmentation"), size=SIZE, fps=None)
+    job = RecordingJob(Recording("rec", tmp_path / "in", "anna"))
+
+    result = process_recording(ClipStoreWriter(tmp_path / "store", StoreInfo(SIZE)), job, settings)
+
+    assert result.kept == 2
+    assert result.notes == (
+        "the input's 16 bits a channel are reduced to 8",
+        "a clip store holds no transparency: the colours below it are shown",
+    )
