@@ -16,7 +16,7 @@ train: $(INSTALLED)
 
 # By the names of the files, not by how many tests each has: few are long, and those come first.
 test: $(INSTALLED)
-	$(BIN)/python -m pytest tests -n 2 --dist loadfile --no-loadscope-reorder
+	PYTHONFAULTHANDLER=1 $(BIN)/python -m pytest tests -n 2 --dist loadfile --no-loadscope-reorder
 
 bench: $(INSTALLED)
 	$(BIN)/python -m benchmarks.run $(ARGS)

@@ -1,6 +1,7 @@
 """Entry points as a user runs them, in processes of their own."""
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -17,6 +18,17 @@ LEAST = (
 )
 
 
+def default_signals() -> None:
+    """Make a child (``preexec_fn``) hear what ends a command, whoever runs the tests.
+
+    A shell starts what it runs in the background with SIGINT ignored, ``nohup`` with SIGHUP, and
+    children inherit that.
+    """
+    for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), signal.SIG_DFL)
+
+
 def start(module: str, *arguments: str, cwd: Path) -> subprocess.Popen[str]:
     """Start ``python -m diffmvr.MODULE``, as the leader of a process group."""
     return subprocess.Popen(
@@ -27,6 +39,7 @@ def start(module: str, *arguments: str, cwd: Path) -> subprocess.Popen[str]:
         stderr=subprocess.STDOUT,
         text=True,
         start_new_session=True,
+        preexec_fn=default_signals,
     )
 
 

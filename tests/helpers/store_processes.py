@@ -1,6 +1,5 @@
-"""What other processes do to a store; polars does not survive a fork, so they are not forked."""
+"""What other processes do to a store."""
 
-import multiprocessing
 import os
 import signal
 from pathlib import Path
@@ -9,13 +8,6 @@ from typing import Any
 from tests.helpers.stores import add_noise, store_info
 
 from diffmvr.clip_store import ClipStoreWriter
-
-
-def fresh_processes() -> Any:
-    """A way to start processes that have imported what they need and run none of it."""
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["tests.helpers.stores"])
-    return context
 
 
 def write_and_die(root: Path, moves: int) -> None:

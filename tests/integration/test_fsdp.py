@@ -9,8 +9,8 @@ import lightning as L
 import pytest
 import torch
 from lightning.pytorch.callbacks import ModelCheckpoint
-from lightning.pytorch.strategies.launchers import _MultiProcessingLauncher
 from tests.helpers.commands import LEAST, check_two_processes, run
+from tests.helpers.fresh import FreshShards
 from tests.helpers.tiny import tiny_datamodule, tiny_module, tiny_trainer
 from torch.optim import Optimizer
 from torch.utils._pytree import tree_leaves
@@ -21,7 +21,7 @@ from diffmvr.runs.checkpoint_io import VerifiedCheckpointIO, read_checkpoint
 from diffmvr.training.ema import EMACallback
 from diffmvr.training.exact_resume import ExactResume
 from diffmvr.training.finite_guard import FiniteGuard
-from diffmvr.training.sharding import ShardedStrategy, gathered, local_part
+from diffmvr.training.sharding import gathered, local_part
 
 STEPS = 5
 WINDOW = 2
@@ -30,13 +30,6 @@ GLOBAL = 4
 # Every gradient is longer than this.
 CLIP = 0.05
 SAVED = ("state_dict", "optimizer_states", "lr_schedulers", "callbacks")
-
-
-class ForkedShards(ShardedStrategy):
-    """In forked processes, which need not import everything again."""
-
-    def _configure_launcher(self) -> None:
-        self._launcher = _MultiProcessingLauncher(self, start_method="fork")
 
 
 class Record(L.Callback):
@@ -94,7 +87,7 @@ def trained(
     ema = EMACallback(decay=0.5)
     every = ModelCheckpoint(folder, "{step}", every_n_train_steps=1, save_top_k=-1)
     record = Record(folder, ema)
-    several: dict[str, Any] = {"strategy": ForkedShards(), "devices": processes}
+    several: dict[str, Any] = {"strategy": FreshShards(), "devices": processes}
     trainer = tiny_trainer(
         folder,
         **{"max_steps": STEPS, **changes},

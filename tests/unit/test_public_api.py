@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from tests.helpers.commands import default_signals
 
 import diffmvr
 from diffmvr.config import PACKAGE
@@ -64,7 +65,11 @@ def test_ctrl_c_while_a_command_is_imported_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "polars.py").write_text("import os, signal; os.kill(os.getpid(), signal.SIGINT)")
     environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
     run = subprocess.run(
-        [sys.executable, "-m", "diffmvr.merge"], capture_output=True, text=True, env=environment
+        [sys.executable, "-m", "diffmvr.merge"],
+        capture_output=True,
+        text=True,
+        env=environment,
+        preexec_fn=default_signals,
     )
     assert run.returncode == -signal.SIGINT and run.stderr == "\ninterrupted\n"
     kept = "import sys, diffmvr; assert sys.excepthook is sys.__excepthook__"

@@ -5,7 +5,8 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
-from tests.helpers.store_processes import fresh_processes, write_and_die, write_many
+from tests.helpers.fresh import fresh_processes
+from tests.helpers.store_processes import write_and_die, write_many
 from tests.helpers.stores import SIZE, add_noise, noise, store_info, store_row, write_store
 
 from diffmvr.clip_store import ClipStore, ClipStoreWriter, StoreBusyError, recording_writer

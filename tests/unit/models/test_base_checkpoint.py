@@ -39,7 +39,7 @@ def test_a_hub_id_is_not_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         r"--local-dir weights/nothing`, then give model\.components\.base=weights/nothing",
     ):
         resolve_folder("nobody/nothing")
-    assert time.monotonic() - start < 5
+    assert time.monotonic() - start < 30, "retries take 47 s"
 
 
 def test_pickles_and_other_files_are_refused(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import lightning as L
 import pytest
 import torch
+from tests.helpers.fresh import FreshDDP
 from tests.helpers.tiny import digest, tiny_batch, tiny_datamodule, tiny_module, tiny_trainer
 from torch.optim import Optimizer
 
@@ -55,7 +56,7 @@ def trained(
 ) -> list[dict[str, Any]]:
     """Train for ``STEPS`` steps of one global batch; return the record of every process."""
     folder.mkdir()
-    several = {"strategy": "ddp_fork", "devices": processes} if processes > 1 else {}
+    several = {"strategy": FreshDDP(), "devices": processes} if processes > 1 else {}
     windows = GLOBAL // (processes * accumulated)
     ema = EMACallback(decay=0.9)
     trainer = tiny_trainer(

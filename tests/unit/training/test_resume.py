@@ -13,6 +13,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 from lightning.pytorch.callbacks import ModelCheckpoint
+from tests.helpers.fresh import FreshDDP
 from tests.helpers.tiny import (
     digest,
     fingerprint,
@@ -403,7 +404,7 @@ def test_an_interval_is_of_one_kind(interval: dict[str, Any]) -> None:
 def on_two_processes(
     frozen_parts: Path, folder: Path, resume: Path | None, stop: Callable[[], list[L.Callback]]
 ) -> None:
-    """Train in two forked processes; the checkpoints tell what came of it."""
+    """Train in two processes; the checkpoints tell what came of it."""
     last = ModelCheckpoint(
         folder, "{step}", every_n_train_steps=1, save_top_k=-1, enable_version_counter=False
     )
@@ -412,7 +413,7 @@ def on_two_processes(
         5,
         [*stop(), EMACallback(decay=0.9), FiniteGuard(), ExactResume(folder, 0), last],
         plugins=[VerifiedCheckpointIO()],
-        strategy="ddp_fork",
+        strategy=FreshDDP(),
         devices=2,
     )
     module = tiny_module(frozen_parts)

@@ -9,6 +9,7 @@ import torch
 import torch.distributed as dist
 from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig
+from tests.helpers.fresh import METHOD, fresh_processes
 from tests.helpers.tiny import digest, fingerprint, tiny_batch, tiny_module
 from torch.distributed.device_mesh import DeviceMesh, init_device_mesh
 from torch.distributed.tensor import DTensor
@@ -26,9 +27,10 @@ from diffmvr.training.utilization import training_flops
 def with_mesh(check: Callable[..., None], *arguments: Any) -> None:
     """Run a check with the mesh of one process, in a process of its own.
 
-    What gloo and autograd start beside a mesh would forbid other tests to fork.
+    What gloo and autograd start beside a mesh stays there.
     """
-    start_processes(_with_mesh, (check, *arguments), nprocs=1, start_method="fork")
+    fresh_processes()
+    start_processes(_with_mesh, (check, *arguments), nprocs=1, start_method=METHOD)
 
 
 def _with_mesh(_rank: int, check: Callable[..., None], *arguments: Any) -> None:
