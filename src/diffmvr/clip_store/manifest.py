@@ -13,6 +13,7 @@ import polars as pl
 
 from diffmvr.checks import check_name
 from diffmvr.structures import FaceTrack
+from diffmvr.table_io import read_table
 
 _AFFINE = pl.Array(pl.Float64, 6)
 
@@ -135,7 +136,7 @@ def read_manifest(path: Path, recording: str | None = None) -> pl.DataFrame:
             plain name.
     """
     try:
-        rows = pl.read_parquet(path, glob=False)
+        rows = read_table(path)
     except (pl.exceptions.PolarsError, OSError) as error:
         raise ValueError(f"{path} cannot be read ({error}); make the store anew") from error
     if dict(rows.schema) != dict(pl.Schema(MANIFEST_SCHEMA)):

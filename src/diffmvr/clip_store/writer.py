@@ -29,6 +29,7 @@ from diffmvr.clip_store.layout import (
 from diffmvr.clip_store.manifest import manifest_frame, read_manifest
 from diffmvr.clip_store.recording_writer import RecordingWriter
 from diffmvr.files import below, write_at_once
+from diffmvr.table_io import write_table
 
 log = logging.getLogger(__name__)
 
@@ -117,7 +118,7 @@ class ClipStoreWriter:
             parts = sorted((self.root / PARTS).glob("*.parquet"))
             read = [read_manifest(path, path.stem) for path in parts]
             manifest = pl.concat([manifest_frame(), *read])
-            write_at_once(self.root / MANIFEST_NAME, manifest.write_parquet)
+            write_table(manifest, self.root / MANIFEST_NAME)
             kept = manifest.filter(pl.col("frame").is_not_null())
             self._write_info(
                 recordings=len(parts),
@@ -190,7 +191,7 @@ class ClipStoreWriter:
             )
         # From here on the staged manifest tells which clips to take back after a kill.
         journal = staging / MANIFEST_NAME
-        write_at_once(journal, manifest.write_parquet)
+        write_table(manifest, journal)
         for clip in out.clips:
             for kind in (MASKS, IMAGES):
                 (staging / kind / clip).rename(self._own(kind, clip))

@@ -20,6 +20,7 @@ from diffmvr.checks import check_shape
 from diffmvr.preprocessing.face import boxes_around
 from diffmvr.preprocessing.landmarks import FaceLandmarker
 from diffmvr.structures import FloatArray, UInt8Array
+from diffmvr.table_io import read_table
 
 BOX_COLUMNS = ("frame", "x0", "y0", "x1", "y1")
 
@@ -146,12 +147,11 @@ class GivenBoxes(Detector):
         if not path.is_file():
             raise FileNotFoundError(f"boxes: there is no file {path}; check the path")
         try:
-            table = pl.read_parquet(path) if path.suffix == ".parquet" else pl.read_csv(path)
-            table = table.select(
+            table = read_table(path).select(
                 pl.col("frame").cast(pl.Int64),
                 *(pl.col(c).cast(pl.Float64) for c in BOX_COLUMNS[1:]),
             )
-        except pl.exceptions.PolarsError as error:
+        except (pl.exceptions.PolarsError, ValueError) as error:
             raise ValueError(
                 f"boxes: {path} is not a table with columns {', '.join(BOX_COLUMNS)} ({error})"
             ) from error

@@ -4,6 +4,8 @@ from pathlib import Path
 
 import polars as pl
 
+from diffmvr.table_io import read_table
+
 CURVE_COLUMNS = {"step": pl.Int64, "metric": pl.String, "value": pl.Float64}
 LOG_FILE = "metrics.csv"
 
@@ -30,7 +32,7 @@ def load_curves(folder: Path) -> pl.DataFrame | None:
 
 
 def _long(path: Path) -> pl.DataFrame:
-    logged = pl.read_csv(path, infer_schema_length=None)
+    logged = read_table(path)
     if "step" not in logged.columns:
         raise ValueError(f"{path}: expected a column 'step', got {logged.columns}")
     metrics = [name for name in logged.columns if name not in ("step", "epoch")]

@@ -10,9 +10,8 @@ from pathlib import Path
 
 import polars as pl
 
-from diffmvr.files import write_at_once
 from diffmvr.structures import Clip
-from diffmvr.text import as_cells, from_cells
+from diffmvr.table_io import read_table, write_table
 
 KEY_COLUMNS: dict[str, type[pl.DataType]] = {
     "restorer": pl.String,
@@ -106,8 +105,8 @@ def save_rows(frame: pl.DataFrame, path: Path) -> tuple[Path, Path]:
     frame = check_rows(frame)
     path.parent.mkdir(parents=True, exist_ok=True)
     parquet, csv = Path(f"{path}.parquet"), Path(f"{path}.csv")
-    write_at_once(parquet, frame.write_parquet)
-    write_at_once(csv, as_cells(frame).write_csv)
+    write_table(frame, parquet)
+    write_table(frame, csv)
     return parquet, csv
 
 
@@ -120,12 +119,9 @@ def load_rows(path: Path) -> pl.DataFrame:
     """
     if not path.is_file():
         raise FileNotFoundError(f"no score rows at {path}; run the evaluation first")
-    if path.suffix == ".parquet":
-        return check_rows(pl.read_parquet(path))
-    if path.suffix == ".csv":
-        # As text: a clip that is called 001 is not the number 1.
-        return check_rows(_typed(from_cells(pl.read_csv(path, infer_schema=False, glob=False))))
-    raise ValueError(f"path: expected a .parquet or .csv file, got {path.name!r}")
+    # As text: a clip that is called 001 is not the number 1.
+    frame = read_table(path, as_text=True)
+    return check_rows(_typed(frame) if path.suffix.lower() == ".csv" else frame)
 
 
 def _typed(frame: pl.DataFrame) -> pl.DataFrame:

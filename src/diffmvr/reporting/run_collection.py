@@ -8,13 +8,12 @@ of many runs in one file each, beside ``runs.json``: what is published of a stud
 import logging
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
-from diffmvr.files import read_json, write_at_once, write_json
+from diffmvr.files import read_json, write_json
 from diffmvr.reporting.curves import load_curves
 from diffmvr.reporting.distance_rows import (
     DISTANCE_IDENTITY,
@@ -25,6 +24,7 @@ from diffmvr.reporting.distance_rows import (
 from diffmvr.reporting.frame_rows import FRAMES_FILE, load_frames
 from diffmvr.reporting.rows import IDENTITY, KEY_COLUMNS, check_rows, load_rows
 from diffmvr.run_record import RUN_FILE, RunRecord, load_run_record
+from diffmvr.table_io import read_table, write_table
 
 log = logging.getLogger(__name__)
 
@@ -165,7 +165,7 @@ def save_collection(runs: Sequence[Run], folder: Path) -> None:
         (folder / name).unlink(missing_ok=True)
         if frames:
             whole = pl.concat(frames, how="diagonal")
-            write_at_once(folder / name, partial(whole.write_parquet, compression_level=19))
+            write_table(whole, folder / name, compression_level=19)
     # Last: a folder without it is no collection.
     records = {run.name: {**asdict(run.record), "missing": run.missing} for run in runs}
     write_json(folder / RUNS_FILE, records)
@@ -203,7 +203,7 @@ def load_collection(folder: Path) -> list[Run]:
 def _by_run(path: Path) -> dict[str, pl.DataFrame]:
     if not path.is_file():
         return {}
-    whole = pl.read_parquet(path)
+    whole = read_table(path)
     groups = whole.group_by("run", maintain_order=True)
     return {str(name): group.drop("run") for (name,), group in groups}
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import polars as pl
 
-from diffmvr.files import write_at_once
+from diffmvr.table_io import read_table, write_table
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class TableFile:
         frame = self.check(frame)
         folder.mkdir(parents=True, exist_ok=True)
         target = folder / self.name
-        write_at_once(target, frame.write_parquet)
+        write_table(frame, target)
         return target
 
     def load(self, folder: Path) -> pl.DataFrame:
@@ -45,4 +45,4 @@ class TableFile:
         path = folder / self.name
         if not path.is_file():
             raise FileNotFoundError(f"no {self.name} in {folder}; {self.remedy}")
-        return self.check(pl.read_parquet(path))
+        return self.check(read_table(path))

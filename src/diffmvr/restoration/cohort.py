@@ -9,18 +9,17 @@ import json
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
-from diffmvr.files import below, read_json, write_at_once, write_json
+from diffmvr.files import below, read_json, write_json
 from diffmvr.preprocessing.companions import find_beside
 from diffmvr.preprocessing.folder_contents import sort_files
 from diffmvr.preprocessing.layouts import Recording, find_recordings
 from diffmvr.runs.shard import Shard, check_all
-from diffmvr.text import as_cells
+from diffmvr.table_io import write_table
 
 COHORT_FILE = "cohort.csv"
 REPORT_FILE = "report.json"
@@ -179,7 +178,7 @@ def merge_cohort(output: Path) -> Path:
         for name in note["recordings"]:
             rows.append(_row(output, name, note["failed"].get(name)))
     target = output / COHORT_FILE
-    write_at_once(target, partial(as_cells(pl.DataFrame(rows, schema=COLUMNS)).write_csv))
+    write_table(pl.DataFrame(rows, schema=COLUMNS), target)
     return target
 
 

@@ -23,6 +23,7 @@ from diffmvr.checks import check_one_of
 from diffmvr.models.conditioning import Conditions
 from diffmvr.models.guide_settings import GuideSettings
 from diffmvr.structures import ClipBatch
+from diffmvr.table_io import read_table, write_table
 from diffmvr.training.encoding import EncodedBatch, name_frames
 
 FORMAT_VERSION = 1
@@ -108,7 +109,7 @@ class EncodingCacheWriter:
             made: what the cache was made with, as JSON can hold it; see ``cache_contents``.
         """
         self._flush()
-        pl.DataFrame(self._rows, schema=SCHEMA).write_parquet(self._folder / FRAMES_NAME)
+        write_table(pl.DataFrame(self._rows, schema=SCHEMA), self._folder / FRAMES_NAME)
         content = {"clips": self._clips, "frames": len(self._rows), "tensors": len(self._known)}
         info = {"version": FORMAT_VERSION, "made": dict(made), "content": content}
         (self._folder / INFO_NAME).write_text(json.dumps(info, indent=2, sort_keys=True) + "\n")
@@ -157,7 +158,7 @@ class EncodingCache:
         content = json.loads(info.read_text())
         check_one_of("encodings version", content.get("version"), [FORMAT_VERSION])
         self.made: dict[str, Any] = content["made"]
-        self.table = pl.read_parquet(folder / FRAMES_NAME)
+        self.table = read_table(folder / FRAMES_NAME)
         self._files = [
             safe_open(path, framework="pt") for path in sorted(folder.glob("tensors-*.safetensors"))
         ]

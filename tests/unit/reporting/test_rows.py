@@ -1,4 +1,5 @@
 from pathlib import Path
+from typing import BinaryIO
 
 import polars as pl
 import pytest
@@ -57,8 +58,8 @@ def test_a_failed_write_leaves_the_old_file(
     old = rows("telea")
     save_rows(old, tmp_path / "rows")
 
-    def fail(self: pl.DataFrame, path: Path) -> None:
-        path.write_bytes(b"half a file")
+    def fail(self: pl.DataFrame, file: BinaryIO, **_: object) -> None:
+        file.write(b"half a file")
         raise OSError("disk full")
 
     monkeypatch.setattr(pl.DataFrame, "write_parquet", fail)
