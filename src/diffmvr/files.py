@@ -181,15 +181,6 @@ def hold_folder(work: Path, what: str) -> Iterator[None]:
             work.rmdir()
 
 
-def is_held(work: Path) -> bool:
-    """Return whether a process holds a work folder; one that nobody holds is removed."""
-    try:
-        with hold_folder(work, ""):
-            return False
-    except BusyError:
-        return True
-
-
 def _lock(work: Path, what: str) -> FileLock:
     if work.is_symlink():
         raise ValueError(f"{what}: {work.name} is a link, expected a folder; remove the link")
@@ -200,7 +191,7 @@ def _lock(work: Path, what: str) -> FileLock:
             lock.acquire(timeout=LOCK_SECONDS)
         except Timeout:
             raise BusyError(
-                f"{what} is being written by another job ({_owner(work)}); wait for it, stop it, "
+                f"{what} is being written by another job ({owner_of(work)}); wait for it, stop it, "
                 "or give another folder"
             ) from None
         except FileNotFoundError:
@@ -215,7 +206,8 @@ def _lock(work: Path, what: str) -> FileLock:
         return lock
 
 
-def _owner(work: Path) -> str:
+def owner_of(work: Path) -> str:
+    """Return what is known of the process that holds a work folder."""
     try:
         return (work / OWNER_NAME).read_text(encoding="utf-8", errors="replace").strip()
     except OSError:

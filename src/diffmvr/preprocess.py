@@ -10,6 +10,7 @@ from rich.progress import TimeElapsedColumn
 from diffmvr.checks import check_number
 from diffmvr.cli import entry_point, progress_bars
 from diffmvr.clip_store import ClipStore, ClipStoreWriter, StoreInfo
+from diffmvr.clip_store.layout import FAILED_NAME
 from diffmvr.files import hash_files
 from diffmvr.parsing import parse_rate, read_settings
 from diffmvr.preprocessing.backends import choose_backends, default_cleaning
@@ -196,6 +197,7 @@ def preprocess(settings: PreprocessSettings) -> PreprocessSummary:
             # 3. The store is readable at every end of a run.
             if done or before:
                 writer.finish()
+            writer.note_failures(failed)
     # 4. Something to look at.
     if (done or before) and settings.sheets:
         store = ClipStore(writer.root)
@@ -228,7 +230,8 @@ def main(config: DictConfig) -> None:
         others = summary.done or summary.complete_before
         raise ValueError(
             f"input: {len(summary.failed)} recordings could not be used ({names}; the reasons are "
-            "above)" + (f"; everything else is in {summary.store}" if others else "")
+            f"above, and in {summary.store / FAILED_NAME})"
+            + (f"; everything else is in {summary.store}" if others else "")
         )
 
 

@@ -176,3 +176,9 @@ def _write_tone(output: Any, stream: Any, seconds: Fraction) -> None:
         part.time_base = Fraction(1, SAMPLE_RATE)
         output.mux(stream.encode(part))
     output.mux(stream.encode(None))
+
+
+def without_decoder(mp4: bytes) -> bytes:
+    """Return an H.264 file whose stream names a codec that nobody has."""
+    assert mp4.count(b"avc1") >= 1
+    return mp4.replace(b"avc1", b"zzz1")

@@ -2,9 +2,11 @@
 
 import os
 import signal
+import struct
 import subprocess
 import sys
 import time
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +14,10 @@ import numpy as np
 import polars as pl
 import pytest
 from tests.helpers.detectors import disc_frames
-from tests.helpers.recordings import write_pictures, write_video
+from tests.helpers.recordings import without_decoder, write_pictures, write_video
 
 from diffmvr.clip_store import ClipStore
+from diffmvr.files import read_json
 from diffmvr.preprocess import PreprocessSettings, main, preprocess
 
 COUNT = 12
@@ -87,16 +90,45 @@ def test_finished_recordings_are_skipped_and_others_redone(folder: Path) -> None
     assert preprocess(settings(folder)).done == ()
 
 
-def test_a_recording_that_is_none_does_not_stop_the_others(folder: Path) -> None:
-    (folder / "videos" / "S003_Rest_1s.mp4").write_bytes(b"no video")
-    for kind, name in (("boxes", "S003_Rest_1s.csv"), ("masks", "S003_Rest_1s.png")):
-        (folder / kind / name).write_text("frame,x0,y0,x1,y1\n0,1,1,2,2\n")
+def test_one_bad_recording_does_not_stop_the_others(folder: Path) -> None:
+    good = (folder / "videos" / "S001_Rest_1s.mp4").read_bytes()
+    bad = {"S003_Rest_1s": b"no video", "S004_Rest_1s": without_decoder(good)}
+    for name, content in bad.items():
+        (folder / "videos" / f"{name}.mp4").write_bytes(content)
+        (folder / "boxes" / f"{name}.csv").write_text("frame,x0,y0,x1,y1\n0,1,1,2,2\n")
+        write_pictures(folder / "masks" / name, np.zeros((COUNT, 144, 192), np.uint8))
 
     summary = preprocess(settings(folder))
 
-    assert len(summary.done) == 2
+    assert len(summary.done) == 2 and set(summary.failed) == set(bad)
     assert "S003_Rest_1s.mp4 is not a video that FFmpeg can open" in summary.failed["S003_Rest_1s"]
     assert len(ClipStore(summary.store).clip_ids) == 2
+    record = summary.store / "failed.json"
+    assert read_json(record) == summary.failed
+    assert all(reason and "\n" not in reason for reason in summary.failed.values())
+
+    (folder / "videos" / "S003_Rest_1s.mp4").write_bytes(good)
+    assert set(preprocess(settings(folder)).failed) == set(read_json(record)) == {"S004_Rest_1s"}
+    (folder / "videos" / "S004_Rest_1s.mp4").write_bytes(good)
+    assert preprocess(settings(folder)).failed == {} and not record.exists()
+
+
+def test_a_picture_that_promises_60000_pixels_a_side_does_not_stop_the_others(
+    folder: Path,
+) -> None:
+    frames = folder / "frames"
+    for name in ("a", "b", "c"):
+        write_pictures(frames / name, disc_frames([(90, 70)] * 3))
+        boxes = "".join(f"{t},70,50,110,90\n" for t in range(3))
+        (folder / "boxes" / f"{name}.csv").write_text(f"frame,x0,y0,x1,y1\n{boxes}")
+    header = struct.pack(">4sIIBBBBB", b"IHDR", 60_000, 60_000, 8, 2, 0, 0, 0)
+    size, crc = struct.pack(">I", 13), struct.pack(">I", zlib.crc32(header))
+    file = frames / "b" / "00001.png"
+    file.write_bytes(file.read_bytes()[:8] + size + header + crc + file.read_bytes()[33:])
+
+    summary = preprocess(settings(folder, input=str(frames), mask="none", masks=None))
+    assert [result.name for result in summary.done] == ["a", "c"]
+    assert list(summary.failed) == ["b"] and "00001.png" in summary.failed["b"]
 
 
 def test_worker_processes_make_the_same_store(folder: Path) -> None:

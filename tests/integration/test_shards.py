@@ -8,7 +8,14 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from tests.helpers.recordings import NTSC, box_masks, moving_frames, write_pictures, write_video
+from tests.helpers.recordings import (
+    NTSC,
+    box_masks,
+    moving_frames,
+    without_decoder,
+    write_pictures,
+    write_video,
+)
 from tests.helpers.tiny import build_tiny
 
 from diffmvr import evaluate, merge, restore
@@ -150,20 +157,26 @@ def test_one_bad_recording_does_not_stop_the_others(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     (recordings / "ben.mp4").write_bytes(b"not a video")
+    carl = (recordings / "carl.mp4").read_bytes()
+    (recordings / "dora.mp4").write_bytes(without_decoder(carl))
+    write_pictures(tmp_path / "masks" / "dora", 255 * box_masks(FRAMES + 2, 96, 72))
     output = tmp_path / "out"
     fixed = [*fixed, f"output={output}"]
     with pytest.raises(SystemExit) as stop:
         call(restore, *fixed)
     said = message(capsys, stop.value.code)
-    assert "1 of 3 recordings could not be restored (ben" in said
+    assert "2 of 4 recordings could not be restored (ben, dora" in said
     states = {row["recording"]: (row["state"], bool(row["reason"])) for row in listed(output)}
     good = ("restored", False)
-    assert states == {"anna": good, "ben": ("failed", True), "carl": good}
-    assert not (output / "ben").exists()
+    bad = ("failed", True)
+    assert states == {"anna": good, "ben": bad, "carl": good, "dora": bad}
+    assert sorted(path.name for path in output.iterdir()) == [
+        *(".shards", "anna", "carl", "cohort.csv")
+    ]
 
     for wrong, reason in (
         (f"input={recordings / 'anna.mp4'}", "is one recording"),
-        ("shard=1/4", "4 jobs for 3 recordings; use at most 3"),
+        ("shard=1/5", "5 jobs for 4 recordings; use at most 4"),
         ("face_box=[0,0,9,9]", "face_box: is of one recording"),
     ):
         more = [] if wrong.startswith("shard") else ["shard=1/2"]

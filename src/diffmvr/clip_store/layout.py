@@ -10,6 +10,7 @@ from pathlib import Path
 
 IMAGES, MASKS = "JPEGImages", "Annotations"
 MANIFEST_NAME = "manifest.parquet"
+FAILED_NAME = "failed.json"
 PARTS = "recordings"
 SHEETS = "sheets"
 STAGING = ".staging"

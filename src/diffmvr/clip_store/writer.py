@@ -8,7 +8,7 @@ left behind is told by its lock, which dies with it, and is removed when the sto
 
 import logging
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -18,6 +18,7 @@ from filelock import FileLock, Timeout
 from diffmvr.checks import check_name
 from diffmvr.clip_store.info import INFO_NAME, StoreInfo, read_info
 from diffmvr.clip_store.layout import (
+    FAILED_NAME,
     IMAGES,
     LOCK_NAME,
     MANIFEST_NAME,
@@ -28,7 +29,7 @@ from diffmvr.clip_store.layout import (
 )
 from diffmvr.clip_store.manifest import manifest_frame, read_manifest
 from diffmvr.clip_store.recording_writer import RecordingWriter
-from diffmvr.files import below, write_at_once
+from diffmvr.files import below, read_json, write_at_once, write_json
 from diffmvr.table_io import write_table
 
 log = logging.getLogger(__name__)
@@ -107,6 +108,26 @@ class ClipStoreWriter:
             with self._lock():
                 lock.release()
                 self._discard(staging)
+
+    def note_failures(self, failed: Mapping[str, str]) -> None:
+        """Keep in ``failed.json`` why recordings are not in the store, as long as they are not.
+
+        Args:
+            failed: reasons by recording; they are added to those of other runs.
+        """
+        with self._lock():
+            path = self._own(FAILED_NAME)
+            before = read_json(path) if path.is_file() else {}
+            noted = {
+                name: reason
+                for name, reason in {**before, **failed}.items()
+                # A name of another run's is a stranger's.
+                if name in failed or not self._own(PARTS, f"{name}.parquet").is_file()
+            }
+            if noted:
+                write_json(path, noted)
+            else:
+                path.unlink(missing_ok=True)
 
     def finish(self) -> pl.DataFrame:
         """Merge the recordings that are complete into ``manifest.parquet``.

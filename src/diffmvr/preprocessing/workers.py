@@ -1,11 +1,9 @@
 """Many recordings at once, one worker process each."""
 
-import errno
 import logging
 import signal
 from collections.abc import Callable, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from concurrent.futures.process import BrokenProcessPool
+from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from typing import Any
 
@@ -13,13 +11,14 @@ import cv2
 import torch
 
 from diffmvr.clip_store import ClipStoreWriter
-from diffmvr.preprocessing.landmarks import LandmarkerUnavailableError
 from diffmvr.preprocessing.recording import (
     RecordingJob,
     RecordingResult,
     RecordingSettings,
     process_recording,
 )
+from diffmvr.runs.faults import why_it_failed
+from diffmvr.runs.item_processes import ItemProcesses
 
 log = logging.getLogger(__name__)
 
@@ -27,7 +26,6 @@ POLL_SECONDS = 0.2
 REPORT_FRAMES = 10
 """A worker reports its progress once in so many frames."""
 
-DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
 Outcome = RecordingResult | str
 
 _worker: dict[str, Any] = {}
@@ -53,6 +51,7 @@ def process_all(
 
     Raises:
         OSError: if the disk is full: no other recording would fit either.
+        MemoryError: if there is not enough memory.
     """
     if workers == 1 or len(jobs) <= 1:
         for job in jobs:
@@ -60,28 +59,24 @@ def process_all(
         return
     # Not forked: threads of this process (progress, torch) would be missing in the copies.
     context = get_context("spawn")
-    queue = context.SimpleQueue()
     level = logging.getLogger().getEffectiveLevel()
-    pool = ProcessPoolExecutor(
-        min(workers, len(jobs)), context, _start, (writer, settings, queue, level)
+    queues = []
+
+    def open_pool(processes: int) -> ProcessPoolExecutor:
+        # Each has a queue of its own: a process that dies may leave it locked.
+        queues.append(context.SimpleQueue())
+        given = (writer, settings, queues[-1], level)
+        return ProcessPoolExecutor(processes, context, _start, given)
+
+    def report_frames() -> None:
+        while not queues[-1].empty():
+            on_frames(queues[-1].get())
+
+    processes = ItemProcesses(
+        open_pool, _work, min(workers, len(jobs)), on_poll=report_frames, poll=POLL_SECONDS
     )
-    try:
-        waiting: dict[Future[Outcome], RecordingJob] = {pool.submit(_work, j): j for j in jobs}
-        while waiting:
-            done, _ = wait(waiting, POLL_SECONDS, FIRST_COMPLETED)
-            while not queue.empty():
-                on_frames(queue.get())
-            for future in done:
-                on_done(waiting.pop(future), _outcome(future))
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)
-
-
-def _outcome(future: "Future[Outcome]") -> Outcome:
-    try:
-        return future.result()
-    except BrokenProcessPool:
-        return "its worker process died; run again to try once more"
+    for job, outcome in processes.run(jobs):
+        on_done(job, "its worker process died" if outcome is None else outcome)
 
 
 def _start(writer: ClipStoreWriter, settings: RecordingSettings, queue: Any, level: int) -> None:
@@ -117,12 +112,8 @@ def _attempt(
 
     try:
         return process_recording(writer, job, settings, count_frame)
-    except OSError as error:
-        if error.errno in DISK_FULL:
-            raise
-        return str(error)
-    except (ValueError, LandmarkerUnavailableError) as error:
-        return str(error)
+    except BaseException as error:
+        return why_it_failed(error)
     finally:
         if count:
             on_frames(count)

@@ -7,14 +7,24 @@ Every job notes which recordings are its own; ``cohort.csv`` lists them all, in 
 
 import json
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import polars as pl
+from filelock import FileLock
 
-from diffmvr.files import below, read_json, write_json
+from diffmvr.files import (
+    LOCK_NAME,
+    BusyError,
+    below,
+    hold_folder,
+    owner_of,
+    read_json,
+    write_json,
+)
 from diffmvr.preprocessing.companions import find_beside
 from diffmvr.preprocessing.folder_contents import sort_files
 from diffmvr.preprocessing.layouts import Recording, find_recordings
@@ -86,21 +96,68 @@ def find_cohort(root: Path, masks: str | None = None) -> list[Member] | None:
     ]
 
 
-def open_results(output: Path, settings: Mapping[str, Any]) -> None:
-    """Begin a folder of results, or go on with it.
+@contextmanager
+def hold_results(output: Path, shard: Shard, settings: Mapping[str, Any]) -> Iterator[Path]:
+    """Begin a folder of results, or go on with it, as one of the jobs that do so.
+
+    Jobs of one division work side by side.  What a killed job left under way is removed.
 
     Args:
         output: the folder.
+        shard: this job.
         settings: those that the results depend on.
 
+    Yields:
+        A folder for what this job has under way.
+
     Raises:
-        ValueError: if it holds something else, or results with other settings.
+        BusyError: if the same job, or one of another division, is at work there.
+        ValueError: if the folder holds something else, or results with other settings.
     """
-    noted = output / SHARDS_FOLDER / SETTINGS_FILE
-    if output.is_dir() and not noted.parent.is_dir() and any(output.iterdir()):
+    folder = output / SHARDS_FOLDER
+    if output.is_dir() and not folder.is_dir() and any(output.iterdir()):
         raise ValueError(
             f"output: {output} is not empty and holds no restored cohort; give a new folder"
         )
+    below(output, folder).mkdir(parents=True, exist_ok=True)
+    gate = FileLock(folder / LOCK_NAME)
+    work = below(output, folder / STAGING / f"{shard.number}-of-{shard.count}")
+    with ExitStack() as held:
+        with gate:
+            for other in _at_work(output):
+                if not other.name.endswith(f"-of-{shard.count}"):
+                    raise BusyError(
+                        f"output: {output} is being written by another job "
+                        f"({other.name.replace('-', ' ')}: {owner_of(other)}); wait for it, or "
+                        "give the same number of jobs"
+                    )
+            held.enter_context(hold_folder(work, f"output: {output}"))
+            _check_settings(output, settings)
+        try:
+            yield work
+        finally:
+            with gate:
+                held.close()
+                # Other settings may be tried where nothing has come of these.
+                if not any(output.glob(f"*/{REPORT_FILE}")) and not _at_work(output):
+                    (folder / SETTINGS_FILE).unlink(missing_ok=True)
+
+
+def _at_work(output: Path) -> list[Path]:
+    """Return the folders of the jobs at work; what others left is removed."""
+    found = []
+    for work in sorted((output / SHARDS_FOLDER / STAGING).glob("*")):
+        try:
+            with hold_folder(below(output, work), f"output: {output}"):
+                pass
+        except BusyError:
+            found.append(work)
+    return found
+
+
+def _check_settings(output: Path, settings: Mapping[str, Any]) -> None:
+    """Require the settings that are noted, or note them."""
+    noted = output / SHARDS_FOLDER / SETTINGS_FILE
     if not noted.is_file():
         write_json(noted, dict(settings))
     # Read back: what JSON makes of the values is compared, and whoever came first.
@@ -114,17 +171,12 @@ def open_results(output: Path, settings: Mapping[str, Any]) -> None:
         )
 
 
-def forget_settings(output: Path) -> None:
-    """Let other settings be tried in a folder of results that holds none as yet."""
-    if not any(output.glob(f"*/{REPORT_FILE}")):
-        (output / SHARDS_FOLDER / SETTINGS_FILE).unlink(missing_ok=True)
-
-
-def add_member(output: Path, member: Member, restore: Callable[[Path], object]) -> bool:
+def add_member(output: Path, work: Path, member: Member, restore: Callable[[Path], object]) -> bool:
     """Restore one recording, unless it is there.
 
     Args:
         output: the folder of results.
+        work: a folder of this job alone, from ``hold_results``.
         member: the recording.
         restore: is called with a new folder, to write the results into it.
 
@@ -134,8 +186,8 @@ def add_member(output: Path, member: Member, restore: Callable[[Path], object]) 
     target = output / member.name
     if (target / REPORT_FILE).is_file():
         return False
-    staging = output / SHARDS_FOLDER / STAGING / member.name
-    # What a killed run has left.
+    staging = work / member.name
+    # What an attempt before has left.
     shutil.rmtree(staging, ignore_errors=True)
     restore(staging)
     staging.rename(target)

@@ -11,12 +11,12 @@ from diffmvr.preprocessing.layouts import check_outside
 from diffmvr.restoration.cohort import (
     Member,
     add_member,
-    forget_settings,
+    hold_results,
     merge_cohort,
     note_shard,
-    open_results,
 )
 from diffmvr.restoration.settings import RestoreSettings
+from diffmvr.runs.faults import why_it_failed
 from diffmvr.runs.shard import Shard
 
 log = logging.getLogger(__name__)
@@ -40,8 +40,11 @@ def restore_cohort(
         The folder of results.
 
     Raises:
+        BusyError: if another job is restoring the same recordings into the same folder.
         ValueError: if a setting is of one recording, or some recordings could not be restored; the
             others are there.
+        OSError: if the disk is full.
+        MemoryError: if there is not enough memory.
     """
     for name, value in (("face_box", settings.face_box), *settings.guides.items()):
         if value is not None:
@@ -54,21 +57,19 @@ def restore_cohort(
     check_outside(output, Path(settings.input).expanduser())
     if settings.weights:
         resolve_folder(settings.weights)
-    open_results(output, {k: v for k, v in asdict(settings).items() if k not in NOT_THE_RESULT})
+    result = {k: v for k, v in asdict(settings).items() if k not in NOT_THE_RESULT}
     failed: dict[str, str] = {}
-    try:
+    with hold_results(output, shard, result) as work:
         for member in own:
             mask = None if member.mask is None else str(member.mask)
             alone = replace(settings, input=str(member.path), mask=mask, shard=None)
             try:
-                if not add_member(output, member, partial(_restore_into, restore, alone)):
+                if not add_member(output, work, member, partial(_restore_into, restore, alone)):
                     log.info("%s: restored before", member.name)
-            except (ValueError, FileNotFoundError) as error:
-                failed[member.name] = str(error)
-                log.error("%s: %s", member.name, error)
-    finally:
-        forget_settings(output)
-    note_shard(output, shard, own, failed)
+            except BaseException as error:
+                failed[member.name] = why_it_failed(error)
+                log.error("%s: %s", member.name, failed[member.name])
+        note_shard(output, shard, own, failed)
     if shard.count == 1:
         log.info("all are listed in %s", merge_cohort(output))
     if failed:

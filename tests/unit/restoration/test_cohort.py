@@ -1,17 +1,18 @@
 """Which recordings a folder holds, and what is noted of them."""
 
+import os
 from pathlib import Path
 
 import pytest
 from tests.helpers.recordings import box_masks, write_pictures
 
+from diffmvr.files import BusyError
 from diffmvr.restoration.cohort import (
     Member,
     add_member,
     find_cohort,
-    forget_settings,
+    hold_results,
     note_shard,
-    open_results,
 )
 from diffmvr.runs.shard import Shard
 
@@ -67,34 +68,64 @@ def test_a_recording_appears_when_it_is_whole(tmp_path: Path) -> None:
         folder.mkdir(parents=True)
         (folder / "report.json").touch()
 
-    with pytest.raises(ValueError, match="stopped"):
-        add_member(tmp_path, MEMBER, fail)
-    assert not (tmp_path / "anna").exists()
-    assert add_member(tmp_path, MEMBER, succeed)
-    assert (tmp_path / "anna" / "report.json").is_file()
-    assert not add_member(tmp_path, MEMBER, fail), "what is there is not restored again"
+    with hold_results(tmp_path, Shard(1, 1), {}) as work:
+        with pytest.raises(ValueError, match="stopped"):
+            add_member(tmp_path, work, MEMBER, fail)
+        assert not (tmp_path / "anna").exists()
+        assert add_member(tmp_path, work, MEMBER, succeed)
+        assert (tmp_path / "anna" / "report.json").is_file()
+        assert not add_member(tmp_path, work, MEMBER, fail), "what is there is not restored again"
 
 
 def test_a_folder_of_results_is_of_one_cohort_with_one_set_of_settings(tmp_path: Path) -> None:
-    output = tmp_path / "out"
-    open_results(output, {"seed": 0, "guides": ("past",)})
-    open_results(output, {"seed": 0, "guides": ("past",)})
-    with pytest.raises(ValueError, match=r"output: .* other settings \(seed: 0 -> 1\)"):
-        open_results(output, {"seed": 1, "guides": ("past",)})
-    (output / "anna").mkdir()
-    (output / "anna" / "report.json").touch()
-    forget_settings(output)
-    with pytest.raises(ValueError, match=r"seed: 0 -> 1"):
-        open_results(output, {"seed": 1, "guides": ("past",)})
+    output, alone = tmp_path / "out", Shard(1, 1)
+    settings = {"seed": 0, "guides": ("past",)}
+    with hold_results(output, alone, settings):
+        (output / "anna").mkdir()
+        (output / "anna" / "report.json").touch()
+    with hold_results(output, alone, settings):
+        pass
+    other = {**settings, "seed": 1}
+    message = r"output: .* other settings \(seed: 0 -> 1\)"
+    with pytest.raises(ValueError, match=message), hold_results(output, alone, other):
+        pytest.fail("must not be entered")
     (tmp_path / "mine").touch()
-    with pytest.raises(ValueError, match=f"output: {tmp_path} is not empty and holds no restored"):
-        open_results(tmp_path, {})
+    message = f"output: {tmp_path} is not empty and holds no restored"
+    with pytest.raises(ValueError, match=message), hold_results(tmp_path, alone, {}):
+        pytest.fail("must not be entered")
 
 
 def test_where_nothing_was_restored_other_settings_may_be_tried(tmp_path: Path) -> None:
-    open_results(tmp_path, {"weights": "gone"})
-    forget_settings(tmp_path)
-    open_results(tmp_path, {"weights": "found"})
+    with (
+        hold_results(tmp_path, Shard(1, 2), {"weights": "gone"}),
+        pytest.raises(ValueError, match="weights: gone -> found"),
+        hold_results(tmp_path, Shard(2, 2), {"weights": "found"}),
+    ):
+        pytest.fail("must not be entered: the other job has not ended")
+    with hold_results(tmp_path, Shard(1, 1), {"weights": "found"}):
+        pass
+
+
+def test_two_jobs_of_one_cohort_never_do_the_same(tmp_path: Path) -> None:
+    with hold_results(tmp_path, Shard(1, 2), {}) as work:
+        (work / "under way").touch()
+        for other in (Shard(1, 2), Shard(1, 1), Shard(3, 3)):
+            message = rf"output: .* by another job \(.*process {os.getpid()} on .*\)"
+            with pytest.raises(BusyError, match=message), hold_results(tmp_path, other, {}):
+                pytest.fail("must not be entered")
+        with hold_results(tmp_path, Shard(2, 2), {}) as beside:
+            assert work != beside, "jobs of one division work side by side"
+        assert (work / "under way").is_file()
+    with hold_results(tmp_path, Shard(3, 3), {}):
+        assert not work.exists(), "nothing is left of a job that has ended"
+
+
+def test_what_a_killed_job_of_another_division_left_is_removed(tmp_path: Path) -> None:
+    left = tmp_path / ".shards" / "staging" / "2-of-7" / "anna"
+    left.mkdir(parents=True)
+    (left / "half").touch()
+    with hold_results(tmp_path, Shard(1, 1), {}) as work:
+        assert list(work.parent.iterdir()) == [work]
 
 
 def test_another_division_replaces_the_one_before(tmp_path: Path) -> None:
