@@ -8,14 +8,10 @@ state dict**, as safetensors or as plain tensors that ``torch.load(weights_only=
 with the names of the public checkpoint: it is loaded into this project's own network.
 """
 
-import pickle
-import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor
 
 from diffmvr.baselines.filling import fill_holes
@@ -25,6 +21,7 @@ from diffmvr.baselines.resizing import resize_images, resize_occluded, working_s
 from diffmvr.checks import WeightsNotPresentError
 from diffmvr.models.fourier_inpainter import FourierInpainter
 from diffmvr.structures import Clip, UInt8Array
+from diffmvr.tensor_files import is_torchscript, read_tensors, run_torchscript
 
 KEY = "baselines.lama.weights"
 ADDRESS = "https://github.com/Sanster/models/releases/download/add_big_lama/big-lama.pt"
@@ -95,49 +92,15 @@ class LaMa:
 
 def _load(path: Path, trusted: bool, device: torch.device) -> tuple[Fill, int]:
     """Return what fills an image, and the multiple that its sides have to be."""
-    if _is_torchscript(path):
-        if not trusted:
-            raise ValueError(
-                f"{KEY}: {path} is TorchScript, a program that would run here; if you trust where "
-                "it is from, give baselines.lama.trusted=true, else convert its state dict to "
-                "safetensors"
-            )
-        program: Fill = torch.jit.load(path, map_location=device).eval()
-        return program, MULTIPLE
+    if is_torchscript(path):
+        return run_torchscript(path, trusted, "baselines.lama.trusted", device), MULTIPLE
     try:
-        network = FourierInpainter.from_weights(_read_state_dict(path))
+        weights = read_tensors(path)
+    except ValueError as error:
+        raise ValueError(f"{KEY}: {error}") from error
+    try:
+        network = FourierInpainter.from_weights(weights)
     except ValueError as error:
         raise ValueError(f"{KEY}: {path}: {error}") from error
     network.to(device)
     return network.fill, network.multiple
-
-
-def _is_torchscript(path: Path) -> bool:
-    if not zipfile.is_zipfile(path):
-        return False
-    with zipfile.ZipFile(path) as archive:
-        # A file of torch.save has data.pkl alone.
-        return any(name.endswith("/constants.pkl") for name in archive.namelist())
-
-
-def _read_state_dict(path: Path) -> Mapping[str, Tensor]:
-    """Read tensors by name.
-
-    Raises:
-        ValueError: if the file holds anything else.
-    """
-    try:
-        if path.suffix == ".safetensors":
-            return load_file(path)
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, SafetensorError, RuntimeError, EOFError) as error:
-        raise ValueError(
-            "expected TorchScript, safetensors or a file of plain tensors; LaMa's own best.ckpt "
-            "holds other objects beside them and would run code, so convert it first, where you "
-            "trust it: safetensors.torch.save_file of torch.load(…)['state_dict']"
-        ) from error
-    weights = content.get("state_dict", content) if isinstance(content, Mapping) else {}
-    tensors = {name: value for name, value in weights.items() if isinstance(value, Tensor)}
-    if not tensors:
-        raise ValueError(f"expected tensors by name, got {type(content).__name__}")
-    return tensors

@@ -15,11 +15,13 @@ from torch import Tensor
 
 from diffmvr.checks import WeightsNotPresentError, check_range, check_shape
 from diffmvr.files import hash_files
+from diffmvr.tensor_files import run_torchscript
 
 INCEPTION_NAME = "inception_2015"
 I3D_NAME = "i3d"
 I3D_RGB_NAME = "i3d_rgb_imagenet"
 I3D_FEATURES = 400
+I3D_TRUSTED = "scoring.distances.videos.fvd.trusted"
 I3D_SIDE = 224
 I3D_MIN_FRAMES = 10
 
@@ -124,7 +126,7 @@ def present(weights: str | Path, remedy: str) -> Path:
     return path
 
 
-def i3d(weights: str | Path) -> FeatureExtractor:
+def i3d(weights: str | Path, trusted: bool = False) -> FeatureExtractor:
     """Return the I3D network of FVD (400 Kinetics logits), from its TorchScript file.
 
     The file is the conversion of the original network that FVD implementations share,
@@ -132,17 +134,19 @@ def i3d(weights: str | Path) -> FeatureExtractor:
     resized beforehand, as here: short side to 224, centre crop, values in [-1, 1].
 
     Args:
-        weights: path of the file.  TorchScript can run code: give only a file you trust.
+        weights: path of the file.
+        trusted: whether it may run: TorchScript is a program.
 
     Raises:
         WeightsNotPresentError: if the file is absent; the message names the path.
+        ValueError: if it is not trusted, or no TorchScript.
     """
     weights = present(
         weights,
         "FVD needs I3D as TorchScript there: bring it with `curl -L -o i3d_torchscript.pt "
         "'https://www.dropbox.com/s/ge9e5ujwgetktms/i3d_torchscript.pt?dl=1'`",
     )
-    network = torch.jit.load(weights, map_location="cpu").eval()
+    network = run_torchscript(weights, trusted, I3D_TRUSTED)
 
     def logits(videos: Tensor) -> Tensor:
         frames = videos.shape[1]

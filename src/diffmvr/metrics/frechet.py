@@ -182,7 +182,7 @@ class FrechetVideoDistance(FrechetDistance):
             is FVD; with any other network it is that network's distance, named so.
 
     Example:
-        >>> metric = FrechetVideoDistance(i3d(Path("weights/i3d_torchscript.pt")))
+        >>> metric = FrechetVideoDistance(i3d(Path("weights/i3d_torchscript.pt"), trusted=True))
         >>> metric.update(truth, real=True)  # [B, T, 3, H, W] in [-1, 1]
         >>> metric.update(restored, real=False)
         >>> {metric.name: metric.compute(), "n": metric.counts}

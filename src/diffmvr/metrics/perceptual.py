@@ -15,6 +15,7 @@ from diffmvr.checks import check_same_shape
 from diffmvr.metrics.extractors import present
 from diffmvr.metrics.images import DATA_RANGE, MeanOverFrames, check_pair
 from diffmvr.structures import Clip, UInt8Array, to_pixel_values
+from diffmvr.tensor_files import read_tensors
 
 URL = "https://download.pytorch.org/models/alexnet-owt-7be5be79.pth"
 MIN_SIDE = 32
@@ -40,7 +41,7 @@ def lpips(weights: str | Path, device: str = "cpu") -> PerceptualDistance:
 
     path = present(weights, f"LPIPS needs AlexNet there: `curl -L -o '{weights}' {URL}`")
     network = _LPIPS(net="alex", pnet_rand=True).eval()
-    state: Any = torch.load(path, map_location="cpu", weights_only=True)
+    state = read_tensors(path)
     backbone = network.net.state_dict()
     # Layer features.3 of torchvision's network is slice2.3 here.
     names = {name: f"features.{name.partition('.')[2]}" for name in backbone}
@@ -51,8 +52,8 @@ def lpips(weights: str | Path, device: str = "cpu") -> PerceptualDistance:
     ]
     if wrong:
         raise ValueError(
-            f"weights: {path} does not hold torchvision's AlexNet: {wrong} are absent or of "
-            "another shape; give the file of this network"
+            f"weights: {path} does not hold torchvision's AlexNet: {wrong[0]} and "
+            f"{len(wrong) - 1} more are absent or of another shape; give the file of this network"
         )
     network.net.load_state_dict({name: state[source] for name, source in names.items()})
     network.to(device)

@@ -2,12 +2,13 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import torch
 from torch import nn
 
 from diffmvr.metrics.extractors import present
+from diffmvr.tensor_files import read_tensors
 
 Network = TypeVar("Network", bound=nn.Module)
 
@@ -28,18 +29,19 @@ def load_published(
 
     Raises:
         WeightsNotPresentError: if the file is absent; the message names path and remedy.
-        ValueError: if names or shapes are not the network's; the message names some.
+        ValueError: if it holds more than tensors, or names or shapes are not the network's; the
+            message names some.
     """
     path = present(weights, remedy)
     with torch.device("meta"):
         network = build()
-    state: Any = torch.load(path, map_location="cpu", weights_only=True)
+    state = read_tensors(path)
     network.to_empty(device="cpu")
     try:
         network.load_state_dict(state)
     except (RuntimeError, TypeError) as error:
         raise ValueError(
             f"weights: {path} does not hold {type(network).__name__}: "
-            f"{str(error)[:300]}; give the file of this network"
+            f"{' '.join(str(error).split())[:300]}; give the file of this network"
         ) from error
     return network.eval().to(device), path

@@ -226,7 +226,7 @@ def i3d_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_i3d_is_called_as_fvd_calls_it(i3d_file: Path) -> None:
-    extractor = i3d(i3d_file)
+    extractor = i3d(i3d_file, trusted=True)
     metric = FrechetVideoDistance(extractor)
     assert metric.name == "fvd"
     assert extractor.weight_hash is not None and len(extractor.weight_hash) == 64
@@ -237,7 +237,16 @@ def test_i3d_is_called_as_fvd_calls_it(i3d_file: Path) -> None:
 
 def test_i3d_refuses_short_clips(i3d_file: Path) -> None:
     with pytest.raises(ValueError, match=r"at least 10 frames for I3D, got 9"):
-        i3d(i3d_file)(torch.zeros(1, 9, 3, 16, 16))
+        i3d(i3d_file, trusted=True)(torch.zeros(1, 9, 3, 16, 16))
+
+
+def test_a_torchscript_program_runs_only_if_it_is_trusted(i3d_file: Path, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"videos\.fvd\.trusted: expected true for .*torchscript"):
+        i3d(i3d_file)
+    broken = tmp_path / "broken.pt"
+    broken.write_bytes(b"PK")
+    with pytest.raises(ValueError, match=r"broken\.pt: no TorchScript that can be read"):
+        i3d(broken, trusted=True)
 
 
 def test_absent_weights_are_named(tmp_path: Path) -> None:
