@@ -27,6 +27,7 @@ from diffmvr.data.expression_frames import ExpressionFrames, stack_expression_fr
 from diffmvr.data.frames import FrameDataset, stack_frames
 from diffmvr.files import replace_folder
 from diffmvr.models.expression_network import ExpressionNetwork
+from diffmvr.models.state_dicts import load_pretrained
 from diffmvr.models.vae import decode_latents, encode_latents
 from diffmvr.training.autoencoder import measure_scaling_factor
 from diffmvr.training.model_card import write_model_card
@@ -84,7 +85,7 @@ def pretrain(cfg: DictConfig) -> Path:
         part.register_to_config(scaling_factor=_scaling_factor(part, frames))
     with replace_folder(output) as new:
         part.half().save_pretrained(new)
-        setattr(module, kind.part, type(part).from_pretrained(new, low_cpu_mem_usage=False).eval())
+        setattr(module, kind.part, load_pretrained(type(part), new))
         scores = kind.score(module, held_out)
         facts = {
             "command": _command(),

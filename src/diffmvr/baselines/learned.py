@@ -4,21 +4,18 @@
 ``python -m diffmvr.train_inpainter`` makes both.
 """
 
-import json
 from pathlib import Path
-from textwrap import shorten
-from typing import Any
 
 import numpy as np
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 
 from diffmvr.baselines.filling import fill_holes
 from diffmvr.baselines.padding import pad_to_multiple
 from diffmvr.checks import WeightsNotPresentError, check_number
 from diffmvr.config import weights_dir
+from diffmvr.models.config_files import read_config
 from diffmvr.models.fourier_inpainter import FourierInpainter
+from diffmvr.models.state_dicts import load_pretrained
 from diffmvr.models.temporal_inpainter import TemporalInpainter
 from diffmvr.structures import Clip, UInt8Array, to_pixel_values, to_uint8
 
@@ -28,7 +25,6 @@ NETWORKS: dict[str, type[Inpainter]] = {
     network.__name__: network for network in (FourierInpainter, TemporalInpainter)
 }
 CONFIG_FILE = "config.json"
-WEIGHTS_FILE = "diffusion_pytorch_model.safetensors"
 
 
 class LearnedInpainter:
@@ -95,23 +91,14 @@ def load_inpainter(folder: Path) -> Inpainter:
     Raises:
         ValueError: if the folder holds another network, or its weights are missing or do not fit.
     """
-    config: dict[str, Any] = json.loads((folder / CONFIG_FILE).read_text())
-    kind = config.get("_class_name")
-    if kind not in NETWORKS:
+    kind = read_config(folder / CONFIG_FILE, None).get("_class_name")
+    if not isinstance(kind, str) or kind not in NETWORKS:
         raise ValueError(
             f"{folder / CONFIG_FILE}: expected a network of {sorted(NETWORKS)}, got {kind!r}; give "
             "a folder that `python -m diffmvr.train_inpainter` wrote"
         )
-    network: Any = NETWORKS[kind].from_config(config)
-    try:
-        network.load_state_dict(load_file(folder / WEIGHTS_FILE))
-    except (OSError, SafetensorError, RuntimeError) as error:
-        raise ValueError(
-            f"{folder / WEIGHTS_FILE}: not the weights of the {kind} in {CONFIG_FILE} "
-            f"({shorten(str(error), 200)}); train it again"
-        ) from error
-    loaded: Inpainter = network.eval().requires_grad_(False)
-    return loaded
+    network: Inpainter = load_pretrained(NETWORKS[kind], folder).requires_grad_(False)
+    return network
 
 
 def pick_device(name: str) -> torch.device:

@@ -11,6 +11,7 @@ from diffmvr.checks import check_same_shape
 from diffmvr.data.synthetic import SyntheticClip
 from diffmvr.metrics.expression import expression_error, state_agreement
 from diffmvr.models.expression_network import ExpressionNetwork
+from diffmvr.models.state_dicts import load_pretrained
 from diffmvr.preprocessing.reference import occluded_share, past_clear_index
 from diffmvr.structures import Clip, UInt8Array, to_pixel_values
 
@@ -45,7 +46,7 @@ class ExpressionScorer:
                 f"no network that reads faces in {folder}; name a folder that "
                 "python -m diffmvr.pretrain stage=expression wrote"
             )
-        return cls(ExpressionNetwork.from_pretrained(folder, low_cpu_mem_usage=False))
+        return cls(load_pretrained(ExpressionNetwork, Path(folder)))
 
     def __call__(self, restored: UInt8Array, clip: Clip) -> dict[str, float]:
         """Score a restored clip.

@@ -12,6 +12,7 @@ from torch import Tensor
 from diffmvr.files import hash_files
 from diffmvr.metrics.extractors import FrameExtractor
 from diffmvr.models.guide_encoder import GuideEncoder
+from diffmvr.models.state_dicts import load_pretrained
 
 WEIGHTS_FILE = "diffusion_pytorch_model.safetensors"
 
@@ -35,7 +36,7 @@ def tower_features(
             f"no vision tower at {folder}: {WEIGHTS_FILE} is absent; give the folder of a "
             "saved image_encoder"
         )
-    tower = GuideEncoder.from_pretrained(folder).eval().to(device)
+    tower = load_pretrained(GuideEncoder, Path(folder)).to(device)
 
     def pooled(frames: Tensor) -> Tensor:
         return tower(frames.to(device, tower.dtype), "pooled")[:, 0].float()

@@ -1,9 +1,9 @@
 """Where a base is: a folder, one file, or the hub; and which folder holds each of its parts."""
 
-import json
 from pathlib import Path
 
 from diffmvr.checks import WeightsNotPresentError
+from diffmvr.models.config_files import read_config
 from diffmvr.models.hub import download_command, fetch
 from diffmvr.models.state_dicts import PICKLED, pickled_remedy
 
@@ -24,7 +24,10 @@ def part_folder(folder: Path, part: str) -> Path:
     reference = folder / "base.json"
     if (folder / part).is_dir() or not reference.is_file():
         return folder / part
-    return (folder / json.loads(reference.read_text())["base"] / part).resolve()
+    base = read_config(reference, None).get("base")
+    if not isinstance(base, str):
+        raise ValueError(f"{reference}: base: expected the path of a model folder, got {base!r}")
+    return (folder / base / part).resolve()
 
 
 def resolve_base(base: str | Path) -> Path:

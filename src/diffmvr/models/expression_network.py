@@ -17,7 +17,7 @@ from diffusers import ConfigMixin, ModelMixin
 from diffusers.configuration_utils import register_to_config
 from torch import Tensor, nn
 
-from diffmvr.checks import check_shape
+from diffmvr.checks import check_number, check_shape
 
 
 @dataclass(frozen=True)
@@ -67,12 +67,16 @@ class ExpressionNetwork(ModelMixin, ConfigMixin):
         hidden: int = 128,
     ) -> None:
         super().__init__()
-        bounds = torch.tensor([tuple(map(float, pair)) for pair in ranges]).view(-1, 2)
-        if len(bounds) != len(names) or not (bounds[:, 0] < bounds[:, 1]).all():
+        pairs = [tuple(map(float, pair)) for pair in ranges]
+        if len(pairs) != len(names) or not all(len(p) == 2 and p[0] < p[1] for p in pairs):
             raise ValueError(
-                f"ranges: expected a low below a high for each of {list(names)}, got "
-                f"{bounds.tolist()}"
+                f"ranges: expected a low below a high for each of {list(names)}, got {pairs}"
             )
+        bounds = torch.tensor(pairs)
+        for name, values in (("face_centre", face_centre), ("channels", channels)):
+            if len(values) != 2:
+                raise ValueError(f"{name}: expected two numbers, got {list(values)}")
+        check_number("face_reach", face_reach, 0.01, 100)
         if face_size % 4:
             raise ValueError(f"face_size: expected a multiple of 4, got {face_size}")
         first, second = channels

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from diffmvr.checks import check_one_of
+from diffmvr.models.config_files import building, check_kinds
 from diffmvr.structures import GUIDE_KINDS
 
 FUSIONS = ("fixed", "learned", "gated")
@@ -59,6 +60,21 @@ class GuideSettings:
         check_one_of("guide.pathway", self.pathway, PATHWAYS)
         if self.tokens == "pooled" and self.num_tokens < 4:
             raise ValueError(f"guide.num_tokens: expected at least 4, got {self.num_tokens}")
+
+    @classmethod
+    def from_saved(cls, saved: Any, source: object) -> "GuideSettings":
+        """Build from what ``to_dict`` gave, read from a file.
+
+        Args:
+            saved: the settings by name.
+            source: the file, for messages.
+
+        Raises:
+            ValueError: if they are no such settings; with the file.
+        """
+        check_kinds(saved, cls, f"{source}: guide")
+        with building("guides", source):
+            return cls(**saved)
 
     @property
     def uses_attention(self) -> bool:

@@ -16,7 +16,8 @@ from torch import Tensor
 
 from diffmvr.checks import WeightsNotPresentError
 from diffmvr.models.hub import fetch
-from diffmvr.models.state_dicts import PICKLED, pickled_remedy, read_state
+from diffmvr.models.state_dicts import PICKLED, pickled_remedy
+from diffmvr.tensor_files import read_tensors
 
 log = logging.getLogger(__name__)
 
@@ -146,7 +147,7 @@ def read_tower(files: TowerFiles) -> dict[str, Tensor]:
     Raises:
         ValueError: if the file holds no OpenCLIP vision tower.
     """
-    state = read_state(files.weights)
+    state = read_tensors(files.weights)
     tower = {
         name.removeprefix(PREFIX): tensor
         for name, tensor in state.items()

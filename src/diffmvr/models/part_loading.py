@@ -10,6 +10,7 @@ from diffusers import DDIMScheduler, SchedulerMixin, UNet2DConditionModel
 
 from diffmvr.checks import WeightsNotPresentError
 from diffmvr.models.base_checkpoint import part_folder, resolve_base
+from diffmvr.models.config_files import building, read_config
 from diffmvr.models.guide_encoder import GuideEncoder
 from diffmvr.models.guide_settings import GuideSettings
 from diffmvr.models.projector import GuideProjector
@@ -23,6 +24,9 @@ from diffmvr.models.state_dicts import assign_state, load_pretrained
 from diffmvr.models.unet import fit_unet
 from diffmvr.models.vae import Autoencoder
 
+MODEL_SETTINGS = "config.json"
+SCHEDULE_SETTINGS = "scheduler_config.json"
+
 
 def load_vae(folder: Path) -> Any:
     """Load any diffusers autoencoder (its class is named in its ``config.json``).
@@ -32,21 +36,24 @@ def load_vae(folder: Path) -> Any:
         ValueError: if the named class is not an image autoencoder of diffusers, or the weights are
             not its own.
     """
-    if not (folder / "config.json").is_file():
+    if not (folder / MODEL_SETTINGS).is_file():
         raise FileNotFoundError(
             f"no autoencoder in {folder}: config.json is missing; give a model folder with "
             "unet/, vae/ and scheduler/"
         )
-    config = diffusers.AutoencoderKL.load_config(folder)
-    vae: Autoencoder = load_pretrained(_vae_class(config, folder), folder)
+    settings = folder / MODEL_SETTINGS
+    named = read_config(settings, None).get("_class_name", "AutoencoderKL")
+    vae: Autoencoder = load_pretrained(_vae_class(named, settings), folder)
     return vae.requires_grad_(False).eval()
 
 
-def _vae_class(config: Mapping[str, Any], source: object) -> Any:
-    name = config.get("_class_name", "AutoencoderKL")
-    vae_class = getattr(diffusers, name, None) if name.startswith("Autoencoder") else None
+def _vae_class(name: Any, source: object) -> Any:
+    is_one = isinstance(name, str) and name.startswith("Autoencoder")
+    vae_class = getattr(diffusers, name, None) if is_one else None
     if vae_class is None:
-        raise ValueError(f"{source}: diffusers has no autoencoder class {name!r}")
+        raise ValueError(
+            f"{source}: _class_name: expected an autoencoder of diffusers, got {name!r}"
+        )
     return vae_class
 
 
@@ -59,12 +66,13 @@ def open_single_file(
     unet_config, vae_config, scheduler = UNET_CONFIG, VAE_CONFIG, SCHEDULER_CONFIG
     if configs is not None:
         folder = resolve_base(configs)
-        unet_config = UNet2DConditionModel.load_config(folder / "unet")
-        vae_config = diffusers.AutoencoderKL.load_config(folder / "vae")
-        scheduler = dict(DDIMScheduler.load_config(folder / "scheduler"))
+        unet_config = read_config(folder / "unet" / MODEL_SETTINGS, UNet2DConditionModel)
+        vae_config = read_config(folder / "vae" / MODEL_SETTINGS, diffusers.AutoencoderKL)
+        scheduler = read_config(folder / "scheduler" / SCHEDULE_SETTINGS, DDIMScheduler)
     found = read_single_file(path, unet_config, vae_config)
-    with torch.device("meta"):
-        vae = _vae_class(vae_config, configs).from_config(vae_config)
+    with building("autoencoder", configs), torch.device("meta"):
+        named = vae_config.get("_class_name", "AutoencoderKL")
+        vae = _vae_class(named, configs).from_config(vae_config)
     assign_state(vae, found.vae, f"{path} (autoencoder)")
     unet = fit_unet(
         {**unet_config, "in_channels": found.in_channels}, found.unet, guide, f"{path} (U-Net)"
@@ -77,12 +85,23 @@ def load_scheduler(folder: Path) -> SchedulerMixin:
 
     ``clip_sample`` is set False: clipping is right for pixels and corrupts latents.
     """
-    if not (folder / "scheduler_config.json").is_file():
+    settings = folder / SCHEDULE_SETTINGS
+    if not settings.is_file():
         raise FileNotFoundError(
             f"no scheduler in {folder}: scheduler_config.json is missing; give a model folder "
             "with unet/, vae/ and scheduler/"
         )
-    return as_ddim(DDIMScheduler.load_config(folder))
+    config = read_config(settings, DDIMScheduler)
+    with building("noise schedule", settings):
+        scheduler = as_ddim(config)
+    if not bool(
+        (scheduler.betas.isfinite() & (scheduler.betas >= 0) & (scheduler.betas <= 1)).all()
+    ):
+        raise ValueError(
+            f"{settings}: beta_start, beta_end: expected a schedule of values in [0, 1], got "
+            f"{config.get('beta_start')} to {config.get('beta_end')}"
+        )
+    return scheduler
 
 
 def as_ddim(config: Mapping[str, Any]) -> SchedulerMixin:
@@ -125,7 +144,7 @@ def load_image_encoders(
 
 
 def _tower_folder(folder: Path) -> Path:
-    if not (folder / "config.json").is_file():
+    if not (folder / MODEL_SETTINGS).is_file():
         raise WeightsNotPresentError(
             f"weights not present: no image encoder in {folder}; give a folder that diffmvr saved, "
             "or OpenCLIP's weights as model.components.image_encoder=[NAME,FILE.safetensors]"

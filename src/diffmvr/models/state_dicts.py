@@ -5,11 +5,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from diffmvr.checks import WeightsNotPresentError
+from diffmvr.models.config_files import building, read_config
+from diffmvr.tensor_files import read_tensors
 
 WEIGHTS_NAMES = ("diffusion_pytorch_model.safetensors", "diffusion_pytorch_model.fp16.safetensors")
 PICKLED = (".bin", ".ckpt", ".pt", ".pth")
@@ -46,18 +46,6 @@ def pickled_remedy(path: Path, converted: Path | None = None) -> str:
     )
 
 
-def read_state(path: Path) -> dict[str, Tensor]:
-    """Return the tensors of a safetensors file.
-
-    Raises:
-        ValueError: if the file is damaged or of another kind.
-    """
-    try:
-        return load_file(path)
-    except (SafetensorError, OSError) as error:
-        raise ValueError(f"{path} is no safetensors file that can be read ({error})") from error
-
-
 def check_state(
     shapes: Mapping[str, Tensor], offered: Mapping[str, Tensor], source: object
 ) -> None:
@@ -91,7 +79,7 @@ def check_state(
 
 
 def assign_state(model: nn.Module, state: Mapping[str, Tensor], source: object) -> None:
-    """Give a model built on the meta device its weights, in float32 whatever the file holds.
+    """Give a model, also one on the meta device, its weights, in float32 whatever the file holds.
 
     Each weight becomes a copy of its own: what two weights share in ``state`` they do not share in
     the model, and a file that is written over later does not change it.
@@ -100,38 +88,45 @@ def assign_state(model: nn.Module, state: Mapping[str, Tensor], source: object) 
         ValueError: if a weight is missing, unknown or of another shape.
     """
     check_state(model.state_dict(), state, source)
-    own = {name: value.to(torch.float32, copy=True).contiguous() for name, value in state.items()}
+    own = {
+        name: value.to(
+            torch.float32 if value.is_floating_point() else value.dtype, copy=True
+        ).contiguous()
+        for name, value in state.items()
+    }
     model.load_state_dict(own, strict=True, assign=True)
 
 
 def load_pretrained(model_class: Any, folder: Path) -> Any:
     """Load a model that diffusers saved, strictly: nothing left random, nothing left over.
 
+    (Its own loader leaves weights random, and takes any memory that the settings ask for.)
+
     Args:
         model_class: a ``ModelMixin``.
         folder: with ``config.json`` and safetensors weights.
 
+    Returns:
+        The model in float32 and evaluation mode.
+
     Raises:
         WeightsNotPresentError: if there are no weights.
-        ValueError: if a weight is missing, unknown or of another shape.
+        ValueError: if a setting is of another kind, or a weight is missing, unknown, of another
+            shape or not finite.
     """
-    variant = "fp16" if ".fp16." in find_weights(folder).name else None
-    try:
-        model, told = model_class.from_pretrained(
-            folder,
-            use_safetensors=True,
-            low_cpu_mem_usage=False,
-            variant=variant,
-            output_loading_info=True,
-        )
-    except (RuntimeError, OSError) as error:
-        raise ValueError(f"{folder}: weights of another architecture: {error}") from error
-    differing = {what: told[f"{what}_keys"] for what in ("missing", "unexpected")}
-    if any(differing.values()):
-        parts = [
-            f"{len(names)} {what} (the first: {sorted(names)[0]})"
-            for what, names in differing.items()
-            if names
-        ]
-        raise ValueError(f"{folder}: weights of another architecture: {', '.join(parts)}")
-    return model
+    settings = folder / "config.json"
+    weights = find_weights(folder)
+    config = read_config(settings, model_class)
+    state = read_tensors(weights)
+    name = model_class.__name__
+    with building(name, settings):
+        with torch.device("meta"):
+            hollow = model_class.from_config(config)
+        # Attention layers of early diffusers have other names.
+        hollow._fix_state_dict_keys_on_load(state)
+    check_state(hollow.state_dict(), state, settings)
+    # Built again, not filled: what a model computes for itself, it cannot on the meta device.
+    with building(name, settings):
+        model = model_class.from_config(config)
+    assign_state(model, state, settings)
+    return model.eval()

@@ -129,6 +129,8 @@ class TemporalInpainter(ModelMixin, ConfigMixin):
         self, width: int = 72, blocks: int = 3, patch_sizes: tuple[int, ...] = (2, 4, 8)
     ) -> None:
         super().__init__()
+        if not patch_sizes:
+            raise ValueError("patch_sizes: expected at least one size, got none")
         if width % 12 or width % len(patch_sizes):
             raise ValueError(
                 f"width: expected a multiple of 12 and of the {len(patch_sizes)} heads in "

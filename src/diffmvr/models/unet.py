@@ -12,9 +12,11 @@ import torch
 from diffusers import UNet2DConditionModel
 from torch import Tensor
 
+from diffmvr.models.config_files import building, read_config
 from diffmvr.models.dual_guide_attention import guide_processors, install_guide_attention
 from diffmvr.models.guide_settings import GuideSettings
-from diffmvr.models.state_dicts import assign_state, check_state, find_weights, read_state
+from diffmvr.models.state_dicts import assign_state, check_state, find_weights
+from diffmvr.tensor_files import read_tensors
 
 log = logging.getLogger(__name__)
 
@@ -74,17 +76,18 @@ def load_unet(folder: Path, guide: GuideSettings | None = None) -> Any:
         ValueError: if the weights belong to another architecture, or ``guide`` is None and the
             folder holds an unguided U-Net.
     """
-    if not (folder / "config.json").is_file():
+    settings = folder / "config.json"
+    if not settings.is_file():
         raise FileNotFoundError(
             f"no U-Net in {folder}: config.json is missing; give a model folder with unet/, vae/ "
             "and scheduler/"
         )
-    config = UNet2DConditionModel.load_config(folder)
+    config = read_config(settings, UNet2DConditionModel)
     if guide is None:
         if config.get("guide") is None:
             raise ValueError(f"{folder} holds a U-Net without guides; give the guide settings")
-        guide = GuideSettings(**config["guide"])
-    return fit_unet(config, read_state(find_weights(folder)), guide, folder)
+        guide = GuideSettings.from_saved(config["guide"], settings)
+    return fit_unet(config, read_tensors(find_weights(folder)), guide, settings)
 
 
 def fit_unet(
@@ -105,12 +108,13 @@ def fit_unet(
         source: where the base is from, for messages.
 
     Raises:
-        ValueError: if the weights belong to another architecture.
+        ValueError: if the weights belong to another architecture, or the settings to none.
     """
-    base = GuideSettings(**config["guide"]) if config.get("guide") else None
-    latent_channels = config["out_channels"]
+    saved = config.get("guide")
+    base = None if saved is None else GuideSettings.from_saved(saved, source)
     # Without memory, and time, for random weights that would be thrown away.
-    with torch.device("meta"):
+    with building("U-Net", source), torch.device("meta"):
+        latent_channels = config["out_channels"]
         own = (
             UNet2DConditionModel(**_arguments(config))
             if base is None

@@ -111,10 +111,12 @@ def test_what_is_saved_reads_the_same_in_the_same_order(tmp_path: Path) -> None:
 def test_bad_arguments_are_named() -> None:
     with pytest.raises(ValueError, match=r"ranges: .* for each of \['smile', 'brow', 'gaze'\]"):
         ExpressionNetwork(NAMES, RANGES[:2], STATES)
-    with pytest.raises(ValueError, match=r"ranges: .*\[1\.0, 0\.0\]"):
+    with pytest.raises(ValueError, match=r"ranges: .*\(1\.0, 0\.0\)"):
         ExpressionNetwork(NAMES, ((1, 0), *RANGES[1:]), STATES)
     with pytest.raises(ValueError, match="face_size: expected a multiple of 4, got 18"):
         network(face_size=18)
+    with pytest.raises(ValueError, match=r"face_centre: expected two numbers, got \[1\.0\]"):
+        network(face_centre=[1.0])
     with pytest.raises(
         ValueError, match=r"similarity: expected shape \(2, 2, 3\), got \(1, 2, 3\)"
     ):
