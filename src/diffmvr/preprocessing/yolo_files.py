@@ -8,18 +8,21 @@ A detector is a folder that no pickle is read from:
 """
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
 import torch
 import yaml
-from safetensors.torch import load_file, save
+from safetensors.torch import save
 from torch import nn
 
 from diffmvr.checks import check_number, check_one_of
+from diffmvr.models.config_files import building, read_config
+from diffmvr.preprocessing.yolo_architecture import read_architecture
 from diffmvr.preprocessing.yolo_runtime import import_ultralytics
 from diffmvr.structures import DETECTION_TASKS
+from diffmvr.tensor_files import check_finite_weights, read_tensors
 
 STRIDE = 32
 """The network halves an image five times; its input is a multiple of this."""
@@ -73,9 +76,10 @@ def read_detector(folder: Path) -> tuple[nn.Module, DetectorConfig]:
             "diffmvr.train_detector wrote"
         )
     config = _read_config(folder / "config.json")
-    architecture = yaml.safe_load((folder / "model.yaml").read_text(encoding="utf-8"))
-    network = build_network(architecture, config.segmentation)
-    state = {name: value.float() for name, value in load_file(folder / _FILES[2]).items()}
+    architecture = read_architecture(folder / "model.yaml", config.segmentation)
+    with building("detector", folder / "model.yaml"):
+        network = build_network(architecture, config.segmentation)
+    state = {name: value.float() for name, value in read_tensors(folder / _FILES[2]).items()}
     wanted = network.state_dict()
     wrong = [
         name for name in wanted if name not in state or state[name].shape != wanted[name].shape
@@ -117,7 +121,7 @@ def read_checkpoint(path: Path, trusted: bool) -> tuple[nn.Module, DetectorConfi
 
     Raises:
         FileNotFoundError: if there is no such file.
-        ValueError: if it is not named as trusted.
+        ValueError: if it is not named as trusted, or holds something else.
     """
     if not trusted:
         raise ValueError(
@@ -127,26 +131,26 @@ def read_checkpoint(path: Path, trusted: bool) -> tuple[nn.Module, DetectorConfi
     if not path.is_file():
         raise FileNotFoundError(f"detector: there is no file {path}")
     import_ultralytics()
-    saved = torch.load(path, map_location="cpu", weights_only=False)
-    network = (saved.get("ema") or saved["model"]).float()
-    names = tuple(network.names.values())
-    segmentation = type(network).__name__ == "SegmentationModel"
-    task = "occluder_seg" if segmentation else "face" if "face" in names else "occluder"
-    size = int(saved.get("train_args", {}).get("imgsz", 640))
-    return network, DetectorConfig(task, size, names, segmentation)
+    with building("YOLOv8 detector", path):
+        saved = torch.load(path, map_location="cpu", weights_only=False)
+        network = (saved.get("ema") or saved["model"]).float()
+        names = tuple(network.names.values())
+        segmentation = type(network).__name__ == "SegmentationModel"
+        task = "occluder_seg" if segmentation else "face" if "face" in names else "occluder"
+        size = int(saved.get("train_args", {}).get("imgsz", 640))
+        config = DetectorConfig(task, size, names, segmentation)
+    check_finite_weights(network.state_dict(), path)
+    return network, config
 
 
 def _read_config(path: Path) -> DetectorConfig:
-    try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-        return DetectorConfig(
-            task=values["task"],
-            image_size=values["image_size"],
-            names=tuple(values["names"]),
-            segmentation=values["segmentation"],
-        )
-    except (json.JSONDecodeError, KeyError, TypeError) as error:
+    values = read_config(path, DetectorConfig)
+    missing = [field.name for field in fields(DetectorConfig) if field.name not in values]
+    if missing:
         raise ValueError(
-            f"detector: {path} is not a detector's config.json ({error!r}); "
-            "expected task, image_size, names and segmentation"
-        ) from error
+            f"detector: {path} is not a detector's config.json: it has no {', '.join(missing)}; "
+            "give a folder that diffmvr.train_detector wrote"
+        )
+    known = {field.name: values[field.name] for field in fields(DetectorConfig)}
+    with building("detector", path):
+        return DetectorConfig(**{**known, "names": tuple(known["names"])})

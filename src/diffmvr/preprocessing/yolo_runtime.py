@@ -68,7 +68,13 @@ def import_ultralytics(home: Path | None = None) -> None:
     )
     shutil.copyfile(font, home / "Ultralytics" / "Arial.ttf")
 
-    wanted = {"YOLO_CONFIG_DIR": str(home), "YOLO_OFFLINE": "1", "YOLO_VERBOSE": "False"}
+    wanted = {
+        "YOLO_CONFIG_DIR": str(home),
+        "YOLO_OFFLINE": "1",
+        "YOLO_VERBOSE": "False",
+        # No name in a description of a network is evaluated as code.
+        "ULTRALYTICS_SAFE_LOAD": "1",
+    }
     before = {name: os.environ.get(name) for name in (*wanted, "OMP_NUM_THREADS")}
     # It replaces both; its own way to open a picture installs packages.
     torch_save, open_image = torch.save, Image.open
