@@ -48,6 +48,7 @@ from diffmvr.runs.hashes import model_hash, scoring_hashes
 from diffmvr.runs.ledger import open_job
 from diffmvr.runs.shard import Shard
 from diffmvr.structures import Clip, Restorer
+from diffmvr.text import without_places
 
 log = logging.getLogger(__name__)
 
@@ -157,7 +158,7 @@ def build_restorers(
             built[name] = ours[name] if name in ours else _build_baseline(cfg, name)
         except WeightsNotPresentError as error:
             log.warning("%s does not compete: %s", name, error)
-            missing[name] = str(error)
+            missing[name] = str(without_places(str(error)))
     return built, missing
 
 

@@ -10,7 +10,6 @@ runs here, in one file.  Where only diffusers and OpenCLIP are installed, it loa
 
 import json
 import logging
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +27,7 @@ from diffmvr.pipelines.bundle import bundle_source
 from diffmvr.pipelines.diffmvr_pipeline import DiffMVRPipeline
 from diffmvr.run_record import RUN_FILE, load_run_record
 from diffmvr.runs.facts import package_versions
+from diffmvr.text import without_places
 from diffmvr.training.model_card import (
     card_body,
     card_licence,
@@ -178,17 +178,12 @@ def _training(folder: Path, run: Path | None) -> str:
             "settings (SHA-256)": record.config_hash,
         }
         told += "\n" + "\n".join(fact_lines(facts))
-    return without_places(told)
+    return str(without_places(told))
 
 
 def _scores(run: Path | None) -> str | None:
     table = run / "table.md" if run is not None else None
     return table.read_text(encoding="utf-8") if table is not None and table.is_file() else None
-
-
-def without_places(text: str) -> str:
-    """Leave of every absolute path its last part: where files were is nobody's business."""
-    return re.sub(r"(?<![\w.:/~])~?/(?:[^\s/'\"`,;]+/)+(?=[^\s/])", "…/", text)
 
 
 @entry_point("export", "export")

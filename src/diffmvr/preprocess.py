@@ -1,13 +1,14 @@
 """``python -m diffmvr.preprocess input=DIR_OR_VIDEO output=STORE``: recordings to a clip store."""
 
 import logging
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from omegaconf import DictConfig
 from rich.progress import TimeElapsedColumn
 
-from diffmvr.checks import check_number
+from diffmvr.checks import check_name, check_number
 from diffmvr.cli import entry_point, progress_bars
 from diffmvr.clip_store import ClipStore, ClipStoreWriter, StoreInfo
 from diffmvr.clip_store.layout import FAILED_NAME
@@ -17,7 +18,7 @@ from diffmvr.preprocessing.backends import choose_backends, default_cleaning
 from diffmvr.preprocessing.companions import find_beside
 from diffmvr.preprocessing.guides import AutomaticGuides
 from diffmvr.preprocessing.landmarks import find_landmarker_bundle
-from diffmvr.preprocessing.layouts import check_outside, find_recordings
+from diffmvr.preprocessing.layouts import Recording, check_outside, find_recordings
 from diffmvr.preprocessing.recording import RecordingJob, RecordingResult, RecordingSettings
 from diffmvr.preprocessing.workers import Outcome, process_all
 from diffmvr.reporting.store_index import write_index
@@ -60,6 +61,7 @@ class PreprocessSettings:
     image_suffix: str = ".png"
     workers: int = 2
     sheets: bool = True
+    name: str | None = None
 
     def __post_init__(self) -> None:
         check_number("workers", self.workers, 1, 1024)
@@ -111,6 +113,7 @@ def preprocess(settings: PreprocessSettings) -> PreprocessSummary:
     if settings.picture_rate is not None:
         picture_rate = parse_rate("picture_rate", settings.picture_rate)
     recordings = find_recordings(_path(settings.input), settings.layout, settings.pattern)
+    called = recordings if settings.name is None else _renamed(recordings, settings.name)
     check_outside(_path(settings.output), _path(settings.input))
     backends = choose_backends(
         settings.face,
@@ -153,12 +156,12 @@ def preprocess(settings: PreprocessSettings) -> PreprocessSummary:
     )
     jobs = [
         RecordingJob(
-            recording,
+            named,
             find_beside(settings.masks, recording, len(recordings), "masks"),
             find_beside(settings.boxes, recording, len(recordings), "boxes"),
             picture_rate,
         )
-        for recording in recordings
+        for recording, named in zip(recordings, called, strict=True)
     ]
 
     # 2. Process what the store does not have.
@@ -205,6 +208,19 @@ def preprocess(settings: PreprocessSettings) -> PreprocessSummary:
         save_sheets(store, guides)
         log.info("look at %s", write_index(store))
     return PreprocessSummary(writer.root, tuple(done), tuple(before), failed)
+
+
+def _renamed(recordings: Sequence[Recording], name: str) -> list[Recording]:
+    """Call the only recording by another name, and its person if it told who that is."""
+    check_name("name", name)
+    if len(recordings) != 1:
+        raise ValueError(
+            f"name: is of one recording, and input holds {len(recordings)}; preprocess that "
+            "recording alone"
+        )
+    (only,) = recordings
+    subject = name if only.subject in (only.name, only.path.name) else only.subject
+    return [replace(only, name=name, subject=subject)]
 
 
 def _describe(result: RecordingResult) -> str:

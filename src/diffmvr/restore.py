@@ -150,8 +150,10 @@ def restore(settings: RestoreSettings, pipeline: FramePipeline | None = None) ->
         unled = _unled(output.records, trust[1])
         notes = (*frames.info.notes, *masks.notes, *plan.notes, *output.notes, *unled)
         RestorationReport(
-            input=frames.info.name,
-            mask=masks.path.name,
+            input=settings.name or frames.info.name,
+            mask="given"
+            if settings.name and not isinstance(masks, FoundMasks)
+            else masks.path.name,
             output=output.names,
             frame_rate=str(frames.info.frame_rate),
             size=(frames.info.width, frames.info.height),
@@ -159,8 +161,10 @@ def restore(settings: RestoreSettings, pipeline: FramePipeline | None = None) ->
             steps=settings.steps,
             guide_kinds=crops.kinds,
             guide_scales=settings.guide_scales,
-            own_guides={kind: path.name for kind, path in own_files.items()},
-            model=model,
+            own_guides={
+                kind: "given" if settings.name else path.name for kind, path in own_files.items()
+            },
+            model=model_name(model),
             weights_sha256=hashes,
             settings=settings.without_paths(),
             self_check=check,
@@ -236,6 +240,16 @@ def _open_masks(
             "give mask=VIDEO, mask=FOLDER of PNGs or mask=PNG (non-zero = hidden)"
         ) from error
     return backends.open_scanner(face_box)
+
+
+def model_name(weights: str) -> str:
+    """Return what a report calls a model: a hub id, or its folder without where that lies."""
+    path = Path(weights).expanduser()
+    if not path.is_dir():
+        return weights
+    # A run keeps its model in a folder of that name.
+    parts = path.resolve().parts
+    return "/".join(parts[-2:] if parts[-1] == "model" else parts[-1:])
 
 
 def choose_device(name: str) -> str:

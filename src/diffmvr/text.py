@@ -1,4 +1,4 @@
-"""Text that another program would take for more than text: a terminal's or a spreadsheet's orders.
+"""Text for others: what a terminal or a spreadsheet would obey, and what is nobody's business.
 
 Names come from the files of strangers.  ``ESC [2J`` in one clears the screen that shows it, and
 ``=HYPERLINK(…)`` becomes a formula where a CSV file is opened.
@@ -8,14 +8,17 @@ import csv
 import io
 import re
 import unicodedata
-from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import PurePath
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import polars as pl
 
 # What spreadsheets begin a formula with, wide forms too, and what stands for text below.
 _ORDER = r"[=+\-@\t\r\n＝＋－＠']"
+_ONE_PATH = re.compile(r"(?P<key>[\w.+~@/-]+=)?(?P<path>~?/[^\n]+)")
+_PATH_IN_TEXT = re.compile(r"(?<![\w.:/~])~?/(?:[^\s/'\"`,;]+/)+(?=[^\s/])")
 _DIRECTIONS = "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
 
 
@@ -74,3 +77,25 @@ def from_cells(frame: "pl.DataFrame") -> "pl.DataFrame":
     import polars as pl
 
     return frame.with_columns(pl.col(pl.String).str.replace(f"^'({_ORDER})", "${1}"))
+
+
+def without_places(content: Any) -> Any:
+    """Leave of every absolute path its last part: where files were is nobody's business.
+
+    Args:
+        content: text, or settings: mappings and sequences of text and other values.
+
+    Returns:
+        The same with ``…/store`` for ``/home/anna/store``.
+    """
+    if isinstance(content, Mapping):
+        return {key: without_places(value) for key, value in content.items()}
+    if isinstance(content, list | tuple):
+        return [without_places(value) for value in content]
+    if not isinstance(content, str):
+        return content
+    whole = _ONE_PATH.fullmatch(content)
+    if whole is not None:
+        # All of it is one path, whose folders may have spaces in their names.
+        return f"{whole['key'] or ''}…/{PurePath(whole['path']).name}"
+    return _PATH_IN_TEXT.sub("…/", content)

@@ -35,6 +35,7 @@ from diffmvr.runs.facts import run_record
 from diffmvr.runs.hashes import input_hashes
 from diffmvr.runs.ledger import Job, open_job
 from diffmvr.runs.process_jobs import run_job
+from diffmvr.text import without_places
 from diffmvr.training.cache_contents import check_contents, describe_contents
 from diffmvr.training.cached_data import CachedDataModule
 from diffmvr.training.checkpoints import check_checkpoint, find_checkpoint, save_model
@@ -117,7 +118,7 @@ def _train(cfg: DictConfig, job: Job, loggers: list[Any]) -> TrainResult:
     side = cfg.data.source.get("size")
     if side is not None:
         module.components.check_side(side)
-    settings: Any = OmegaConf.to_container(cfg, resolve=True)
+    settings = without_places(OmegaConf.to_container(cfg, resolve=True))
     for logger in loggers:
         logger.log_hyperparams(settings)
 

@@ -23,6 +23,7 @@ from diffmvr.data.splits import split_indices
 from diffmvr.data.still_frames import StillFrames, choose_still_frames
 from diffmvr.files import replace_folder
 from diffmvr.runs.process_jobs import run_job
+from diffmvr.text import without_places
 from diffmvr.training.checkpoints import check_checkpoint, find_checkpoint
 from diffmvr.training.model_card import write_model_card
 from diffmvr.training.text_inpainting import Prior, TextInpaintingModule, paint_prior_images
@@ -75,8 +76,8 @@ def tune_baseline(cfg: DictConfig) -> Path:
         gradient_checkpointing=cfg.gradient_checkpointing,
     )
     loggers = [instantiate(entry, _convert_="all") for entry in cfg.logger.values()]
+    settings = without_places(OmegaConf.to_container(cfg, resolve=True))
     for logger in loggers:
-        settings: Any = OmegaConf.to_container(cfg, resolve=True)
         logger.log_hyperparams(settings)
     checkpoints = output / "checkpoints"
     trainer = build_trainer(cfg.trainer, cfg.callbacks, loggers, checkpoints, cfg.seed)

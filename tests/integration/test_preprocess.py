@@ -71,6 +71,21 @@ def test_recordings_become_a_store_that_knows_their_subjects(folder: Path) -> No
     assert (summary.store / "index.html").is_file()
 
 
+def test_a_recording_has_another_name_than_its_file_everywhere_in_the_store(folder: Path) -> None:
+    video = folder / "videos" / "anna-1987.mp4"
+    (folder / "videos" / "S001_Rest_1s.mp4").rename(video)
+    masks = str(folder / "masks" / "S001_Rest_1s")
+    boxes = str(folder / "boxes" / "S001_Rest_1s.csv")
+    alone = {"input": str(video), "masks": masks, "boxes": boxes, "sheets": True}
+    store = ClipStore(preprocess(settings(folder, name="P007", **alone)).store)
+    assert store.clip_ids == ("P007",)
+    assert store.subject_of("P007") == "P007"
+    files = [path for path in store.root.rglob("*") if path.is_file()]
+    assert not [p for p in files if "anna" in p.name or b"anna" in p.read_bytes()]
+    with pytest.raises(ValueError, match="name: is of one recording, and input holds 2"):
+        preprocess(settings(folder, name="P007", output=str(folder / "other")))
+
+
 def test_finished_recordings_are_skipped_and_others_redone(folder: Path) -> None:
     first = preprocess(settings(folder))
     (folder / "store" / "recordings" / "S002_Pain_1s.parquet").unlink()

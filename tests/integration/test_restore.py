@@ -238,7 +238,8 @@ def test_the_report_tells_what_was_done(tmp_path: Path, model: Path) -> None:
     assert (report["seed"], report["steps"], report["guide_scales"]) == (5, 2, [0.2, 0.8])
     assert report["guide_kinds"] == ["symmetric", "past"]
     assert report["own_guides"] == {"symmetric": "own.png"}
-    assert (report["input"], report["mask"], report["model"]) == ("in.mp4", "masks", str(model))
+    assert (report["input"], report["mask"], report["model"]) == ("in.mp4", "masks", model.name)
+    assert str(tmp_path) not in json.dumps(report)
     unet = next((model / "unet").glob("*.safetensors"))
     digest = hashlib.sha256(unet.read_bytes()).hexdigest()
     assert report["weights_sha256"][f"unet/{unet.name}"] == digest
@@ -254,16 +255,20 @@ def test_the_report_tells_what_was_done(tmp_path: Path, model: Path) -> None:
     assert rows[5]["region_source"] == "given"
 
 
-def test_without_a_clear_frame_it_works_and_says_so(
+def test_without_a_clear_frame_it_works_and_says_so_of_a_recording_under_another_name(
     tmp_path: Path, pipeline: DiffMVRPipeline
 ) -> None:
-    source = write_video(tmp_path / "in.mp4", moving_frames(4))
-    mask = tmp_path / "mask.png"
+    source = write_video(tmp_path / "anna-1987.mp4", moving_frames(4))
+    mask = tmp_path / "anna-1987.png"
     Image.fromarray(255 * box_masks(6)[5]).save(mask)
 
-    report = report_of(
-        restore(RestoreSettings(str(source), str(tmp_path / "out"), str(mask)), pipeline)
-    )
+    settings = RestoreSettings(str(source), str(tmp_path / "out"), str(mask), name="P007")
+    output = restore(settings, pipeline)
+    report = report_of(output)
+
+    assert (report["input"], report["mask"]) == ("P007", "given")
+    files = [path for path in output.rglob("*") if path.is_file()]
+    assert files and not [path for path in files if b"anna" in path.read_bytes()]
 
     assert any("4 of 4 restored frames have no clear frame before" in n for n in report["notes"])
     assert all(row["guide_valid"]["past"] is False for row in report["frames"])

@@ -46,7 +46,11 @@ def restore_cohort(
         OSError: if the disk is full.
         MemoryError: if there is not enough memory.
     """
-    for name, value in (("face_box", settings.face_box), *settings.guides.items()):
+    for name, value in (
+        ("face_box", settings.face_box),
+        ("name", settings.name),
+        *settings.guides.items(),
+    ):
         if value is not None:
             raise ValueError(
                 f"{name}: is of one recording, and {settings.input} holds {len(members)}; restore "

@@ -5,7 +5,7 @@ from typing import Any
 
 from omegaconf import DictConfig
 
-from diffmvr.checks import check_number, check_one_of
+from diffmvr.checks import check_name, check_number, check_one_of
 from diffmvr.parsing import read_settings
 from diffmvr.preprocessing.occlusion import DETECTED
 from diffmvr.preprocessing.video_writer import CRF
@@ -15,7 +15,7 @@ from diffmvr.runs.shard import Shard
 DEVICES = ("cpu", "cuda", "auto")
 PATHS = (
     *("input", "mask", "output", "weights", "landmarker", "guides"),
-    *("occluder_weights", "face_weights", "shard"),
+    *("occluder_weights", "face_weights", "shard", "name"),
 )
 
 
@@ -56,6 +56,7 @@ class RestoreSettings:
     device: str = "auto"
     threads: int | None = None
     shard: str | None = None
+    name: str | None = None
 
     def __post_init__(self) -> None:
         check_one_of("format", self.format, FORMATS)
@@ -64,6 +65,8 @@ class RestoreSettings:
         check_number("crf", self.crf, 0, 51)
         if self.threads is not None:
             check_number("threads", self.threads, 1, 1024)
+        if self.name is not None:
+            check_name("name", self.name)
         if self.shard is not None:
             Shard.parse(self.shard)
 

@@ -15,6 +15,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from diffmvr.run_record import RunRecord
 from diffmvr.runs.hashes import model_hash
+from diffmvr.text import without_places
 
 PACKAGES = ("diffmvr", "torch", "diffusers", "open_clip_torch", "opencv-python", "av", "mediapipe")
 # What the experiments vary; those that a configuration lacks are left out.
@@ -113,10 +114,11 @@ def command(kind: str) -> str:
     if HydraConfig.initialized():
         hydra = HydraConfig.get()
         name = hydra.job.config_name
-        overrides = [one for one in hydra.overrides.task if not one.startswith(PLACES)]
+        kept = [one for one in hydra.overrides.task if not one.startswith(PLACES)]
+        overrides = without_places(kept)
         chosen = [] if name in (None, kind) else ["--config-name", name]
         return shlex.join(["python", "-m", f"diffmvr.{kind}", *chosen, *overrides])
-    return shlex.join(["python", "-m", f"diffmvr.{kind}", *sys.argv[1:]])
+    return shlex.join(["python", "-m", f"diffmvr.{kind}", *without_places(sys.argv[1:])])
 
 
 def _processor() -> str:

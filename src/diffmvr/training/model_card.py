@@ -5,7 +5,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from diffmvr.files import read_json, write_json
 from diffmvr.models.stable_diffusion import UNET_CONFIG
+from diffmvr.text import without_places
 
 CARD_NAME = "README.md"
 OWN_LICENCE = "apache-2.0"
@@ -38,7 +40,9 @@ def write_model_card(
     licence: str = OWN_LICENCE,
     library: str = "diffusers",
 ) -> None:
-    """Write ``README.md`` into a weights folder.
+    """Write ``README.md`` into a weights folder, the last file that it gets.
+
+    No file in it then tells where this machine keeps things.
 
     Args:
         folder: the weights folder.
@@ -52,7 +56,7 @@ def write_model_card(
     if scores:
         lines += ["", "| score | value |", "|---|---|"]
         lines += [f"| {name} | {value:.4g} |" for name, value in scores.items()]
-    (folder / CARD_NAME).write_text("\n".join(lines) + "\n")
+    _write(folder, "\n".join(lines) + "\n")
 
 
 def write_export_card(
@@ -97,18 +101,31 @@ def write_export_card(
             else ""
         ),
     ]
-    (folder / CARD_NAME).write_text("\n\n".join(parts) + "\n", encoding="utf-8")
+    _write(folder, "\n\n".join(parts) + "\n")
+
+
+def _write(folder: Path, card: str) -> None:
+    # diffusers notes in its configs which folder a part was loaded from.
+    for path in folder.rglob("*.json"):
+        content = read_json(path)
+        if isinstance(content, dict) and content.pop("_name_or_path", None) is not None:
+            write_json(path, content)
+    (folder / CARD_NAME).write_text(card, encoding="utf-8")
 
 
 def fact_lines(facts: Mapping[str, object]) -> list[str]:
     """Return facts as a Markdown list."""
-    return [f"- **{name}**: {value}" for name, value in facts.items()]
+    return [f"- **{name}**: {without_places(str(value))}" for name, value in facts.items()]
 
 
 def card_licence(folder: Path) -> str | None:
     """Return the licence that a folder's card names, if there is one."""
     card = folder / CARD_NAME
-    found = re.search(r"^license: *(\S+)", card.read_text(), re.M) if card.is_file() else None
+    found = (
+        re.search(r"^license: *(\S+)", card.read_text(encoding="utf-8"), re.M)
+        if card.is_file()
+        else None
+    )
     return found[1] if found else None
 
 
@@ -117,7 +134,11 @@ def card_body(folder: Path) -> str:
     card = folder / CARD_NAME
     if not card.is_file():
         return ""
-    return re.sub(r"\A---\n.*?\n---\n", "", card.read_text(), flags=re.S).strip().partition("\n")[2]
+    return (
+        re.sub(r"\A---\n.*?\n---\n", "", card.read_text(encoding="utf-8"), flags=re.S)
+        .strip()
+        .partition("\n")[2]
+    )
 
 
 def licence_of(unet_config: Mapping[str, Any]) -> str:

@@ -11,6 +11,7 @@ from lightning.pytorch.strategies import ModelParallelStrategy
 from omegaconf import DictConfig, OmegaConf
 
 from diffmvr.runs.checkpoint_io import VerifiedCheckpointIO
+from diffmvr.training.checkpoint_places import CheckpointPlaces
 from diffmvr.training.exact_resume import ExactResume, LastValidation
 from diffmvr.training.finite_guard import FiniteGuard
 
@@ -39,7 +40,13 @@ def build_trainer(
     built: L.Trainer = instantiate(
         trainer,
         # The guard before the other: the weights are still of one step when it raises.
-        callbacks=[LastValidation(), *configured, FiniteGuard(), ExactResume(folder, seed)],
+        callbacks=[
+            LastValidation(),
+            *configured,
+            CheckpointPlaces(),
+            FiniteGuard(),
+            ExactResume(folder, seed),
+        ],
         logger=list(loggers),
         plugins=[*plugins, VerifiedCheckpointIO()],
     )

@@ -49,6 +49,17 @@ def build_wandb_logger(
     os.environ.setdefault("WANDB_SILENT", "true")
     # No copy of the user's code in the run.
     os.environ.setdefault("WANDB_DISABLE_CODE", "true")
+    import wandb  # it reads the environment when it is imported
+
+    # A run is shared: it names neither the machine nor who uses it, nor its folders.
+    quiet = wandb.Settings(
+        host="",
+        username="",
+        email="",
+        x_disable_meta=True,
+        x_disable_machine_info=True,
+        console="off",
+    )
     return WandbLogger(
         save_dir=folder,
         project=project,
@@ -58,6 +69,7 @@ def build_wandb_logger(
         # Lightning's own `offline` refuses artifacts, which `wandb sync` uploads like all else.
         mode="online" if online else "offline",
         log_model=log_model,
+        settings=quiet,
     )
 
 

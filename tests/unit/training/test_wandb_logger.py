@@ -1,7 +1,10 @@
+import socket
+import sys
 from pathlib import Path
 
 import pytest
 import torch
+import wandb
 from lightning.pytorch.callbacks import ModelCheckpoint
 
 from diffmvr.runs.checkpoint_io import VerifiedCheckpointIO
@@ -16,6 +19,26 @@ def test_what_the_tables_need_is_uploaded_with_the_run(tmp_path: Path) -> None:
     (files,) = tmp_path.glob("wandb/offline-run-*/files")
     assert (files / "run.json").read_text() == "{}"
     assert not (files / "absent.parquet").exists()
+
+
+def test_an_offline_run_names_neither_the_machine_nor_who_uses_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(socket, "gethostname", lambda: "ward-seven-pc")
+    monkeypatch.setenv("USER", "nurse-anna")
+    monkeypatch.setenv("LOGNAME", "nurse-anna")
+    monkeypatch.setattr(sys, "argv", ["train", "data.root=/home/nurse-anna/store"])
+    logger = build_wandb_logger(tmp_path, "project", name="mine")
+    logger.log_hyperparams({"seed": 7})
+    logger.log_metrics({"loss": 0.25})
+    finish_wandb([logger])
+    # Its own process, which writes the file, ends.
+    wandb.teardown()
+    (run,) = tmp_path.glob("wandb/offline-run-*/run-*.wandb")
+    content = run.read_bytes()
+    assert b"seed" in content and b"loss" in content
+    told = [b"ward-seven-pc", b"nurse-anna", str(tmp_path).encode(), sys.executable.encode()]
+    assert not [word for word in told if word in content]
 
 
 @pytest.mark.parametrize("log_model", [True, False, "all"])
