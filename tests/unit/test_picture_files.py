@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from PIL import EpsImagePlugin, Image
 
+import diffmvr
 from diffmvr.data.detection_set import read_rgb
 from diffmvr.picture_files import open_picture
 from diffmvr.preprocessing.mask_io import read_mask
@@ -87,3 +88,17 @@ def test_a_broken_picture_is_one_clear_error(tmp_path: Path, keep: int) -> None:
     (tmp_path / "0.png").write_bytes(png_of_size(16, 16)[:keep])
     with pytest.raises(ValueError, match=r"input: .*0\.png is not a picture that can be read"):
         read_picture(tmp_path / "0.png", "input")
+
+
+def test_no_other_place_opens_a_picture_unlooked_at() -> None:
+    root = Path(diffmvr.__file__).parent
+    openers: dict[str, set[str]] = {}
+    for file in root.rglob("*.py"):
+        text = file.read_text(encoding="utf-8")
+        for call in ("Image.open(", "cv2.imread(", "cv2.imdecode(", "read_image(", "imageio"):
+            if call in text:
+                openers.setdefault(call, set()).add(file.relative_to(root).as_posix())
+                # OpenCV decodes what open_picture has looked at.
+                assert call == "Image.open(" or "open_picture(" in text, file
+    assert openers.pop("Image.open(") == {"picture_files.py"}
+    assert set(openers) == {"cv2.imread(", "cv2.imdecode("}
