@@ -147,12 +147,13 @@ def retimed(source: Path, path: Path, times: Sequence[int]) -> Path:
     return path
 
 
-def audio_packets(path: Path) -> list[bytes]:
-    """Return the audio packets of a file in order."""
+def audio_packets(path: Path, heard: bool = False) -> list[bytes]:
+    """Return the audio packets of a file in order; with ``heard`` those that are not cut off."""
     with av.open(str(path)) as container:
         if not container.streams.audio:
             return []
-        return [bytes(p) for p in container.demux(*container.streams.audio) if p.size]
+        packets = container.demux(*container.streams.audio)
+        return [bytes(p) for p in packets if p.size and not (heard and p.is_discard)]
 
 
 def video_times(path: Path) -> tuple[list[Fraction], Fraction]:

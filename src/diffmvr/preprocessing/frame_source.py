@@ -53,6 +53,7 @@ class VideoInfo:
         transparent: whether a video's frames have a transparency, which is not read.
         frame_count: how many frames the container promises, or ``None`` if it does not say.
         audio: codec names of the audio tracks.
+        language: ISO 639 code that the video track states, or ``None``.
         notes: what the reader of a report should know of the input.
     """
 
@@ -67,6 +68,7 @@ class VideoInfo:
     transparent: bool = False
     frame_count: int | None = None
     audio: tuple[str, ...] = ()
+    language: str | None = None
     notes: tuple[str, ...] = ()
 
     @property

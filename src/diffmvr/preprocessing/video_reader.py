@@ -12,6 +12,7 @@ import numpy as np
 from av.sidedata.sidedata import Type as SideDataType
 from av.video.reformatter import Colorspace, Interpolation
 
+from diffmvr.preprocessing.audio import codec_name
 from diffmvr.preprocessing.frame_clock import FrameClock
 from diffmvr.preprocessing.frame_source import BT601, BT709, UNSPECIFIED, Frame, VideoInfo
 from diffmvr.preprocessing.media_files import open_to_read
@@ -165,6 +166,11 @@ class VideoFile:
         height, width = _turn(np.empty((first.height, first.width, 0)), self._orientation).shape[:2]
         aspect = stream.sample_aspect_ratio or Fraction(1)
         notes = list(self._clock.notes)
+        others = [
+            s.type for s in container.streams if s.type != "audio" and s.index != stream.index
+        ]
+        if others:
+            notes.append(f"other tracks of the input are left out: {', '.join(others)}")
         if self._orientation != (False, False, False):
             notes.append("the input carries a rotation flag; the output is upright without one")
         if first.interlaced_frame or stream.codec_context.field_order in _INTERLACED:
@@ -183,7 +189,8 @@ class VideoFile:
             transparent=stream.metadata.get("alpha_mode") == "1"
             or any(component.is_alpha for component in first.format.components),
             frame_count=stream.frames or None,
-            audio=tuple(audio.codec_context.name for audio in container.streams.audio),
+            audio=tuple(codec_name(audio) for audio in container.streams.audio),
+            language=stream.metadata.get("language"),
             notes=tuple(notes),
         )
 

@@ -1,11 +1,14 @@
 """Write frames as a video or as pictures, with the input's times and untouched audio (PyAV)."""
 
+import math
+from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Protocol, Self
 
 import av
 from av.codec.context import Flags
+from av.stream import Disposition
 from av.video.reformatter import ColorRange, Colorspace
 
 from diffmvr.checks import check_number, check_one_of, check_shape
@@ -80,6 +83,9 @@ class VideoWriter:
         crf: quality of H.264, 0 (exact) to 51.
         threads: encoding threads; 0 lets the encoder choose.
 
+    Attributes:
+        largest_shift: by how many seconds the container moved a frame at most.
+
     Raises:
         ValueError: on an unknown codec or a quality out of range.
     """
@@ -103,6 +109,8 @@ class VideoWriter:
         self.width, self.height = size or (info.width, info.height)
         self.crf = crf
         self.threads = threads
+        self.largest_shift = Fraction(0)
+        self._last_place = -(10**15)
 
     def __enter__(self) -> Self:
         self._container: Any = open_to_write(self.path)
@@ -118,7 +126,7 @@ class VideoWriter:
         """
         check_shape("image", frame.image, (self.height, self.width, 3))
         picture = self._convert(frame)
-        picture.pts = frame.pts
+        picture.pts = self._place(frame)
         picture.duration = frame.duration
         picture.time_base = self.info.time_base
         try:
@@ -151,6 +159,9 @@ class VideoWriter:
         )
         stream.width, stream.height = self.width, self.height
         stream.time_base = self.info.time_base
+        stream.disposition = Disposition.default
+        if self.info.language:
+            stream.metadata["language"] = self.info.language
         context = stream.codec_context
         context.time_base = self.info.time_base
         context.sample_aspect_ratio = self.info.pixel_aspect
@@ -166,6 +177,24 @@ class VideoWriter:
         context.colorspace = matrix if matrix in _MATRICES else BT709
         context.color_range = ColorRange.MPEG
         return stream
+
+    def _place(self, frame: Frame) -> int:
+        """Return the time of a frame in units of the recording.
+
+        Where Matroska's milliseconds would show two frames at one time, the later is put into the
+        next millisecond, so that what is written can be read.
+        """
+        if self.path.suffix.lower() != ".mkv":
+            return frame.pts
+        thousandths = 1000 * self.info.time_base
+        place = math.floor(frame.pts * thousandths + Fraction(1, 2))
+        pts = frame.pts
+        if place <= self._last_place:
+            place = self._last_place + 1
+            pts = math.ceil((place - Fraction(1, 2)) / thousandths)
+        self._last_place = place
+        self.largest_shift = max(self.largest_shift, abs(place - frame.pts * thousandths) / 1000)
+        return pts
 
     def _convert(self, frame: Frame) -> Any:
         if self.codec == "ffv1" and self.info.depth > 8:

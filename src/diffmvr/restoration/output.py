@@ -9,9 +9,10 @@ from typing import Self
 from PIL import Image
 
 from diffmvr.checks import check_one_of
-from diffmvr.preprocessing.audio import copy_audio, suffix_for
+from diffmvr.preprocessing.audio import copy_audio, is_trimmed, plan_audio
 from diffmvr.preprocessing.frame_source import FrameSource
 from diffmvr.preprocessing.pixel_losses import PixelLosses
+from diffmvr.preprocessing.time_losses import TimeLosses
 from diffmvr.preprocessing.video_writer import CRF, FrameWriter, PngWriter, VideoWriter
 from diffmvr.restoration.contact_sheet import ContactSheet, side_by_side
 from diffmvr.restoration.restored_frame import FrameRecord, RestoredFrame
@@ -19,18 +20,22 @@ from diffmvr.structures import FloatArray
 
 FORMATS = ("mp4", "png", "ffv1")
 CONTAINERS = {
-    "mp4": {".mp4": "mp4", ".mkv": "matroska"},
+    "mp4": {".mp4": "mp4", ".mkv": "matroska", ".mov": "mov"},
     "ffv1": {".mkv": "matroska"},
-    "png": {".mka": "matroska"},
+    "png": {".mka": "matroska", ".m4a": "mp4", ".mov": "mov"},
 }
 """Suffixes and FFmpeg's names of what each format is stored in, the preferred one first."""
+
+TRIMMED_SOUND = {".m4a": "mp4", ".mka": "matroska", ".mov": "mov"}
+"""The same for the sound beside pictures where a player leaves out its beginning."""
 
 
 class RestorationOutput:
     """Writes a restoration frame by frame; a context manager that finishes the files.
 
-    - ``mp4``: ``restored.mp4``, or ``restored.mkv`` where the audio does not fit into mp4;
-    - ``png``: ``frames/00000.png``, … and the audio in ``audio.mka``;
+    - ``mp4``: ``restored.mp4``, or ``restored.mkv`` or ``.mov`` where the audio does not fit into
+      mp4;
+    - ``png``: ``frames/00000.png``, … and the audio in ``audio.mka`` or ``.m4a``;
     - ``ffv1``: ``restored.mkv``;
     - with ``concat`` also ``concat.mp4`` (or .mkv), original and restored side by side, and
       ``contact_sheet.png``.
@@ -51,7 +56,7 @@ class RestorationOutput:
         threads: encoding threads; 0 lets the encoder choose.
 
     Raises:
-        ValueError: on an unknown format, or audio that fits into none of the containers.
+        ValueError: on an unknown format.
     """
 
     def __init__(
@@ -74,6 +79,8 @@ class RestorationOutput:
         self._audio = frames.path if audio and frames.info.audio else None
         self._losses = PixelLosses(frames.info, file_format)
         self._crf, self._threads = crf, threads
+        self._time_losses = TimeLosses(frames.info)
+        self._suffix = self._plan_audio(file_format)
         self._main = self._main_writer(file_format)
         self._sheet = ContactSheet(mask_share) if concat else None
         self._concat = self._concat_writer() if concat else None
@@ -92,6 +99,7 @@ class RestorationOutput:
             self._concat.write(replace(restored, image=pair, stored=None))
             self._sheet.add(frame)
         self.records.append(frame.record)
+        self._time_losses.see(frame.observed)
 
     def __enter__(self) -> Self:
         with self._open:
@@ -109,6 +117,8 @@ class RestorationOutput:
     ) -> None:
         self._open.__exit__(kind, error, trace)
         self.notes += self._losses.notes()
+        shift = self._main.largest_shift if isinstance(self._main, VideoWriter) else None
+        self.notes += self._time_losses.notes(shift)
         if kind is None and self._sheet is not None:
             name = self.names["contact_sheet"] = "contact_sheet.png"
             Image.fromarray(self._sheet.image()).save(self._folder / name)
@@ -118,14 +128,13 @@ class RestorationOutput:
         if file_format == "png":
             self.names["frames"] = "frames"
             if self._audio is not None:
-                name = self.names["audio"] = "audio.mka"
-                suffix_for(CONTAINERS["png"], self._audio)
-                copy_audio(self._audio, self._folder / name)
+                name = self.names["audio"] = "audio" + self._suffix
+                copy_audio(self._audio, self._folder / name, TRIMMED_SOUND[self._suffix])
             return PngWriter(self._folder / "frames")
         if file_format == "ffv1":
-            self.names["video"] = "restored" + self._suffix("ffv1")
+            self.names["video"] = "restored" + self._suffix
             return self._video(self.names["video"], "ffv1", info.width)
-        self.names["video"] = "restored" + self._suffix("mp4")
+        self.names["video"] = "restored" + self._suffix
         if info.width % 2 or info.height % 2:
             self.notes.append(
                 f"an odd size ({info.size}) needs 4:4:4 H.264, which some players cannot show; "
@@ -134,7 +143,7 @@ class RestorationOutput:
         return self._video(self.names["video"], "h264", info.width)
 
     def _concat_writer(self) -> FrameWriter:
-        self.names["concat"] = "concat" + self._suffix("mp4")
+        self.names["concat"] = "concat" + self._concat_suffix()
         return self._video(self.names["concat"], "h264", 2 * self._frames.info.width)
 
     def _video(self, name: str, codec: str, width: int) -> VideoWriter:
@@ -148,17 +157,22 @@ class RestorationOutput:
             self._threads,
         )
 
-    def _suffix(self, file_format: str) -> str:
-        """Return the suffix of the container that takes the audio, and say if it is not the first.
-
-        Raises:
-            ValueError: if none takes it.
-        """
-        first = next(iter(CONTAINERS[file_format]))
+    def _plan_audio(self, file_format: str) -> str:
+        """Return the suffix of what takes the audio, and note what becomes of it."""
+        formats = CONTAINERS[file_format]
         if self._audio is None:
-            return first
-        suffix = suffix_for(CONTAINERS[file_format], self._audio)
-        if suffix != first:
-            note = f"the audio ({', '.join(self._frames.info.audio)}) does not fit into {first}: "
-            self.notes.append(f"{note}{suffix} is written")
-        return suffix
+            return next(iter(formats))
+        if file_format == "png" and is_trimmed(self._audio):
+            formats = TRIMMED_SOUND
+        plan = plan_audio(formats, self._audio)
+        self.notes += plan.notes
+        if not plan.kept:
+            self._audio = None
+        return plan.suffix
+
+    def _concat_suffix(self) -> str:
+        """Return the suffix of the container that takes the most of the audio."""
+        formats = CONTAINERS["mp4"]
+        return (
+            next(iter(formats)) if self._audio is None else plan_audio(formats, self._audio).suffix
+        )
