@@ -26,7 +26,7 @@ from diffmvr.baselines import RESTORERS, get_restorer
 from diffmvr.checks import WeightsNotPresentError
 from diffmvr.cli import entry_point
 from diffmvr.config import register_resolvers, weights_dir
-from diffmvr.data.splits import first_clips, split_indices
+from diffmvr.data.splits import check_filled, first_clips, split_indices, split_settings
 from diffmvr.evaluation.benchmark import (
     AutoencoderCeiling,
     Scoring,
@@ -86,8 +86,9 @@ def evaluate(cfg: DictConfig) -> Table | None:
     restorers = list(built.values())
     scoring: Scoring = instantiate(cfg.scoring, _convert_="all")
     source = instantiate(cfg.data.source)
-    test = split_indices(source.subject_ids, list(cfg.data.fractions))["test"]
-    indices = first_clips(test, source.subject_ids, cfg.clips_per_subject)[: cfg.limit]
+    splits = split_indices(source.subject_ids, **split_settings(cfg.data))
+    check_filled(splits, source.subject_ids, ["test"])
+    indices = first_clips(splits["test"], source.subject_ids, cfg.clips_per_subject)[: cfg.limit]
     if shard is not None:
         indices = shard.of(indices)
     clips = (source[index] for index in indices)

@@ -19,7 +19,7 @@ from diffmvr.baselines.learned import pick_device
 from diffmvr.baselines.resizing import working_size
 from diffmvr.cli import entry_point
 from diffmvr.config import register_resolvers
-from diffmvr.data.splits import split_indices
+from diffmvr.data.splits import split_indices, split_settings
 from diffmvr.data.still_frames import StillFrames, choose_still_frames
 from diffmvr.files import replace_folder
 from diffmvr.runs.process_jobs import run_job
@@ -59,7 +59,7 @@ def tune_baseline(cfg: DictConfig) -> Path:
     base = locate_weights("base", cfg.base, baseline.base_id)
     pipeline = load_inpainting_pipeline(base, cfg.configs, baseline.base_id)
     source = instantiate(cfg.data.source)
-    training = split_indices(source.subject_ids, list(cfg.data.fractions))["train"]
+    training = split_indices(source.subject_ids, **split_settings(cfg.data))["train"]
     frames = choose_still_frames(
         source, training, baseline.subjects, baseline.frames, seed=cfg.seed
     )

@@ -1,5 +1,6 @@
 """The LightningDataModule: clips of consecutive frames, split by subject."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import lightning as L
@@ -8,7 +9,13 @@ from torch.utils.data import DataLoader
 from diffmvr.data.clip_dataset import ClipDataset
 from diffmvr.data.loader import ClipLoader, EpochSeededSampler
 from diffmvr.data.sources import ClipSource
-from diffmvr.data.splits import SPLITS, check_disjoint, split_indices, spread_clips
+from diffmvr.data.splits import (
+    SPLITS,
+    check_disjoint,
+    check_filled,
+    split_indices,
+    spread_clips,
+)
 from diffmvr.structures import GuideBuilder, collate_clips
 
 
@@ -21,6 +28,9 @@ class ClipDataModule(L.LightningDataModule):
         batch_frames: frames of one training batch (the paper counts frames; decisions 14).
         window: T, consecutive frames per training sample; divides ``batch_frames``.
         fractions: shares of subjects for train, val and test.
+        val_subjects: who is validated with, by name, instead of ``fractions``; see
+            ``split_indices``.
+        test_subjects: who is tested with.
         val_clips: at most this many validation clips are scored during training.
         num_workers: loading processes.
         pin_memory: for transfers to a GPU.
@@ -43,6 +53,8 @@ class ClipDataModule(L.LightningDataModule):
         keep: bool = True,
         seed: int = 0,
         max_clips: int | None = None,
+        val_subjects: Sequence[str] | None = None,
+        test_subjects: Sequence[str] | None = None,
     ) -> None:
         super().__init__()
         if batch_frames % window:
@@ -60,7 +72,7 @@ class ClipDataModule(L.LightningDataModule):
         self.keep = keep
         self.seed = seed
         self.fractions = fractions
-        self.indices = split_indices(source.subject_ids, fractions)
+        self.indices = split_indices(source.subject_ids, fractions, val_subjects, test_subjects)
         if max_clips is not None:
             few = set(spread_clips(source.subject_ids, max_clips))
             self.indices = {
@@ -70,14 +82,10 @@ class ClipDataModule(L.LightningDataModule):
         check_disjoint(
             {name: [source.subject_ids[i] for i in ids] for name, ids in self.indices.items()}
         )
-        for name, share in zip(SPLITS, fractions, strict=True):
-            if share > 0 and not self.indices[name]:
-                taken = [i for indices in self.indices.values() for i in indices]
-                people = len({source.subject_ids[i] for i in taken})
-                raise ValueError(
-                    f"fractions: none of the {people} subjects falls into {name} ({share:g}); "
-                    "use more subjects, or give that split a share of 0"
-                )
+        needed = ["train"]
+        if val_subjects is None and test_subjects is None:
+            needed = [name for name, share in zip(SPLITS, fractions, strict=True) if share > 0]
+        check_filled(self.indices, source.subject_ids, needed)
         self._train: ClipDataset | None = None
 
     def check_test_split(self) -> None:
@@ -89,7 +97,7 @@ class ClipDataModule(L.LightningDataModule):
         if not self.indices["test"]:
             raise ValueError(
                 f"data.fractions: nobody is left to score with {list(self.fractions)}; give the "
-                "test split a share, or set evaluation.restorers=null"
+                "test split a share or data.test_subjects, or set evaluation.restorers=null"
             )
 
     def setup(self, stage: str | None = None) -> None:
@@ -118,8 +126,10 @@ class ClipDataModule(L.LightningDataModule):
         )
         return ClipLoader(windows, sampler, self.num_workers, self.pin_memory)
 
-    def val_dataloader(self) -> DataLoader[Any]:
-        """Return whole validation clips, one at a time."""
+    def val_dataloader(self) -> DataLoader[Any] | list[Any]:
+        """Return whole validation clips, one at a time; an empty list if there are none."""
+        if not self.indices["val"]:
+            return []
         return self._whole_clips(self.indices["val"][: self.val_clips])
 
     def _whole_clips(self, indices: list[int]) -> DataLoader[Any]:

@@ -1,8 +1,10 @@
 """Train, validation and test by subject, so that nobody is on both sides (decisions 15)."""
 
 import hashlib
+import shlex
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 SPLITS = ("train", "val", "test")
 # Of the salts tried, one that puts at least 60 of the 300 benchmark subjects into test.
@@ -33,21 +35,112 @@ def split_of(subject_id: str, fractions: Sequence[float] = (0.7, 0.1, 0.2)) -> s
 
 
 def split_indices(
-    subject_ids: Sequence[str], fractions: Sequence[float] = (0.7, 0.1, 0.2)
+    subject_ids: Sequence[str],
+    fractions: Sequence[float] = (0.7, 0.1, 0.2),
+    val_subjects: Sequence[str] | None = None,
+    test_subjects: Sequence[str] | None = None,
 ) -> dict[str, list[int]]:
-    """Sort clips into splits.
+    """Sort clips into splits, by a hash of their subjects or as they are named.
 
     Args:
         subject_ids: the subject of every clip.
         fractions: shares of train, val and test, of the subjects.
+        val_subjects: who is validated with; where this or ``test_subjects`` is given, nobody else
+            is, everybody who is not named trains, and ``fractions`` are not used.
+        test_subjects: who is tested with.
 
     Returns:
         For each split, the indices of its clips in order.
+
+    Raises:
+        ValueError: if somebody who is named has no clip, or is named for two splits.
     """
+    named: dict[str, str] | None = None
+    if val_subjects is not None or test_subjects is not None:
+        named = {}
+        for split, names in (("val", val_subjects), ("test", test_subjects)):
+            for name in map(str, names or ()):
+                if name not in subject_ids:
+                    raise ValueError(
+                        f"data.{split}_subjects: expected people of the data "
+                        f"({shown(subject_ids)}), got {name!r}"
+                    )
+                if named.setdefault(name, split) != split:
+                    raise ValueError(
+                        f"data.val_subjects, data.test_subjects: {name!r} is in both; name "
+                        "everybody for one split"
+                    )
     splits: dict[str, list[int]] = {name: [] for name in SPLITS}
     for index, subject in enumerate(subject_ids):
-        splits[split_of(subject, fractions)].append(index)
+        split = split_of(subject, fractions) if named is None else named.get(subject, "train")
+        splits[split].append(index)
     return splits
+
+
+def split_settings(data: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the arguments of ``split_indices`` that the settings ``data`` hold."""
+    named = {name: data.get(name) for name in ("val_subjects", "test_subjects")}
+    return {
+        "fractions": [*data["fractions"]],
+        **{name: None if people is None else [*people] for name, people in named.items()},
+    }
+
+
+def check_filled(
+    indices: Mapping[str, Sequence[int]], subject_ids: Sequence[str], needed: Iterable[str]
+) -> None:
+    """Require somebody in each of the splits that are needed.
+
+    Args:
+        indices: of the clips, by split.
+        subject_ids: the subject of every clip.
+        needed: names of splits.
+
+    Raises:
+        ValueError: with settings that fill them, where there are people enough.
+    """
+    empty = [name for name in needed if not indices[name]]
+    if not empty:
+        return
+    taken = {name: _people(indices[name], subject_ids) for name in SPLITS}
+    count = len({name for names in taken.values() for name in names})
+    told = f"data.fractions: none of the {count} people falls into {' or '.join(empty)}"
+    if count < 2:
+        raise ValueError(f"{told}; people to train and to test with are others: take more of them")
+    raise ValueError(
+        f"{told} (a hash of the name decides, unless you do); say who does, as {_remedy(taken)}, "
+        "everybody else trains"
+    )
+
+
+def _remedy(taken: Mapping[str, Sequence[str]]) -> str:
+    """Return settings that leave somebody to train, to test and, of three people, to validate."""
+    people = [name for split in ("test", "val", "train") for name in taken[split]]
+    # At least one each; the rest of those who fell into val and test stays there.
+    test = people[: max(1, min(len(taken["test"]), len(people) - 2))]
+    left = people[len(test) :]
+    val = left[: max(1, min(len(taken["val"]), len(left) - 1))] if len(left) > 1 else []
+    settings = (
+        f"data.{split}_subjects={_hydra_list(names)}"
+        for split, names in (("val", val), ("test", test))
+    )
+    return " ".join(map(shlex.quote, settings))
+
+
+def _hydra_list(names: Sequence[str]) -> str:
+    quoted = (name.replace("\\", "\\\\").replace("'", "\\'") for name in names)
+    return "[" + ",".join(f"'{name}'" for name in quoted) + "]"
+
+
+def _people(indices: Iterable[int], subject_ids: Sequence[str]) -> list[str]:
+    return list(dict.fromkeys(subject_ids[index] for index in indices))
+
+
+def shown(subject_ids: Sequence[str], most: int = 8) -> str:
+    """Return some of the subjects' names, for a message."""
+    names = list(dict.fromkeys(subject_ids))
+    rest = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + rest
 
 
 def first_clips(

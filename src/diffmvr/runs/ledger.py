@@ -54,6 +54,8 @@ NOT_THE_RESULT = (
 # it came: with that value it is no part of the hash, and those runs stay finished.
 ADDED_SETTINGS: Mapping[str, Any] = MappingProxyType(
     {
+        "data.test_subjects": None,
+        "data.val_subjects": None,
         "model.channels_last": False,
         "model.compile_backend": None,
         "model.optimizer.fused": None,

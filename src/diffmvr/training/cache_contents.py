@@ -8,6 +8,7 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 from torch import nn
 
+from diffmvr.data.splits import split_settings
 from diffmvr.files import hash_files
 from diffmvr.models.components import Components
 
@@ -19,10 +20,10 @@ def describe_contents(cfg: DictConfig, components: Components) -> dict[str, Any]
         cfg: composed configuration; of ``data`` and ``guide_builder`` what shapes the pictures.
         components: the frozen parts; only their weights count.
     """
-    source, guides, fractions = (
-        OmegaConf.to_container(part, resolve=True)
-        for part in (cfg.data.source, cfg.guide_builder, cfg.data.fractions)
+    source, guides = (
+        OmegaConf.to_container(part, resolve=True) for part in (cfg.data.source, cfg.guide_builder)
     )
+    splits = {k: value for k, value in split_settings(cfg.data).items() if value is not None}
     clips: dict[str, Any] = dict(source)  # type: ignore[arg-type]
     if clips.get("root"):
         # A store that was moved is the same store.
@@ -34,7 +35,7 @@ def describe_contents(cfg: DictConfig, components: Components) -> dict[str, Any]
     return {
         "clips": clips,
         "guides": builder,
-        "fractions": fractions,
+        **splits,
         "kinds": list(guide.kinds),
         # ``single`` and ``pooled`` make different tokens of the same vector, after the tower.
         "tokens": "patch" if guide.tokens == "patch" else "pooled",

@@ -87,8 +87,10 @@ class CachedDataModule(L.LightningDataModule):
         )
         return ClipLoader(windows, sampler, images.num_workers, collate_fn=EncodedBatch.cat)
 
-    def val_dataloader(self) -> DataLoader[EncodedBatch]:
-        """Return whole validation clips, one at a time."""
+    def val_dataloader(self) -> DataLoader[EncodedBatch] | list[EncodedBatch]:
+        """Return whole validation clips, one at a time; an empty list if there are none."""
+        if not self._images.indices["val"]:
+            return []
         clips = EncodedWindows(self._cache, "val", self._guide, clips=self._images.val_clips)
         return DataLoader(clips, batch_size=1, shuffle=False, collate_fn=_only)
 

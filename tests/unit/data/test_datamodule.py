@@ -1,9 +1,15 @@
 """What reaches the model: whole windows, split by subject."""
 
+import shlex
+
 import pytest
 import torch
+from hydra import compose, initialize_config_dir
 from tests.helpers.tiny import SIDE, TextureClips, tiny_datamodule
 
+from diffmvr.cli import as_override
+from diffmvr.config import config_dir
+from diffmvr.data.splits import split_indices, split_settings
 from diffmvr.structures import ClipBatch
 
 
@@ -50,7 +56,7 @@ def test_the_mask_hides_the_masked_frame_only() -> None:
 def test_bad_settings_are_named() -> None:
     with pytest.raises(ValueError, match=r"batch_frames: .*so 8 must be a multiple of window=3"):
         tiny_datamodule(batch_frames=8, window=3)
-    with pytest.raises(ValueError, match=r"fractions: none of the 2 subjects falls into"):
+    with pytest.raises(ValueError, match=r"fractions: none of the 2 people falls into"):
         tiny_datamodule(clips=2)
     with pytest.raises(ValueError, match=r"batch_size: 50 clips × 1 processes"):
         tiny_datamodule(batch_frames=100, window=2).train_dataloader()
@@ -62,5 +68,62 @@ def test_at_most_so_many_clips_are_taken() -> None:
     whole, few = tiny_datamodule(source=source), tiny_datamodule(source=source, max_clips=30)
     for split, indices in few.indices.items():
         assert indices == whole.indices[split][::2], "the first clip of everybody"
-    with pytest.raises(ValueError, match=r"fractions: none of the 1 subjects falls into"):
+    with pytest.raises(ValueError, match=r"fractions: none of the 1 people falls into"):
         tiny_datamodule(source=source, max_clips=1)
+
+
+def source_of(people: list[str]) -> TextureClips:
+    source = TextureClips(2 * len(people))
+    source.subject_ids = [name for name in people for _ in range(2)]
+    return source
+
+
+@pytest.mark.parametrize(
+    "people",
+    [
+        ["anna", "ben", "carl", "dora"],
+        ["00012", "00013", "00014", "00015"],
+        ["it's", "a, b", "na\\me", "Käthe = 1", "null"],
+        [f"person {index}" for index in range(5)],
+        ["one", "two"],
+    ],
+)
+def test_the_remedy_for_few_people_works_at_once(people: list[str]) -> None:
+    source = source_of(people)
+    with pytest.raises(ValueError, match=r"data\.fractions: none of the \d people") as error:
+        # Whoever all fall into one split.
+        tiny_datamodule(source=source, fractions=(1 - 1e-9, 5e-10, 5e-10))
+    told = str(error.value).partition(", as ")[2].rpartition(", everybody")[0]
+    with initialize_config_dir(str(config_dir()), version_base="1.3"):
+        data = compose("train", [*map(as_override, shlex.split(told))]).data
+    module = tiny_datamodule(source=source, **split_settings(data))
+    count = {split: len(indices) // 2 for split, indices in module.indices.items()}
+    several = len(people) > 2
+    assert count == {"train": len(people) - 1 - several, "val": int(several), "test": 1}
+    module.check_test_split()
+    assert bool(list(module.val_dataloader())) == several
+    assert len(module.train_windows()) > 0
+
+
+def test_who_fell_into_a_split_stays_there() -> None:
+    with pytest.raises(ValueError, match=r"falls into val \(") as error:
+        tiny_datamodule(source=source_of(list("abcdefgh")), fractions=(0.5, 1e-9, 0.5 - 1e-9))
+    hashed = split_indices(list("abcdefgh"), (0.5, 0, 0.5))["test"]
+    names = ",".join(f"'{'abcdefgh'[index]}'" for index in hashed)
+    assert f"data.test_subjects=[{names}]" in str(error.value).replace("'\"'\"'", "'")
+
+
+def test_one_person_is_not_enough() -> None:
+    message = r"none of the 1 people falls into val or test; .*: take more of them"
+    with pytest.raises(ValueError, match=message):
+        tiny_datamodule(source=source_of(["anna"]), fractions=(1 - 1e-9, 5e-10, 5e-10))
+
+
+def test_people_are_named_once_and_are_of_the_data() -> None:
+    source = source_of(["anna", "ben", "carl"])
+    with pytest.raises(ValueError, match=r"data.test_subjects: .*\(anna, ben, carl\), got 'dora'"):
+        tiny_datamodule(source=source, test_subjects=["dora"])
+    with pytest.raises(ValueError, match=r"test_subjects: 'ben' is in both"):
+        tiny_datamodule(source=source, val_subjects=["ben"], test_subjects=["ben"])
+    with pytest.raises(ValueError, match=r"falls into train .*data\.val_subjects="):
+        tiny_datamodule(source=source, val_subjects=["ben", "anna"], test_subjects=["carl"])
