@@ -19,6 +19,7 @@ from diffmvr.data.clip_dataset import ClipDataset
 from diffmvr.data.datamodule import ClipDataModule
 from diffmvr.files import staged_output
 from diffmvr.models.components import Components
+from diffmvr.parsing import user_path
 from diffmvr.structures import collate_clips
 from diffmvr.training.cache_contents import describe_contents
 from diffmvr.training.encoding import ClipEncoder
@@ -54,7 +55,7 @@ def cache(cfg: DictConfig) -> Path:
     components: Components = instantiate(cfg.model.components, _convert_="all")
     encoder = ClipEncoder(components, cache=False)
     encoder.to(torch.device(cfg.device))
-    output = Path(cfg.output).expanduser()
+    output = user_path(cfg.output)
     with staged_output(output) as staging:
         writer = EncodingCacheWriter(staging, cfg.dtype)
         for k in range(cfg.masks):

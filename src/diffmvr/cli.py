@@ -6,18 +6,16 @@ import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any, NoReturn
 
 import hydra
-from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import Quote, QuotedString
-from hydra.errors import HydraException, InstantiationException
+from hydra.errors import InstantiationException
 from omegaconf.errors import MissingMandatoryValue
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, TextColumn
 
 from diffmvr.config import config_dir
+from diffmvr.overrides import as_overrides
 from diffmvr.signals import stopped_by_signals
 from diffmvr.text import printable
 
@@ -27,16 +25,6 @@ USAGE_ERROR = 2
 # What shells give for a command that a signal ended, with the signal's number added.
 SIGNALLED = 128
 INTERRUPTED = SIGNALLED + signal.SIGINT
-# Settings that are text whatever it looks like, files and folders above all, by the last part of
-# their names: to Hydra ``output=2024_03_05`` is a number, 20240305.
-TEXT = frozenset(
-    (
-        *("input", "output", "mask", "boxes", "source", "sweeps", "root", "annotations"),
-        *("dir", "subdir", "folder", "encodings", "ckpt_path", "model", "base", "configs", "init"),
-        *("weights", "face_weights", "occluder_weights", "metric_weights", "landmarker", "bundle"),
-        *("vae", "image_encoder", "name", "title", "licence", "project", "partition"),
-    )
-)
 
 
 class PrintableFormatter(logging.Formatter):
@@ -141,7 +129,7 @@ def entry_point(name: str, folder: str = "") -> Callable[[Callable[..., Any]], C
                 return
             check_settings(sys.argv[1:])
             # In place: processes of a run repeat what is written here.
-            sys.argv[1:] = map(as_override, sys.argv[1:])
+            sys.argv[1:] = as_overrides(sys.argv[1:], settings)
             run()
 
         return command
@@ -164,44 +152,6 @@ def check_settings(arguments: Sequence[str]) -> None:
                 f"{argument}: expected key=value, such as input=FILE; --help shows the keys"
             )
         before = argument
-
-
-def as_override(argument: str) -> str:
-    """Write ``key=value`` so that Hydra can read it, whatever path the value is.
-
-    Its grammar knows no letters but those of ASCII, and takes parentheses, ``=`` and ``~`` for its
-    own: a path such as ``input=Säugling (1).mp4`` is quoted, and so is a number where ``TEXT`` is
-    expected.  ``~`` is the home folder; shells put it in after some keys only.
-    """
-    key, equals, value = argument.partition("=")
-    # What is written as a list, a dict or a string of Hydra's is left for Hydra to judge.
-    if argument.startswith("-") or not equals or value.startswith(("[", "{", "'", '"')):
-        return argument
-    value = str(Path(value).expanduser()) if value.startswith("~/") else value
-    if key.lstrip("+").rpartition(".")[2] in TEXT:
-        # Commas part the values of a sweep.
-        value = ",".join(_quoted(v) if _is_number(v) else v for v in value.split(","))
-    try:
-        _read(value)
-    except HydraException:
-        return f"{key}={_quoted(value)}"
-    return f"{key}={value}"
-
-
-def _is_number(value: str) -> bool:
-    """Return whether Hydra reads a number, true or false."""
-    try:
-        return isinstance(_read(value), int | float)
-    except HydraException:
-        return False
-
-
-def _read(value: str) -> Any:
-    return OverridesParser.create().parse_override(f"key={value}").value()
-
-
-def _quoted(value: str) -> str:
-    return QuotedString(value, Quote.single).with_quotes()
 
 
 def progress_bars(time: ProgressColumn) -> Progress:

@@ -29,6 +29,7 @@ from diffmvr.health.weights import (
     check_metric_networks,
     check_shipped,
 )
+from diffmvr.parsing import user_path
 from diffmvr.text import printable
 
 log = logging.getLogger(__name__)
@@ -53,7 +54,7 @@ def examine(cfg: DictConfig) -> list[Finding]:
         *check_shipped(weights_dir()),
         *check_full_size(cfg.base),
         check_landmarker(cfg.landmarker),
-        *check_metric_networks(config_dir(), Path(cfg.metric_weights).expanduser()),
+        *check_metric_networks(config_dir(), user_path(cfg.metric_weights)),
         *check_telemetry(versions, config_dir()),
         *check_licences(versions),
         *check_disk(Path(cfg.output), Path(constants.HF_HUB_CACHE)),

@@ -22,7 +22,7 @@ from diffmvr.checks import check_one_of
 from diffmvr.cli import entry_point
 from diffmvr.files import replace_folder
 from diffmvr.models.base_checkpoint import resolve_folder
-from diffmvr.parsing import read_settings
+from diffmvr.parsing import read_settings, user_path
 from diffmvr.pipelines.bundle import bundle_source
 from diffmvr.pipelines.diffmvr_pipeline import DiffMVRPipeline
 from diffmvr.run_record import RUN_FILE, load_run_record
@@ -103,10 +103,10 @@ def export(settings: ExportSettings) -> Path:
         FileNotFoundError: if there is no such model.
         ValueError: if the output exists and is not to be written over.
     """
-    given = Path(settings.model).expanduser()
+    given = user_path(settings.model)
     folder = resolve_folder(settings.model)
     run = given if folder == given / "model" else None
-    output = Path(settings.output).expanduser()
+    output = user_path(settings.output)
     with replace_folder(output, overwrite=settings.overwrite) as partial:
         # 1. Read.
         pipeline = DiffMVRPipeline.from_pretrained(folder)

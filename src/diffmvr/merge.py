@@ -23,7 +23,7 @@ from diffmvr.cli import entry_point
 from diffmvr.evaluation.benchmark import save_benchmark, save_missing
 from diffmvr.evaluation.shards import PART_FILE, Part, join_parts
 from diffmvr.files import read_json
-from diffmvr.parsing import read_settings
+from diffmvr.parsing import read_settings, user_path
 from diffmvr.reporting import print_table
 from diffmvr.reporting.frame_rows import FRAMES_FILE, load_frames, save_frames
 from diffmvr.restoration.cohort import NOTES, SHARDS_FOLDER, merge_cohort
@@ -65,7 +65,7 @@ def merge(settings: MergeSettings) -> list[Path]:
         ValueError: if a job has not finished, is there twice, or two results would share a folder.
     """
     given = [settings.source] if isinstance(settings.source, str) else settings.source
-    sources = [Path(entry).expanduser() for entry in given]
+    sources = [user_path(entry) for entry in given]
     for source in sources:
         if not source.is_dir():
             raise FileNotFoundError(f"source: no folder {source}; give the folder of the jobs")
@@ -78,7 +78,7 @@ def merge(settings: MergeSettings) -> list[Path]:
             f"source: no part of a job below {', '.join(map(str, sources))}; evaluate or restore "
             "with shard=1/4, 2/4, … first"
         )
-    asked = None if settings.output is None else Path(settings.output).expanduser()
+    asked = None if settings.output is None else user_path(settings.output)
     if asked is not None and cohorts:
         raise ValueError(
             f"output: the restored recordings stay where they are, got {asked}; leave it out"

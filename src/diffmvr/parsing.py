@@ -3,6 +3,7 @@
 import re
 from collections.abc import Collection, Mapping
 from fractions import Fraction
+from pathlib import Path
 from typing import Any, TypeVar
 
 from omegaconf import DictConfig, OmegaConf
@@ -34,6 +35,15 @@ def read_settings(kind: type[Settings], config: DictConfig, needed: Mapping[str,
     except OmegaConfBaseException as error:
         raise ValueError(f"{error.full_key}: {str(error).splitlines()[0]}") from error
     return kind(**values)
+
+
+def user_path(text: str | Path) -> Path:
+    """Return the path that a user gave.
+
+    ``~`` and what lies below it are the home folder; ``~name`` is a file or folder of that name.
+    """
+    given = str(text)
+    return Path(given).expanduser() if given == "~" or given.startswith("~/") else Path(given)
 
 
 def parse_rate(name: str, text: str, examples: str = "25 or 30000/1001") -> Fraction:

@@ -13,7 +13,7 @@ from diffmvr.cli import entry_point, progress_bars
 from diffmvr.clip_store import ClipStore, ClipStoreWriter, StoreInfo
 from diffmvr.clip_store.layout import FAILED_NAME
 from diffmvr.files import hash_files
-from diffmvr.parsing import parse_rate, read_settings
+from diffmvr.parsing import parse_rate, read_settings, user_path
 from diffmvr.preprocessing.backends import choose_backends, default_cleaning
 from diffmvr.preprocessing.companions import find_beside
 from diffmvr.preprocessing.guides import AutomaticGuides
@@ -230,7 +230,7 @@ def _describe(result: RecordingResult) -> str:
 
 
 def _path(text: str) -> Path:
-    return Path(text).expanduser()
+    return user_path(text)
 
 
 def _optional_path(text: str | None) -> Path | None:

@@ -19,7 +19,7 @@ from rich.table import Table as Grid
 from diffmvr.checks import check_one_of
 from diffmvr.cli import entry_point
 from diffmvr.metrics.bootstrap import paired_bootstrap, paired_replicates
-from diffmvr.parsing import read_settings
+from diffmvr.parsing import read_settings, user_path
 from diffmvr.reporting.claims import paper_claims
 from diffmvr.reporting.differences import Comparer, Study
 from diffmvr.reporting.paper_layout import PaperTable, TableSpec, spec_rows
@@ -144,7 +144,7 @@ def report(settings: ReportSettings) -> list[PaperTable]:
     if trials:
         console.print(verdicts)
     if settings.output is not None:
-        output = Path(settings.output)
+        output = user_path(settings.output)
         _write(tables, hole, trials, labels, output)
         for sweep in found:
             compared = sweep.table(paired_bootstrap)
@@ -239,7 +239,7 @@ def _sources(source: Any, folder: Path) -> list[Path]:
     return [
         fetch_wandb_runs(name.removeprefix(WANDB_PREFIX), folder)
         if name.startswith(WANDB_PREFIX)
-        else Path(name)
+        else user_path(name)
         for name in map(str, names)
     ]
 

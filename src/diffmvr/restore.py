@@ -17,7 +17,7 @@ from diffmvr.cli import entry_point, progress_bars
 from diffmvr.config import weights_dir
 from diffmvr.files import staged_output
 from diffmvr.models.base_checkpoint import resolve_folder
-from diffmvr.parsing import parse_rate
+from diffmvr.parsing import parse_rate, user_path
 from diffmvr.pipelines.crop_restorer import CropRestorer, FramePipeline
 from diffmvr.pipelines.diffmvr_pipeline import DiffMVRPipeline
 from diffmvr.pipelines.own_guides import OwnGuide
@@ -65,7 +65,7 @@ def restore(settings: RestoreSettings, pipeline: FramePipeline | None = None) ->
     if threads:
         torch.set_num_threads(threads)
     frames = open_frames(
-        Path(settings.input).expanduser(),
+        user_path(settings.input),
         "input",
         None if settings.fps is None else parse_rate("fps", settings.fps),
         settings.allow_truncated,
@@ -76,7 +76,7 @@ def restore(settings: RestoreSettings, pipeline: FramePipeline | None = None) ->
     masks_or_scanner = _open_masks(settings, frames, bundle, face_box)
     landmarker = None if bundle is None else FaceLandmarker(bundle)
 
-    destination = Path(settings.output).expanduser()
+    destination = user_path(settings.output)
     with staged_output(destination) as staging, progress_bars(TimeRemainingColumn()) as progress:
         # 2. Load the model and the user's own guides.
         model, hashes = "in memory", dict[str, str]()
@@ -214,7 +214,7 @@ def _open_masks(
         ValueError: if one cannot be used, or no detector is installed.
     """
     if settings.mask:
-        given: Path | None = Path(settings.mask).expanduser()
+        given: Path | None = user_path(settings.mask)
     else:
         given = davis_annotations(frames.path)
     if given is not None:
@@ -222,7 +222,7 @@ def _open_masks(
     if face_box is not None:
         check_face_box(face_box, frames.info)
     face_weights, occluder_weights = (
-        Path(path).expanduser() if path else None
+        user_path(path) if path else None
         for path in (settings.face_weights, settings.occluder_weights)
     )
     try:
@@ -244,7 +244,7 @@ def _open_masks(
 
 def model_name(weights: str) -> str:
     """Return what a report calls a model: a hub id, or its folder without where that lies."""
-    path = Path(weights).expanduser()
+    path = user_path(weights)
     if not path.is_dir():
         return weights
     # A run keeps its model in a folder of that name.
@@ -269,7 +269,7 @@ def choose_device(name: str) -> str:
 def main(config: DictConfig) -> None:
     """Restore the recording, or the recordings, that the composed configuration names."""
     settings = RestoreSettings.from_config(config)
-    members = find_cohort(Path(settings.input).expanduser(), settings.mask)
+    members = find_cohort(user_path(settings.input), settings.mask)
     if members is not None:
         restore_cohort(settings, members, restore)
     elif settings.shard is not None:

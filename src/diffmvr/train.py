@@ -25,6 +25,7 @@ from diffmvr.data.datamodule import ClipDataModule
 from diffmvr.data.splits import first_clips
 from diffmvr.evaluation.benchmark import AutoencoderCeiling, Scoring, run_benchmark
 from diffmvr.models.base_checkpoint import resolve_base
+from diffmvr.parsing import user_path
 from diffmvr.pipelines.clip_video import side_by_side, write_clip
 from diffmvr.pipelines.diffmvr_pipeline import DiffMVRPipeline
 from diffmvr.pipelines.restorer import DiffMVRRestorer
@@ -188,7 +189,7 @@ def _training_data(
         return OneClipDataModule(datamodule)
     if cfg.encodings is None:
         return datamodule
-    encodings = EncodingCache(Path(cfg.encodings).expanduser())
+    encodings = EncodingCache(user_path(cfg.encodings))
     check_contents(encodings.made, describe_contents(cfg, module.components))
     return CachedDataModule(datamodule, encodings, module.guide)
 

@@ -11,8 +11,7 @@ from hydra.errors import InstantiationException
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
-from diffmvr.cli import INTERRUPTED, TEXT, USAGE_ERROR, as_override, entry_point, run_cli
-from diffmvr.config import config_dir
+from diffmvr.cli import INTERRUPTED, USAGE_ERROR, entry_point, run_cli
 from diffmvr.files import staged_output
 from diffmvr.signals import ENDING
 
@@ -205,72 +204,6 @@ def test_a_lack_of_memory_is_one_line(capsys: pytest.CaptureFixture[str]) -> Non
         raising(MemoryError("unable to allocate 40 GiB"))()
     assert stop.value.code == USAGE_ERROR
     assert capsys.readouterr().err == "error: out of memory: unable to allocate 40 GiB\n"
-
-
-PATHS = [
-    "Säugling 7.mp4",
-    "ward (1).mp4",
-    "a=b.mp4",
-    "it's {here}.mp4",
-    "保育器.mkv",
-    "C:\\Filme\\Büro\\",
-    "plain.mp4",
-    # Numbers, to Hydra: 20240305, 1.1, 100000.0, and True.
-    "2024_03_05",
-    "1.10",
-    "1e5",
-    "true",
-]
-
-
-@pytest.mark.parametrize("path", PATHS)
-def test_any_path_can_be_given(path: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    seen = []
-
-    @entry_point("merge")
-    def command(cfg: DictConfig) -> None:
-        seen.append(cfg.source)
-
-    monkeypatch.setattr(sys, "argv", ["merge", f"source={path}", "hydra/hydra_logging=none"])
-    command()
-    assert seen == [path]
-
-
-@pytest.mark.parametrize(
-    "argument",
-    ["-m", "--config-name=ä", "a.b=1", "experiment=glob(*)", "x=[1,ä]", "x={", "x='ä'", "x=a,b"],
-)
-def test_what_hydra_reads_or_is_to_judge_stays(argument: str) -> None:
-    assert as_override(argument) == argument
-
-
-def test_what_is_text_is_so_in_a_sweep_and_in_hydras_own_settings() -> None:
-    assert as_override("data.root=2023_01,2024_01,rest") == "data.root='2023_01','2024_01',rest"
-    assert as_override("hydra.run.dir=2024_03_05") == "hydra.run.dir='2024_03_05'"
-    assert as_override("+name=1_0") == "+name='1_0'"
-    for number in ("trainer.max_steps=420_000", "output=null", "model=glob(a,b)", "mask=a,b"):
-        assert as_override(number) == number
-
-
-def test_no_number_is_taken_for_text() -> None:
-    seen = set()
-    for file in config_dir().rglob("*.yaml"):
-        waiting = [OmegaConf.to_container(OmegaConf.load(file), resolve=False)]
-        while waiting:
-            part = waiting.pop()
-            if isinstance(part, dict):
-                seen |= set(part)
-                numbers = {key for key, value in part.items() if isinstance(value, int | float)}
-                assert not numbers & TEXT, file
-            if isinstance(part, dict | list):
-                waiting += part.values() if isinstance(part, dict) else part
-    assert seen >= TEXT
-
-
-def test_a_tilde_is_the_home_folder(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HOME", "/home/jürgen")
-    assert as_override("data.root=~/store") == "data.root='/home/jürgen/store'"
-    assert as_override("data.root=~other/store") == "data.root='~other/store'"
 
 
 def test_what_is_no_setting_is_named(

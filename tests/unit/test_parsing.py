@@ -6,7 +6,7 @@ from fractions import Fraction
 import pytest
 from omegaconf import OmegaConf
 
-from diffmvr.parsing import parse_pattern, parse_rate, read_settings
+from diffmvr.parsing import parse_pattern, parse_rate, read_settings, user_path
 
 
 @dataclass(frozen=True)
@@ -48,3 +48,10 @@ def test_patterns_tell_a_subject() -> None:
         parse_pattern("name", "(?P<day>.*)", "'x'")
     with pytest.raises(ValueError, match=r"group subject and perhaps clip, got \['day', 'subject'"):
         parse_pattern("name", "(?P<subject>.)(?P<day>.)", "'x'", ("clip",))
+
+
+def test_a_tilde_alone_is_the_home_folder(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/home/nurse")
+    given = ["~", "~/store", "~clip.mp4", "a/~", "./~"]
+    found = ["/home/nurse", "/home/nurse/store", "~clip.mp4", "a/~", "~"]
+    assert [str(user_path(text)) for text in given] == found

@@ -18,6 +18,7 @@ from diffmvr.baselines.program import ExternalToolError, run_program
 from diffmvr.baselines.resizing import resize_images, resize_occluded, working_size
 from diffmvr.checks import WeightsNotPresentError, check_number, check_one_of
 from diffmvr.clip_store.layout import IMAGES, MASKS, mask_path, picture_path
+from diffmvr.parsing import user_path
 from diffmvr.preprocessing.video_io import open_frames
 from diffmvr.structures import Clip, UInt8Array
 
@@ -182,7 +183,7 @@ def _installed(name: str, folder: str | Path | None, source: str, needs: Mapping
             f"weights not present: {key}=null; run `{source} FOLDER`, install it as its README "
             f"says, then give {key}=FOLDER and baselines.{name}.python=INTERPRETER"
         )
-    path = Path(folder).expanduser()
+    path = user_path(folder)
     if not path.is_dir():
         raise WeightsNotPresentError(
             f"weights not present: {path}; run `{source} {path}` and install it as its README says"

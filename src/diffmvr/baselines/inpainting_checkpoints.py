@@ -11,6 +11,7 @@ from typing import Any
 
 from diffmvr.checks import WeightsNotPresentError
 from diffmvr.models.hub import cached_snapshot, download_command
+from diffmvr.parsing import user_path
 
 WEIGHED_PARTS = ("unet", "vae", "text_encoder")
 CONFIG_FILES = ("*.json", "*.txt")
@@ -40,7 +41,7 @@ def locate_weights(
             f"weights not present: {key}=null; make them with `{made_by}`, then give the folder it "
             f"names as {key}=FOLDER"
         )
-    path = Path(weights or "").expanduser()
+    path = user_path(weights or "")
     if weights is not None and path.is_file():
         if path.suffix != ".safetensors":
             raise ValueError(

@@ -20,6 +20,7 @@ from diffmvr.baselines.padding import pad_to_multiple
 from diffmvr.baselines.resizing import resize_images, resize_occluded, working_size
 from diffmvr.checks import WeightsNotPresentError
 from diffmvr.models.fourier_inpainter import FourierInpainter
+from diffmvr.parsing import user_path
 from diffmvr.structures import Clip, UInt8Array
 from diffmvr.tensor_files import is_torchscript, read_tensors, run_torchscript
 
@@ -57,7 +58,7 @@ class LaMa:
         resolution: int | None = None,
         device: str = "auto",
     ) -> None:
-        path = None if weights is None else Path(weights).expanduser()
+        path = None if weights is None else user_path(weights)
         if path is None or not path.is_file():
             target = path or Path("big-lama.pt")
             raise WeightsNotPresentError(

@@ -8,6 +8,7 @@ import tempfile
 from pathlib import Path
 
 from diffmvr.health.finding import Finding, State
+from diffmvr.parsing import user_path
 
 GIB = 2**30
 SD15_GIB = 8
@@ -92,7 +93,7 @@ def check_disk(output: Path, cache: Path) -> list[Finding]:
 
 
 def _place(name: str, path: Path, needed: bool) -> Finding:
-    path = path.expanduser().absolute()
+    path = user_path(path).absolute()
     existing = next(folder for folder in (path, *path.parents) if folder.exists())
     try:
         with tempfile.TemporaryFile(dir=existing):

@@ -9,6 +9,7 @@ from omegaconf import OmegaConf
 from diffmvr.health.finding import Finding
 from diffmvr.models.base_checkpoint import HUB_NEEDED, HUB_PATTERNS, SD15_ID
 from diffmvr.models.hub import cached_snapshot, download_command
+from diffmvr.parsing import user_path
 
 AREA = "weights"
 SHIPPED_MODELS = ("tiny-base", "diffmvr-tiny")
@@ -48,7 +49,7 @@ def check_full_size(base: str | None = None) -> list[Finding]:
         base: a folder, a file or a hub id to look at instead of the published base.
     """
     findings = []
-    if base is not None and Path(base).expanduser().exists():
+    if base is not None and user_path(base).exists():
         findings.append(Finding(AREA, "model=sd15", "ok", base))
     else:
         findings.append(_published("model=sd15", base or SD15_ID, HUB_PATTERNS, HUB_NEEDED))

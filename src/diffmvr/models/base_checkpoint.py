@@ -6,6 +6,7 @@ from diffmvr.checks import WeightsNotPresentError
 from diffmvr.models.config_files import read_config
 from diffmvr.models.hub import download_command, fetch
 from diffmvr.models.state_dicts import PICKLED, pickled_remedy
+from diffmvr.parsing import user_path
 
 SD15_ID = "stable-diffusion-v1-5/stable-diffusion-v1-5"
 # Settings and full weights; of the published ones not the text tower, half precision or non-EMA.
@@ -37,7 +38,7 @@ def resolve_base(base: str | Path) -> Path:
         FileNotFoundError: if there is none.
         ValueError: if it is a file of another kind.
     """
-    path = Path(base).expanduser()
+    path = user_path(base)
     if path.is_file():
         if path.suffix in PICKLED:
             raise ValueError(f"base: {path}: {pickled_remedy(path)}")
@@ -54,7 +55,7 @@ def resolve_folder(base: str | Path) -> Path:
         FileNotFoundError: if a local path does not exist, or the hub's cache lacks the files and
             they cannot be fetched now.
     """
-    path = Path(base).expanduser()
+    path = user_path(base)
     if path.is_dir():
         return path / "model" if (path / "model" / "unet").is_dir() else path
     looks_local = (

@@ -17,6 +17,7 @@ from torch import Tensor
 from diffmvr.checks import WeightsNotPresentError
 from diffmvr.models.hub import fetch
 from diffmvr.models.state_dicts import PICKLED, pickled_remedy
+from diffmvr.parsing import user_path
 from diffmvr.tensor_files import read_tensors
 
 log = logging.getLogger(__name__)
@@ -108,8 +109,8 @@ def locate_tower(name: str, pretrained: str | Path) -> TowerFiles:
     """
     given = str(pretrained)
     if given.startswith(LOCAL_DIR):
-        return _in_folder(Path(given.removeprefix(LOCAL_DIR)).expanduser(), name)
-    path = Path(given).expanduser()
+        return _in_folder(user_path(given.removeprefix(LOCAL_DIR)), name)
+    path = user_path(given)
     if path.suffix in PICKLED:
         raise ValueError(f"image_encoder: {path}: {pickled_remedy(path)}")
     if path.is_file():

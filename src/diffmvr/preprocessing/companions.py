@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from diffmvr.parsing import user_path
 from diffmvr.preprocessing.folder_contents import sort_files
 from diffmvr.preprocessing.layouts import Recording
 
@@ -24,7 +25,7 @@ def find_beside(given: str | None, recording: Recording, count: int, name: str) 
     """
     if given is None:
         return recording.masks if name == "masks" else None
-    path = Path(given).expanduser()
+    path = user_path(given)
     if not path.exists():
         raise FileNotFoundError(f"{name}: there is no file or folder {path}; check the path")
     if count == 1 and not (name == "boxes" and path.is_dir()):

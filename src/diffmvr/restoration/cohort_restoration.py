@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 
 from diffmvr.models.base_checkpoint import resolve_folder
+from diffmvr.parsing import user_path
 from diffmvr.preprocessing.layouts import check_outside
 from diffmvr.restoration.cohort import (
     Member,
@@ -57,8 +58,8 @@ def restore_cohort(
                 "that recording alone"
             )
     shard = Shard.parse(settings.shard or "1/1")
-    own, output = shard.of(members, "recordings"), Path(settings.output).expanduser()
-    check_outside(output, Path(settings.input).expanduser())
+    own, output = shard.of(members, "recordings"), user_path(settings.output)
+    check_outside(output, user_path(settings.input))
     if settings.weights:
         resolve_folder(settings.weights)
     result = {k: v for k, v in asdict(settings).items() if k not in NOT_THE_RESULT}

@@ -11,6 +11,7 @@ from diffmvr.files import hash_files
 from diffmvr.models.base_checkpoint import part_folder, resolve_base
 from diffmvr.models.hub import cached_snapshot
 from diffmvr.models.open_clip_weights import locate_tower
+from diffmvr.parsing import user_path
 
 PARTS = ("unet", "vae", "image_encoder", "image_encoder_2", "projector")
 # Settings of a rival or a scorer that name its network or its program.
@@ -72,7 +73,7 @@ def _present(name: str | None) -> Path | None:
     """Return a file, a folder, or the folder of a hub id in the cache; None if there is none."""
     if name is None:
         return None
-    place = Path(name).expanduser()
+    place = user_path(name)
     return place if place.exists() else cached_snapshot(name)
 
 
