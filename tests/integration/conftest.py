@@ -1,8 +1,10 @@
 """What the tests of the entry points share."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
+from tests.helpers.cases import Restored, restore_case
 from tests.helpers.tiny import build_tiny
 
 from diffmvr.config import weights_dir
@@ -26,3 +28,18 @@ def shipped_pipeline() -> DiffMVRPipeline:
     pipeline = DiffMVRPipeline.from_pretrained(weights_dir() / DEFAULT_MODEL)
     pipeline.set_progress_bar_config(disable=True)
     return pipeline
+
+
+@pytest.fixture
+def restored(
+    tmp_path: Path, shipped_pipeline: DiffMVRPipeline, monkeypatch: pytest.MonkeyPatch
+) -> Any:
+    """A function that restores a case: ``restored(source, file_format, **settings)``."""
+    monkeypatch.setattr("diffmvr.preprocessing.backends.shipped_detector", lambda task: None)
+    monkeypatch.delenv("DIFFMVR_SHARED", raising=False)
+    monkeypatch.delenv("DIFFMVR_FACE_LANDMARKER", raising=False)
+
+    def run(source: Path, file_format: str, **options: Any) -> Restored:
+        return restore_case(source, tmp_path, shipped_pipeline, file_format, **options)
+
+    return run

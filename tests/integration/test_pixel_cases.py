@@ -1,6 +1,5 @@
 """Recordings that lost something of their pixels: kept in each format, or a note that helps."""
 
-import json
 import os
 from fractions import Fraction
 from pathlib import Path
@@ -12,12 +11,8 @@ import cv2
 import numpy as np
 import pytest
 from PIL import Image
-from tests.helpers.recordings import write_pictures
 
-from diffmvr.pipelines.diffmvr_pipeline import DiffMVRPipeline
 from diffmvr.preprocessing.video_io import open_frames
-from diffmvr.restoration.settings import RestoreSettings
-from diffmvr.restore import restore
 
 SHARED = os.environ.get("DIFFMVR_SHARED")
 CASES = Path(SHARED or "", "cases")
@@ -26,52 +21,6 @@ pytestmark = pytest.mark.skipif(
 )
 BT2020, PQ = 9, 16
 DEINTERLACE = "ffmpeg -i INPUT -vf bwdif -c:v ffv1 -c:a copy NEW.mkv"
-
-
-class Restored:
-    """A restoration: its folder, its notes, and the mask of its last frame."""
-
-    def __init__(self, folder: Path, mask: np.ndarray) -> None:
-        report = json.loads((folder / "report.json").read_text())
-        self.folder = folder
-        self.hidden = mask != 0
-        self.notes = "\n".join(report["notes"])
-        name = report["output"].get("video", "frames")
-        self.path = folder / name
-
-    def last(self) -> Any:
-        return list(open_frames(self.path))[-1]
-
-
-@pytest.fixture
-def restored(
-    tmp_path: Path, shipped_pipeline: DiffMVRPipeline, monkeypatch: pytest.MonkeyPatch
-) -> Any:
-    """Restore a recording whose last frames, two at most, are hidden in an ellipse."""
-    monkeypatch.setattr("diffmvr.preprocessing.backends.shipped_detector", lambda task: None)
-    monkeypatch.delenv("DIFFMVR_SHARED", raising=False)
-    monkeypatch.delenv("DIFFMVR_FACE_LANDMARKER", raising=False)
-
-    def run(source: Path, file_format: str) -> Restored:
-        frames = open_frames(source)
-        count, info = len(list(frames)), frames.info
-        masks = np.zeros((count, info.height, info.width), np.uint8)
-        for mask in masks[max(1, count - 2) :]:
-            cv2.ellipse(mask, (info.width // 2, info.height // 2), (24, 16), 0, 0, 360, 255, -1)
-        folder = tmp_path / f"masks-{source.stem}"
-        if not folder.is_dir():
-            write_pictures(folder, masks)
-        settings = RestoreSettings(
-            input=str(source),
-            output=str(tmp_path / f"{source.stem}-{file_format}"),
-            mask=str(folder),
-            format=file_format,
-            self_check=False,
-            face_box=[40.0, 30.0, 120.0, 130.0],
-        )
-        return Restored(restore(settings, shipped_pipeline), masks[-1])
-
-    return run
 
 
 def read_raw(path: Path) -> np.ndarray:
