@@ -22,6 +22,8 @@ from typing import Any, Protocol
 import av
 from av.format import Flags
 
+from diffmvr.parsing import MAX_RATE
+
 DEFAULT_RATE = Fraction(25)
 """Frames per second of what has no times of its own."""
 
@@ -30,6 +32,10 @@ MIN_UNIT = Fraction(1, 2**31 - 1)
 
 MAX_GAP = 3600
 """Seconds between two frames; more is a fault of the file, as no recording holds."""
+
+
+MAX_TICKS = 2**31 - 1
+"""The same in units of time, as mp4 can state it."""
 
 
 class ClockRun(Protocol):
@@ -55,6 +61,7 @@ class FrameClock:
     Attributes:
         unit: seconds, of which all times are multiples.
         rate: average frames per second.
+        typical: frames per second where no frame is late or missing.
         kind: ``"numbered"``, ``"decoded"`` (AVI) or ``"stated"``.
         tick: ``unit`` of the stream itself, in seconds.
         step: exact time between frames where it is constant, in ticks of the stream.
@@ -65,6 +72,7 @@ class FrameClock:
 
     unit: Fraction
     rate: Fraction
+    typical: Fraction
     kind: str
     tick: Fraction = Fraction(1)
     step: Fraction | None = None
@@ -86,7 +94,7 @@ class FrameClock:
             fps_name: what ``fps`` is called where it is given, for messages.
 
         Raises:
-            ValueError: if frames lie more than ``MAX_GAP`` apart.
+            ValueError: if frames lie more than ``MAX_GAP`` or ``MAX_TICKS`` apart.
         """
         rate = stream.average_rate or stream.guessed_rate or DEFAULT_RATE
         raw = bool(container.format.flags & Flags.no_timestamps.value)
@@ -104,8 +112,8 @@ class FrameClock:
                 "own times, which its sound keeps",
             )
         if container.format.name == "avi":
-            return cls(stream.time_base, rate, "decoded", stream.time_base)
-        _check_gaps(times, stream.time_base, what, f"{fps_name}={rate}")
+            return cls(stream.time_base, rate, rate, "decoded", stream.time_base)
+        typical = _typical_rate(times, stream.time_base, rate)
         notes = []
         if missing:
             notes.append(
@@ -115,7 +123,7 @@ class FrameClock:
         step = None
         if "matroska" in container.format.name:
             step = _constant_step(times, stream)
-        shared, refinement = _shared_times(times, 1 / (rate * stream.time_base))
+        shared, refinement = _shared_times(times, 1 / (typical * stream.time_base))
         if shared:
             latest = float(max((n - 1) * s for n, s in shared.values()) * stream.time_base)
             notes.append(
@@ -123,9 +131,14 @@ class FrameClock:
                 f"time as the one before and are shown up to {1000 * latest:.1f} ms later"
             )
         unit = stream.time_base / refinement
+        if step is not None:
+            unit = _common_unit(unit, step * stream.time_base)
+        longest = min(Fraction(MAX_GAP), MAX_TICKS * unit)
+        _check_gaps(times, stream.time_base, longest, what, f"{fps_name}={typical}")
         return cls(
-            unit=unit if step is None else _common_unit(unit, step * stream.time_base),
+            unit=unit,
             rate=rate,
+            typical=typical,
             kind="stated",
             tick=stream.time_base,
             step=step,
@@ -142,7 +155,7 @@ class FrameClock:
 
 
 def _numbered(rate: Fraction, note: str) -> FrameClock:
-    return FrameClock(1 / rate, rate, "numbered", notes=(note,))
+    return FrameClock(1 / rate, rate, rate, "numbered", notes=(note,))
 
 
 class _Numbered:
@@ -194,7 +207,7 @@ class _Stated:
         if frame is None:
             return None
         clock = self._clock
-        step = clock.step if clock.step is not None else 1 / (clock.rate * clock.tick)
+        step = clock.step if clock.step is not None else 1 / (clock.typical * clock.tick)
         duration = Fraction(frame.duration or 0)
         if frame.pts is None:
             before = None if self._last is None else self._last / self._ticks + step
@@ -231,9 +244,19 @@ def _scan(container: Any, stream: Any) -> tuple[Sequence[int], int]:
     return array("q", sorted(times)), missing
 
 
-def _check_gaps(times: Sequence[int], unit: Fraction, what: str, remedy: str) -> None:
+def _typical_rate(times: Sequence[int], unit: Fraction, average: Fraction) -> Fraction:
+    """Return frames per second by the median step: one long gap changes an average much."""
+    steps = sorted(after - before for before, after in itertools.pairwise(times) if after > before)
+    if not steps:
+        return min(average, Fraction(MAX_RATE))
+    return min(1 / (steps[len(steps) // 2] * unit), Fraction(MAX_RATE))
+
+
+def _check_gaps(
+    times: Sequence[int], unit: Fraction, longest: Fraction, what: str, remedy: str
+) -> None:
     for before, after in itertools.pairwise(times):
-        if (after - before) * unit > MAX_GAP:
+        if (after - before) * unit > longest:
             raise ValueError(
                 f"{what} shows nothing between {float(before * unit):.3f} s and "
                 f"{float(after * unit):.3f} s, so that its times are damaged; give {remedy} to "

@@ -200,7 +200,7 @@ class VideoFile:
         if place is None:
             raise ValueError(
                 f"{self.name}: the time of frame {index} of {self.path} is not later than the one "
-                f"before; give {self.fps_name}={self.info.frame_rate} to show its frames one after "
+                f"before; give {self.fps_name}={self._clock.typical} to show its frames one after "
                 "another"
             )
         turned = self._orientation[0]

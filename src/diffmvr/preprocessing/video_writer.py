@@ -129,6 +129,23 @@ class VideoWriter:
         picture.pts = self._place(frame)
         picture.duration = frame.duration
         picture.time_base = self.info.time_base
+        self._encode(picture)
+        if self._audio is not None:
+            self._audio.copy_until(frame.pts * self.info.time_base)
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        try:
+            if kind is None:
+                self._encode(None)
+                if self._audio is not None:
+                    self._audio.copy_until(None)
+        finally:
+            if self._audio is not None:
+                self._audio.close()
+            self._container.close()
+
+    def _encode(self, picture: Any | None) -> None:
+        """Encode a picture, or with ``None`` what waits in the encoder."""
         try:
             self._container.mux(self._stream.encode(picture))
         except av.FFmpegError as error:
@@ -136,19 +153,6 @@ class VideoWriter:
                 f"output: frames of {self.width}x{self.height} cannot be written as {self.codec} "
                 f"({error.strerror}); pictures (format=png) may still work"
             ) from error
-        if self._audio is not None:
-            self._audio.copy_until(frame.pts * self.info.time_base)
-
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        try:
-            if kind is None:
-                self._container.mux(self._stream.encode(None))
-                if self._audio is not None:
-                    self._audio.copy_until(None)
-        finally:
-            if self._audio is not None:
-                self._audio.close()
-            self._container.close()
 
     def _add_video(self) -> Any:
         options = {"h264": {"crf": str(self.crf), "preset": "medium"}, "ffv1": {"level": "3"}}

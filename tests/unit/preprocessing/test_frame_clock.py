@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from tests.helpers.recordings import moving_frames, retimed, video_times, write_video
 
-from diffmvr.preprocessing.frame_source import FrameSource
+from diffmvr.preprocessing.frame_source import Frame, FrameSource, VideoInfo
 from diffmvr.preprocessing.mask_io import open_masks
 from diffmvr.preprocessing.video_io import open_frames
 from diffmvr.preprocessing.video_writer import VideoWriter
@@ -109,6 +109,17 @@ def test_times_that_go_back_are_refused_with_a_remedy_that_works(tmp_path: Path)
     assert any("at 25 per second as fps tells" in note for note in source.info.notes)
     # Masks have no times that count.
     assert len(list(open_masks(path, source))) == 6
+
+
+def test_a_gap_that_mp4_cannot_state_is_one_clear_line(tmp_path: Path) -> None:
+    info = VideoInfo("long", 96, 72, Fraction(25), Fraction(1, 1_000_000))
+
+    with (
+        pytest.raises(ValueError, match=r"^output: frames of 96x72 cannot be written as h264"),
+        VideoWriter(tmp_path / "out.mp4", info) as writer,
+    ):
+        for index, image in enumerate(moving_frames(3)):
+            writer.write(Frame(index, index * 2**31, 0, image))
 
 
 def test_a_gap_of_a_billion_ticks_is_one_clear_line_at_once(tmp_path: Path) -> None:
