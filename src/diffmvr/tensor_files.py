@@ -121,7 +121,7 @@ def without_prefixes(state: Mapping[str, Any], source: object) -> dict[str, Any]
     return {names[name]: value for name, value in state.items()}
 
 
-def check_finite_weights(state: Mapping[str, Any], source: object) -> None:
+def check_finite_weights(state: Mapping[Any, Any], source: object) -> None:
     """Require every weight to be a finite number.
 
     Args:

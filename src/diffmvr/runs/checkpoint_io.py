@@ -19,11 +19,14 @@ import os
 import pickle
 import struct
 import zipfile
+from collections.abc import Iterable
 from pathlib import Path
 from typing import IO, Any
 
 import torch
 from lightning.fabric.plugins.io.checkpoint_io import CheckpointIO
+
+from diffmvr.tensor_files import without_prefixes
 
 log = logging.getLogger(__name__)
 
@@ -44,7 +47,15 @@ class VerifiedCheckpointIO(CheckpointIO):
 
     A kill at any moment, or a power cut, leaves the old file or the new one.  Nothing is held in
     memory a second time.  Local files only.
+
+    Args:
+        folders: the run's own, the only ones that a checkpoint is removed from: which one to remove
+            Lightning knows from the checkpoint that it went on from, and anyone may have made that.
+            None: from any folder.
     """
+
+    def __init__(self, folders: Iterable[str | Path] | None = None) -> None:
+        self._folders = None if folders is None else {Path(one).resolve() for one in folders}
 
     def save_checkpoint(
         self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any | None = None
@@ -100,8 +111,13 @@ class VerifiedCheckpointIO(CheckpointIO):
         return read_checkpoint(Path(path), map_location)
 
     def remove_checkpoint(self, path: str | Path) -> None:
-        """Remove a checkpoint, if it is there."""
-        Path(path).unlink(missing_ok=True)
+        """Remove a checkpoint of the run's own folder, if it is there; any other is named."""
+        place = Path(path)
+        own = self._folders is None or place.parent.resolve() in self._folders
+        if not own or place.suffix != ".ckpt":
+            log.warning("%s is no checkpoint of this run's folder, and is not removed", place)
+            return
+        place.unlink(missing_ok=True)
 
 
 def read_checkpoint(
@@ -114,6 +130,9 @@ def read_checkpoint(
         map_location: as in ``torch.load``.
         mmap: read tensors only when they are used.
 
+    Returns:
+        Its content; weights are under their own names, also where they were saved in a wrapper.
+
     Raises:
         FileNotFoundError: if it is absent.
         DamagedCheckpointError: if it is damaged, or no checkpoint.
@@ -121,12 +140,14 @@ def read_checkpoint(
     verify_checkpoint(path)
     try:
         content = torch.load(path, map_location=map_location, weights_only=True, mmap=mmap)
-    except (pickle.UnpicklingError, RuntimeError, EOFError) as error:
+    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError) as error:
         raise DamagedCheckpointError(f"{path}: not a checkpoint: {_first_line(error)}") from error
     if not isinstance(content, dict):
         raise DamagedCheckpointError(
             f"{path}: not a checkpoint: it holds a {type(content).__name__}, not a dict"
         )
+    if isinstance(content.get("state_dict"), dict):
+        content["state_dict"] = without_prefixes(content["state_dict"], path)
     return content
 
 

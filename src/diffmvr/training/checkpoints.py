@@ -1,12 +1,14 @@
 """Where runs continue from, and what they leave behind."""
 
 import logging
+import reprlib
 from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 from lightning.pytorch.callbacks import ModelCheckpoint
-from torch import nn
+from torch import Tensor, nn
 
 from diffmvr.files import replace_folder
 from diffmvr.models.components import Components
@@ -16,9 +18,28 @@ from diffmvr.runs.checkpoint_io import (
     newest_checkpoint,
     read_checkpoint,
 )
+from diffmvr.tensor_files import check_finite_weights
 from diffmvr.training.model_card import licence_of, write_model_card
 
 log = logging.getLogger(__name__)
+
+PARTS: dict[str, tuple[type, str]] = {
+    "state_dict": (dict, "the weights"),
+    "optimizer_states": (list, "the optimizer's state"),
+    "lr_schedulers": (list, "the schedule of the learning rate"),
+    "callbacks": (dict, "what the callbacks keep (the average of the weights)"),
+    "loops": (dict, "the place in the data"),
+    "epoch": (int, "the epoch"),
+    "global_step": (int, "the step"),
+    "pytorch-lightning_version": (str, "Lightning's version"),
+}
+LOOPS = (
+    "epoch_loop.batch_progress",
+    "epoch_loop.val_loop.batch_progress",
+    "epoch_loop.automatic_optimization.optim_progress",
+    "epoch_progress",
+)
+"""Parts of a checkpoint without which a run cannot go on."""
 
 
 def find_checkpoint(ckpt_path: str | None, folder: Path) -> str | None:
@@ -67,6 +88,8 @@ def check_checkpoint(path: str, module: nn.Module) -> None:
             f"ckpt_path: {path} is not a checkpoint of a training run; a model folder is loaded "
             "with model.components.base=…"
         )
+    check_parts(content, path)
+    check_finite_weights(content["state_dict"], f"ckpt_path: {path}")
     shapes = {key: tuple(value.shape) for key, value in content["state_dict"].items()}
     own = {key: tuple(value.shape) for key, value in module.state_dict().items()}
     differing = sorted(key for key in shapes | own if shapes.get(key) != own.get(key))
@@ -77,6 +100,46 @@ def check_checkpoint(path: str, module: nn.Module) -> None:
             f"first is {first}: {shapes.get(first, 'absent')} in the checkpoint, "
             f"{own.get(first, 'absent')} in the model; use the settings the run was started with"
         )
+
+
+def check_parts(content: Mapping[str, Any], source: object) -> None:
+    """Require everything in a checkpoint that a run goes on from.
+
+    A file of weights alone is whole, too, and would be loaded half before anything is missed.
+
+    Args:
+        content: of the checkpoint.
+        source: the file, for the message.
+
+    Raises:
+        ValueError: with the part that is absent or of another kind.
+    """
+    for name, (kind, what) in PARTS.items():
+        if isinstance(content.get(name), kind):
+            continue
+        got = f"a {type(content[name]).__name__}" if name in content else "nothing"
+        raise ValueError(
+            f"ckpt_path: {source} lacks {what}: expected {name} as a {kind.__name__}, got {got}; a "
+            "run goes on from a checkpoint that it wrote itself; to start a new one from weights "
+            "alone give a model folder as model.components.base=…"
+        )
+    nested = [
+        ("state_dict", content["state_dict"].values(), Tensor, ()),
+        ("optimizer_states", content["optimizer_states"], dict, ("state", "param_groups")),
+        ("lr_schedulers", content["lr_schedulers"], dict, ()),
+        ("callbacks", content["callbacks"].values(), dict, ()),
+        ("loops", [content["loops"].get("fit_loop")], dict, LOOPS),
+    ]
+    for name, entries, wanted, keys in nested:
+        for entry in entries:
+            missing = [key for key in keys if not isinstance(entry, dict) or key not in entry]
+            if missing or not isinstance(entry, wanted):
+                told = missing[0] if missing else f"{wanted.__name__}s"
+                raise ValueError(
+                    f"ckpt_path: {source}: {name}: expected {told}, got "
+                    f"{reprlib.repr(list(entry) if isinstance(entry, dict) else entry)}; take a "
+                    "checkpoint that a run wrote itself"
+                )
 
 
 def interval_checkpoint(

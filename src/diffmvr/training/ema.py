@@ -7,6 +7,7 @@ from diffusers.training_utils import EMAModel
 from lightning.pytorch.utilities.types import STEP_OUTPUT
 from torch import nn
 
+from diffmvr.tensor_files import check_finite_weights
 from diffmvr.training.sharding import part_like, whole
 
 
@@ -89,9 +90,16 @@ class EMACallback(L.Callback):
 
     @staticmethod
     def _load(average: EMAModel, saved: dict[str, Any]) -> None:
+        values = saved.get("shadow_params")
+        shapes = [tuple(own.shape) for own in average.shadow_params]
+        if not isinstance(values, list) or [tuple(value.shape) for value in values] != shapes:
+            raise ValueError(
+                f"ckpt_path: the average of the weights: expected {len(shapes)} tensors of the "
+                "model's own shapes, got others; take a checkpoint that this run wrote itself"
+            )
+        check_finite_weights(dict(enumerate(values)), "ckpt_path: the average of the weights")
         shadows = [
-            part_like(own, value)
-            for own, value in zip(average.shadow_params, saved["shadow_params"], strict=True)
+            part_like(own, value) for own, value in zip(average.shadow_params, values, strict=True)
         ]
         average.load_state_dict({**saved, "shadow_params": shadows})
 

@@ -37,6 +37,7 @@ def build_trainer(
     check_accelerator(trainer)
     configured = [instantiate(entry) for entry in callbacks.values() if entry is not None]
     plugins = instantiate(trainer.get("plugins")) or ()
+    written = [one.dirpath for one in configured if getattr(one, "dirpath", None)]
     built: L.Trainer = instantiate(
         trainer,
         # The guard before the other: the weights are still of one step when it raises.
@@ -48,7 +49,7 @@ def build_trainer(
             ExactResume(folder, seed),
         ],
         logger=list(loggers),
-        plugins=[*plugins, VerifiedCheckpointIO()],
+        plugins=[*plugins, VerifiedCheckpointIO([folder, *written])],
     )
     return built
 

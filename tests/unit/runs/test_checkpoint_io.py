@@ -142,3 +142,37 @@ def test_removing(saved: Path) -> None:
     VerifiedCheckpointIO().remove_checkpoint(saved)
     with pytest.raises(FileNotFoundError):
         verify_checkpoint(saved)
+
+
+def test_nothing_but_a_checkpoint_of_the_runs_own_folder_is_removed(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    own = tmp_path / "run" / "checkpoints"
+    own.mkdir(parents=True)
+    (tmp_path / "elsewhere").mkdir()
+    (own / "link").symlink_to(tmp_path / "elsewhere")
+    others = [
+        own.parent / "a.ckpt",
+        tmp_path / "elsewhere" / "a.ckpt",
+        own / "notes.txt",
+    ]
+    for file in (*others, own / "a.ckpt"):
+        file.touch()
+    io = VerifiedCheckpointIO([own])
+    named = [
+        own / ".." / "a.ckpt",
+        own / "link" / "a.ckpt",
+        own / "notes.txt",
+        *others,
+        own,
+        "..",
+        "",
+    ]
+    for count, path in enumerate(named, 1):
+        io.remove_checkpoint(path)
+        assert (
+            caplog.text.count("is no checkpoint of this run's folder, and is not removed") == count
+        )
+    assert all(file.exists() for file in (*others, own / "a.ckpt"))
+    io.remove_checkpoint(tmp_path / "run" / "." / "checkpoints" / "a.ckpt")
+    assert not (own / "a.ckpt").exists()

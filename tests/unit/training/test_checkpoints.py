@@ -15,7 +15,14 @@ from diffmvr.runs.checkpoint_io import (
     VerifiedCheckpointIO,
     newest_checkpoint,
 )
-from diffmvr.training.checkpoints import check_checkpoint, find_checkpoint, save_model
+from diffmvr.training.checkpoints import (
+    LOOPS,
+    PARTS,
+    check_checkpoint,
+    check_parts,
+    find_checkpoint,
+    save_model,
+)
 from diffmvr.training.model_card import write_model_card
 
 NOW = 1_700_000_000
@@ -26,6 +33,20 @@ def save(content: Any, path: Path, age: int = 0) -> Path:
     VerifiedCheckpointIO().save_checkpoint(content, path)
     os.utime(path, (NOW - age, NOW - age))
     return path
+
+
+def resumable(weights: dict[str, Any]) -> dict[str, Any]:
+    """A checkpoint's content with every part that a run goes on from."""
+    return {
+        "state_dict": weights,
+        "optimizer_states": [{"state": {}, "param_groups": []}],
+        "lr_schedulers": [{}],
+        "callbacks": {},
+        "loops": {"fit_loop": {key: {} for key in LOOPS}},
+        "epoch": 0,
+        "global_step": 3,
+        "pytorch-lightning_version": "2.5.0",
+    }
 
 
 def test_finding(tmp_path: Path) -> None:
@@ -65,7 +86,7 @@ def test_the_newest_that_is_whole_is_taken_and_the_others_are_named(
 
 def test_a_checkpoint_that_fits(frozen_parts: Path, tmp_path: Path) -> None:
     module = tiny_module(frozen_parts)
-    path = save({"state_dict": module.state_dict()}, tmp_path / "a.ckpt")
+    path = save(resumable(module.state_dict()), tmp_path / "a.ckpt")
     check_checkpoint(str(path), tiny_module(frozen_parts))
     os.truncate(path, 5000)
     message = r"ckpt_path: .*a\.ckpt: damaged.* 5,000 bytes .*; name another one, or .*=last"
@@ -76,7 +97,7 @@ def test_a_checkpoint_that_fits(frozen_parts: Path, tmp_path: Path) -> None:
 def test_a_checkpoint_of_another_architecture(frozen_parts: Path, tmp_path: Path) -> None:
     path = str(tmp_path / "a.ckpt")
     both = tiny_module(frozen_parts, GuideSettings(pathway="both"))
-    save({"state_dict": both.state_dict()}, Path(path))
+    save(resumable(both.state_dict()), Path(path))
     attention = tiny_module(frozen_parts, GuideSettings(pathway="attention"))
     with pytest.raises(
         ValueError,
@@ -87,6 +108,64 @@ def test_a_checkpoint_of_another_architecture(frozen_parts: Path, tmp_path: Path
     past = tiny_module(frozen_parts, GuideSettings(kinds=("past",), scales=(1.0,), pathway="both"))
     with pytest.raises(ValueError, match=r"projector\..*symmetric.*absent in the model"):
         check_checkpoint(path, past)
+
+
+@pytest.mark.parametrize("name", PARTS)
+@pytest.mark.parametrize("value", ["text", None, "absent"])
+def test_a_checkpoint_that_lacks_a_part_is_one_line(name: str, value: str | None) -> None:
+    content = resumable({"w": torch.ones(1)})
+    check_parts(content, "a.ckpt")
+    if value == "absent":
+        del content[name]
+    else:
+        content[name] = value if PARTS[name][0] is not str else 3
+    told = rf"^ckpt_path: a\.ckpt lacks .*: expected {name} as a \w+, got (nothing|a \w+); "
+    with pytest.raises(ValueError, match=told):
+        check_parts(content, "a.ckpt")
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "told"),
+    [
+        ("state_dict", {"w": "text"}, "expected Tensors, got 'text'"),
+        ("optimizer_states", [{"state": {}}], r"expected param_groups, got \['state'\]"),
+        ("lr_schedulers", [3], "expected dicts, got 3"),
+        ("callbacks", {"EMACallback": [1]}, r"expected dicts, got \[1\]"),
+        ("loops", {}, r"expected epoch_loop\.batch_progress, got None"),
+        ("loops", {"fit_loop": {}}, r"expected epoch_loop\.batch_progress, got \[\]"),
+    ],
+)
+def test_a_part_that_is_hollow_is_one_line(name: str, value: Any, told: str) -> None:
+    content = {**resumable({"w": torch.ones(1)}), name: value}
+    with pytest.raises(ValueError, match=rf"^ckpt_path: a\.ckpt: {name}: {told}; take"):
+        check_parts(content, "a.ckpt")
+
+
+@pytest.mark.parametrize("prefix", ["module.", "_orig_mod."])
+def test_a_checkpoint_saved_in_a_wrapper_is_read(
+    prefix: str, frozen_parts: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    module, path = tiny_module(frozen_parts), tmp_path / "a.ckpt"
+    own = module.state_dict()
+    save(resumable({prefix + name: value for name, value in own.items()}), path)
+    with caplog.at_level("INFO"):
+        check_checkpoint(str(path), module)
+    assert (
+        f"names are prefixed, as torch.compile and DataParallel leave them ({prefix}" in caplog.text
+    )
+    module.load_state_dict(VerifiedCheckpointIO().load_checkpoint(path)["state_dict"])
+
+
+def test_a_checkpoint_of_weights_that_are_no_numbers_is_named(
+    frozen_parts: Path, tmp_path: Path
+) -> None:
+    module, path = tiny_module(frozen_parts), tmp_path / "a.ckpt"
+    with torch.no_grad():
+        module.unet.conv_out.bias[0] = torch.nan
+    save(resumable(module.state_dict()), path)
+    told = r"ckpt_path: .*a\.ckpt: expected finite weights, got 1 of \d+ values of unet\.conv_out"
+    with pytest.raises(ValueError, match=told):
+        check_checkpoint(str(path), module)
 
 
 @pytest.mark.parametrize("content", ["text", "tensor", "pickle", "empty", "weights"])
