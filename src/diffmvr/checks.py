@@ -76,6 +76,37 @@ def check_one_of(name: str, value: Any, allowed: Iterable[Any]) -> None:
         raise ValueError(f"{name}: expected one of {choices}, got {value!r}")
 
 
+def check_unique(name: str, values: Iterable[str]) -> None:
+    """Require every value to be there once.
+
+    Raises:
+        ValueError: with the first that is there twice.
+    """
+    seen: set[str] = set()
+    for value in values:
+        if value in seen:
+            raise ValueError(f"{name}: {value!r} is there twice; leave one out or rename it")
+        seen.add(value)
+
+
+def check_count(name: str, value: Any, optional: bool = False) -> None:
+    """Require a whole number of at least 1.
+
+    Args:
+        name: the argument's name, for the message.
+        value: what was given.
+        optional: whether it may be ``None``.
+
+    Raises:
+        ValueError: with the value.
+    """
+    if optional and value is None:
+        return
+    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+        or_null = ", or null" if optional else ""
+        raise ValueError(f"{name}: expected a whole number of at least 1{or_null}, got {value!r}")
+
+
 def check_number(name: str, value: float, low: float, high: float) -> None:
     """Require a number in [low, high].
 

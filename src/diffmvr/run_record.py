@@ -4,14 +4,20 @@ It is written last, so a folder that holds one is finished; every table names it
 by it.
 """
 
-from collections.abc import Mapping
+import logging
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
 from diffmvr.files import read_json, write_json
 
+log = logging.getLogger(__name__)
+
 RUN_FILE = "run.json"
+# The same of a run whose model is trained and not yet scored.
+TRAINED_FILE = "trained.json"
 
 
 @dataclass(frozen=True)
@@ -77,6 +83,29 @@ class RunRecord:
 def save_run_record(record: RunRecord, folder: Path) -> Path:
     """Write ``run.json``, whole or not at all."""
     return write_json(folder / RUN_FILE, asdict(record))
+
+
+@contextmanager
+def trained_record(record: RunRecord, folder: Path, goes_on: str) -> Iterator[None]:
+    """Keep ``trained.json`` in a run's folder while its model is scored, and if that fails.
+
+    Args:
+        record: of the training.
+        folder: the run's.
+        goes_on: the settings by which ``diffmvr.evaluate`` scores the model.
+    """
+    path = write_json(folder / TRAINED_FILE, asdict(record))
+    try:
+        yield
+    except BaseException:
+        log.error(
+            "the model is trained and kept in %s, but scoring it has not been finished; "
+            "python -m diffmvr.evaluate %s scores it",
+            folder / "model",
+            goes_on,
+        )
+        raise
+    path.unlink()
 
 
 def load_run_record(folder: Path) -> RunRecord:

@@ -3,12 +3,14 @@
 A run's folder then holds ``model/`` (a folder for ``DiffMVRPipeline.from_pretrained``),
 ``table.md`` and ``scores.parquet``, ``restored.mp4`` and ``restored.png`` (original and restored
 side by side), ``checkpoints/``, ``samples/``, the W&B and CSV logs and, written last, ``run.json``.
+If scoring fails, ``trained.json`` says in its place what was trained, and ``python -m
+diffmvr.evaluate weights=RUN`` goes on from there.
 With ``ledger=true`` a job of a sweep that has finished is skipped, and one that was killed goes on.
 """
 
 import logging
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +20,10 @@ import torch
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
-from diffmvr.baselines import get_restorer
 from diffmvr.cli import entry_point
 from diffmvr.config import register_resolvers
 from diffmvr.data.datamodule import ClipDataModule
-from diffmvr.data.splits import first_clips
+from diffmvr.evaluation.after_training import ScoringPlan
 from diffmvr.evaluation.benchmark import AutoencoderCeiling, Scoring, run_benchmark
 from diffmvr.models.base_checkpoint import resolve_base
 from diffmvr.parsing import user_path
@@ -31,7 +32,7 @@ from diffmvr.pipelines.diffmvr_pipeline import DiffMVRPipeline
 from diffmvr.pipelines.restorer import DiffMVRRestorer
 from diffmvr.reporting import print_table, save_png
 from diffmvr.reporting.wandb_source import RUN_FILES
-from diffmvr.run_record import save_run_record
+from diffmvr.run_record import save_run_record, trained_record
 from diffmvr.runs.facts import run_record
 from diffmvr.runs.hashes import input_hashes
 from diffmvr.runs.ledger import Job, open_job
@@ -111,10 +112,11 @@ def _train(cfg: DictConfig, job: Job, loggers: list[Any]) -> TrainResult:
     checkpoints = output / "checkpoints"
     trainer = build_trainer(cfg.trainer, cfg.callbacks, loggers, checkpoints, cfg.seed)
     datamodule: ClipDataModule = instantiate(cfg.data, _convert_="all")
-    if cfg.evaluation.restorers is not None:
-        datamodule.check_test_split()
-    # Before the training, lest it be in vain: a network to score with may be absent.
+    # What follows the training is tried before it: a network to score with may be absent.
+    plan = ScoringPlan.of(cfg.evaluation, cfg.name, datamodule)
     scoring: Scoring = instantiate(cfg.scoring, _convert_="all")
+    if plan is not None:
+        plan.rehearse(scoring)
     module: DiffMVRModule = instantiate(cfg.model, _convert_="all")
     side = cfg.data.source.get("size")
     if side is not None:
@@ -156,14 +158,6 @@ def _train(cfg: DictConfig, job: Job, loggers: list[Any]) -> TrainResult:
         else cfg.data.source.get("root"),
     }
     save_model(module.components, output / "model", facts)
-
-    # 4. Score and show.
-    scores = {}
-    if cfg.evaluation.restorers is not None:
-        device = trainer.strategy.root_device
-        scores = _score(cfg, module, datamodule, scoring, output, loggers, device)
-
-    # 5. Say that it is finished, and how it was made.
     record = run_record(
         cfg,
         KIND,
@@ -175,7 +169,16 @@ def _train(cfg: DictConfig, job: Job, loggers: list[Any]) -> TrainResult:
         resumed=job.state == "resumed",
         device=trainer.strategy.root_device,
     )
-    save_run_record(record, output)
+
+    # 4. Score and show.
+    scores = {}
+    if plan is not None:
+        device = trainer.strategy.root_device
+        with trained_record(record, output, f"weights={output}"):
+            scores = _score(cfg, module, datamodule, plan, scoring, loggers, device)
+
+    # 5. Say that it is finished, and how it was made.
+    save_run_record(replace(record, seconds=round(time.monotonic() - begun, 1)), output)
     keep_in_wandb(loggers, [output / name for name in RUN_FILES])
     log.info("the run is in %s", output)
     return TrainResult(output, output / "model", scores)
@@ -198,12 +201,13 @@ def _score(
     cfg: DictConfig,
     module: DiffMVRModule,
     datamodule: ClipDataModule,
+    plan: ScoringPlan,
     scoring: Scoring,
-    output: Path,
     loggers: list[Any],
     device: torch.device,
 ) -> dict[str, float]:
     """Score the test split, print the table, and write table, rows and pictures."""
+    output = Path(cfg.paths.output)
     module.eval()
     # Lightning has moved the trained parts off the accelerator, and not the frozen ones.
     pipeline = DiffMVRPipeline.from_components(module.components).to(device)
@@ -214,24 +218,20 @@ def _score(
         seed=cfg.seed,
         name=cfg.name,
     )
-    restorers = [ours, *map(get_restorer, cfg.evaluation.restorers), AutoencoderCeiling(pipeline)]
-    indices = first_clips(
-        datamodule.indices["test"], datamodule.source.subject_ids, cfg.evaluation.clips_per_subject
-    )[: cfg.evaluation.limit]
-    clips = (datamodule.source[index] for index in indices)
+    restorers = [ours, *plan.restorers, AutoencoderCeiling(pipeline)]
     rows, table = run_benchmark(
         restorers,
-        clips,
+        plan.clips(),
         scoring,
         output,
         reference=cfg.name,
         seed=cfg.seed,
         mask_type=cfg.mask.type,
-        total=len(indices),
+        total=len(plan.indices),
     )
     print_table(table)
 
-    clip = datamodule.source[indices[0]]
+    clip = next(plan.clips())
     restored = ours.restore(clip)
     save_png(comparison_grid(clip, restored, datamodule.guide_builder), output / "restored.png")
     write_clip(side_by_side([clip.observed, restored]), output / "restored.mp4")

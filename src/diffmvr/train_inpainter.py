@@ -7,6 +7,7 @@ run's folder then holds ``model/`` (for ``baselines.NAME.weights=…`` of ``diff
 
 import logging
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,16 +17,16 @@ import torch
 from hydra.utils import instantiate
 from omegaconf import DictConfig
 
-from diffmvr.baselines import get_restorer
 from diffmvr.baselines.learned import LearnedInpainter
 from diffmvr.cli import entry_point
 from diffmvr.config import register_resolvers
 from diffmvr.data.datamodule import ClipDataModule
-from diffmvr.data.splits import first_clips
-from diffmvr.evaluation.benchmark import benchmark_table, save_table, score_restorers
+from diffmvr.evaluation.after_training import ScoringPlan
+from diffmvr.evaluation.benchmark import Scoring, benchmark_table, save_table, score_restorers
 from diffmvr.files import replace_folder
+from diffmvr.metrics.clip_scores import score_clip
 from diffmvr.reporting import print_table, save_rows
-from diffmvr.run_record import save_run_record
+from diffmvr.run_record import save_run_record, trained_record
 from diffmvr.runs.facts import command, run_record
 from diffmvr.runs.ledger import Job, open_job
 from diffmvr.runs.process_jobs import run_job
@@ -39,6 +40,7 @@ log = logging.getLogger(__name__)
 register_resolvers()
 
 KIND = "train_inpainter"
+SCORING = Scoring({"clip": score_clip})
 CARD_SCORES = ("psnr_hole", "ssim_hole", "psnr", "ssim", "tc_diff", "warp_error_hole")
 
 
@@ -71,8 +73,9 @@ def _train(cfg: DictConfig, job: Job) -> None:
 
     # 1. Build.
     datamodule: ClipDataModule = instantiate(cfg.data, _convert_="all")
-    if cfg.evaluation.restorers is not None:
-        datamodule.check_test_split()
+    plan = ScoringPlan.of(cfg.evaluation, cfg.name, datamodule)
+    if plan is not None:
+        plan.rehearse(SCORING)
     module: InpainterModule = instantiate(cfg.module, _convert_="all")
     loggers = [instantiate(entry, _convert_="all") for entry in cfg.logger.values()]
     checkpoints = job.output / "checkpoints"
@@ -91,63 +94,69 @@ def _train(cfg: DictConfig, job: Job) -> None:
     if not trainer.is_global_zero:
         return
 
-    # 3. Save in half precision beside the final name, load back, score, rename.
+    # 3. Save in half precision.
     network: Any = module.network
     frames = cfg.data.batch_frames * trainer.world_size
-    with replace_folder(job.output / "model", "model") as new:
+    model = job.output / "model"
+    facts = {
+        "command": command(KIND),
+        "seed": cfg.seed,
+        "data": f"{cfg.data.source.subjects} rendered people, seed {cfg.data.source.seed}, of whom "
+        f"{cfg.data.fractions[0]:g} to train"
+        if "subjects" in cfg.data.source
+        else cfg.data.source.get("root"),
+        "steps": f"{trainer.global_step} of {frames} frames in windows of {cfg.data.window}, "
+        f"{trainer.global_step * frames} frames in all",
+        "training time": f"{seconds:.0f} s, {cfg.threads} threads"
+        + (" since it was resumed" if checkpoint else ""),
+        "parameters": sum(parameter.numel() for parameter in network.parameters()),
+        "loss": "mean absolute error; no discriminator and no perceptual loss",
+        "scored on": "the test people, weights as stored (float16)",
+    }
+    with replace_folder(model, "model") as new:
         network.half().save_pretrained(new)
-        scores = {}
-        if cfg.evaluation.restorers is not None:
-            scores = _score(cfg, LearnedInpainter(cfg.name, new, command(KIND)), datamodule)
-        facts = {
-            "command": command(KIND),
-            "seed": cfg.seed,
-            "data": f"{cfg.data.source.subjects} rendered people, seed {cfg.data.source.seed}, of "
-            f"whom {cfg.data.fractions[0]:g} to train"
-            if "subjects" in cfg.data.source
-            else cfg.data.source.get("root"),
-            "steps": f"{trainer.global_step} of {frames} frames in windows of {cfg.data.window}, "
-            f"{trainer.global_step * frames} frames in all",
-            "training time": f"{seconds:.0f} s, {cfg.threads} threads"
-            + (" since it was resumed" if checkpoint else ""),
-            "parameters": sum(parameter.numel() for parameter in network.parameters()),
-            "loss": "mean absolute error; no discriminator and no perceptual loss",
-            "scored on": "the test people, weights as stored (float16)",
-        }
-        write_model_card(new, cfg.title, facts, scores)
-
-    # 4. Say that it is finished, and how it was made.
+        write_model_card(new, cfg.title, facts, {})
     record = run_record(
         cfg,
         KIND,
         job.config_hash,
         time.monotonic() - begun,
-        weights=job.output / "model",
+        weights=model,
         steps=trainer.global_step,
         resumed=checkpoint is not None,
         device=trainer.strategy.root_device,
     )
-    save_run_record(record, job.output)
+
+    # 4. Load back and score.
+    if plan is not None:
+        goes_on = (
+            f"restorers=[{cfg.name},telea] reference=telea baselines.{cfg.name}.weights={model}"
+        )
+        with trained_record(record, job.output, goes_on):
+            scores = _score(cfg, LearnedInpainter(cfg.name, model, command(KIND)), plan)
+            write_model_card(model, cfg.title, facts, scores)
+
+    # 5. Say that it is finished, and how it was made.
+    save_run_record(replace(record, seconds=round(time.monotonic() - begun, 1)), job.output)
     log.info("the run is in %s", job.output)
 
 
-def _score(
-    cfg: DictConfig, rival: LearnedInpainter, datamodule: ClipDataModule
-) -> dict[str, float]:
+def _score(cfg: DictConfig, rival: LearnedInpainter, plan: ScoringPlan) -> dict[str, float]:
     """Score the test split beside the floor, write table and rows; return the rival's means."""
-    source = datamodule.source
-    indices = first_clips(
-        datamodule.indices["test"], source.subject_ids, cfg.evaluation.clips_per_subject
-    )[: cfg.evaluation.limit]
-    restorers = [rival, *map(get_restorer, cfg.evaluation.restorers)]
-    clips = (source[index] for index in indices)
-    rows = score_restorers(restorers, clips, cfg.seed, cfg.mask.type, total=len(indices))
+    rows = score_restorers(
+        [rival, *plan.restorers],
+        plan.clips(),
+        cfg.seed,
+        cfg.mask.type,
+        len(plan.indices),
+        list(SCORING.scorers.values()),
+    )
     table = benchmark_table(rows, reference=rival.name)
     save_rows(rows, Path(cfg.paths.output) / "scores")
     save_table(table, Path(cfg.paths.output))
     print_table(table)
     own = rows.filter(pl.col("restorer") == rival.name)
-    return {f"{name} ({len(indices)} clips)": own[name].mean() for name in CARD_SCORES}  # type: ignore[misc]
+    return {f"{name} ({len(plan.indices)} clips)": own[name].mean() for name in CARD_SCORES}  # type: ignore[misc]
 
 
 @entry_point(KIND)

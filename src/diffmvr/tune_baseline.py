@@ -22,6 +22,7 @@ from diffmvr.config import register_resolvers
 from diffmvr.data.splits import split_indices, split_settings
 from diffmvr.data.still_frames import StillFrames, choose_still_frames
 from diffmvr.files import replace_folder
+from diffmvr.runs.ledger import open_job
 from diffmvr.runs.process_jobs import run_job
 from diffmvr.text import without_places
 from diffmvr.training.checkpoints import check_checkpoint, find_checkpoint
@@ -47,12 +48,18 @@ def tune_baseline(cfg: DictConfig) -> Path:
 
     Raises:
         WeightsNotPresentError: if the base is not there.
-        ValueError: if there are too few people, or settings contradict each other.
+        ValueError: if there are too few people, settings contradict each other, or the folder holds
+            a run with others.
     """
     check_whole(cfg.trainer)
     torch.set_num_threads(cfg.threads)
-    L.seed_everything(cfg.seed, workers=True, verbose=False)
     output = Path(cfg.paths.output)
+    with open_job(cfg, output, {}, use_ledger=False).claimed():
+        L.seed_everything(cfg.seed, workers=True, verbose=False)
+        return _tune(cfg, output)
+
+
+def _tune(cfg: DictConfig, output: Path) -> Path:
     baseline = cfg.baseline
 
     # 1. Build.

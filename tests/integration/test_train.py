@@ -1,5 +1,6 @@
 """Every experiment, from the configuration to what a run leaves behind."""
 
+import json
 import shutil
 import subprocess
 import sys
@@ -14,7 +15,9 @@ from omegaconf import DictConfig
 from tests.helpers.tiny import fingerprint
 
 from diffmvr.config import config_dir
+from diffmvr.evaluate import evaluate
 from diffmvr.pipelines.diffmvr_pipeline import DiffMVRPipeline
+from diffmvr.runs.hashes import model_hash
 from diffmvr.train import main, train
 
 EXPERIMENTS = sorted(path.stem for path in (config_dir() / "experiment").glob("*.yaml"))
@@ -119,6 +122,45 @@ def test_a_stopped_run_goes_on_to_the_same_model(weights: Path, tmp_path: Path) 
     assert run("stopped", "trainer.max_steps=4", "ckpt_path=last") == whole
 
 
+def test_what_was_trained_is_kept_if_scoring_fails(
+    weights: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    run = tmp_path / "run"
+    brief = [*LESS, "trainer.max_steps=1", "trainer.val_check_interval=1", "callbacks.samples=null"]
+
+    def full(*_args: object, **_kwargs: object) -> None:
+        raise OSError("No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("diffmvr.train.run_benchmark", full)
+        with pytest.raises(OSError, match="No space left"):
+            train(composed(weights, run, *brief))
+    assert not (run / "run.json").exists()
+    record = json.loads((run / "trained.json").read_text())
+    assert record["steps"] == 1 and record["weights_hash"] == model_hash(run / "model")
+    remedy = f"python -m diffmvr.evaluate weights={run} scores it"
+    assert remedy in caplog.text
+
+    fewer = ["data.source.subjects=36", "data.source.num_frames=6", "limit=1", "threads=1"]
+    few = [*fewer, "restorers=[diffmvr,telea]", "scoring.distances=null"]
+    with initialize_config_dir(str(config_dir()), version_base="1.3"):
+        cfg = compose("evaluate", [f"weights={run}", f"paths.output={tmp_path / 'scored'}", *few])
+    evaluate(cfg)
+    assert set(pl.read_parquet(tmp_path / "scored" / "scores.parquet")["restorer"]) == {
+        "diffmvr", "telea",
+    }  # fmt: skip
+
+    # Given again it goes on from the checkpoint, and only scores.
+    train(composed(weights, run, *brief, "ckpt_path=last"))
+    assert (run / "run.json").is_file() and not (run / "trained.json").exists()
+    # Another seed would overwrite it.
+    with pytest.raises(ValueError, match=r"other settings \(.*seed: 0 -> 1\); .*hydra\.run\.dir"):
+        train(composed(weights, run, *brief, "seed=1"))
+
+
 def test_the_command_line(weights: Path, tmp_path: Path) -> None:
     elsewhere, run = tmp_path / "elsewhere", tmp_path / "run"
     elsewhere.mkdir()
@@ -175,6 +217,12 @@ def test_an_unknown_experiment(
         ("guide.scales=[1.0]", "guide.scales: expected one number per guide"),
         ("data.window=3", "a batch is whole windows, so 8 must be a multiple of window=3"),
         ("data.fractions=[0.8,0.2,0]", "data.fractions: nobody is left to score"),
+        # What is scored after the training.
+        ("evaluation.restorers=[telia]", "evaluation.restorers: expected one of ['occluded'"),
+        ("evaluation.restorers=[telea,telea]", "evaluation.restorers: 'telea' is there twice"),
+        ("name=telea", "evaluation.restorers: 'telea' is there twice"),
+        ("evaluation.limit=0", "evaluation.limit: expected a whole number of at least 1, or null"),
+        ("evaluation.num_inference_steps=0", "evaluation.num_inference_steps: expected a whole"),
     ],
 )
 def test_settings_that_cannot_be(

@@ -6,12 +6,14 @@ import numpy as np
 import pytest
 
 from diffmvr.checks import (
+    check_count,
     check_number,
     check_one_of,
     check_output_dir,
     check_range,
     check_same_shape,
     check_shape,
+    check_unique,
 )
 
 
@@ -63,3 +65,19 @@ def test_output_dir(tmp_path: Path) -> None:
         check_output_dir("output", new / "file")
     with pytest.raises(ValueError, match=r"output: cannot write to .*below \("):
         check_output_dir("output", new / "file" / "below")
+
+
+@pytest.mark.parametrize("value", [0, -1, 1.5, True, "3", float("nan"), None])
+def test_a_count_is_a_whole_number(value: object) -> None:
+    check_count("n", 3)
+    check_count("n", None, optional=True)
+    with pytest.raises(
+        ValueError, match=rf"^n: expected a whole number of at least 1, got {value!r}"
+    ):
+        check_count("n", value)
+
+
+def test_what_is_there_twice_is_named() -> None:
+    check_unique("names", ["a", "b"])
+    with pytest.raises(ValueError, match=r"^names: 'a' is there twice"):
+        check_unique("names", ["a", "b", "a"])

@@ -6,7 +6,7 @@ folder that ``conf/baselines`` describes.
 """
 
 from diffmvr.baselines.past import PastFrame, PastGuide
-from diffmvr.baselines.registry import RESTORERS, get_restorer
+from diffmvr.baselines.registry import RESTORERS, get_restorer, get_restorers
 from diffmvr.baselines.spatial import Mirror, NavierStokes, Occluded, Telea
 
 __all__ = [
@@ -18,4 +18,5 @@ __all__ = [
     "PastGuide",
     "Telea",
     "get_restorer",
+    "get_restorers",
 ]

@@ -174,6 +174,19 @@ class SetDistances:
             self._keep(sink, restorer, video_extractor(to_pixel_values(restored)[None]), name)
         return scores
 
+    def rehearse(self, clip: Clip) -> None:
+        """Show a clip's truth to every network and keep nothing.
+
+        Raises:
+            ValueError: if the truth is unknown, or a network cannot take such a clip.
+        """
+        if clip.frames is None:
+            raise ValueError(f"clip: {clip.clip_id!r} has no ground truth (frames is None)")
+        for extractor in self._frames:
+            extractor(to_pixel_values(clip.frames))
+        for video_extractor in self._videos:
+            video_extractor(to_pixel_values(clip.frames)[None])
+
     def _check_subject(self, clip: str, subject: str) -> None:
         known = self._subjects.setdefault(clip, subject)
         if known != subject:

@@ -27,13 +27,15 @@ from lightning.pytorch.utilities import rank_zero_only
 from omegaconf import DictConfig, OmegaConf
 
 from diffmvr.files import read_json, write_json
-from diffmvr.run_record import RUN_FILE, load_run_record
+from diffmvr.run_record import RUN_FILE, TRAINED_FILE, load_run_record
 from diffmvr.runs.checkpoint_io import newest_checkpoint
 from diffmvr.runs.process_jobs import PARENT
 
 log = logging.getLogger(__name__)
 
 JOB_FILE = "job.json"
+# What a job leaves that another one would overwrite.
+RESULTS = (RUN_FILE, "model", "scores.parquet", "table.md")
 LEADER = "DIFFMVR_JOB"
 # What Lightning leaves in the environment for the processes it starts.
 LAUNCH_VARIABLES = (
@@ -134,14 +136,18 @@ def open_job(
         cfg: the composed configuration.
         output: the job's folder.
         inputs: hashes of files that the result depends on, by name.
-        use_ledger: False starts every job anew, or from ``ckpt_path``.
+        use_ledger: False starts the job anew, or from ``ckpt_path``: what the same job left in its
+            folder when it had finished is replaced.
 
     Raises:
-        ValueError: if the folder holds a job with other settings.
+        ValueError: if the folder holds a job with other settings, or without the ledger one that
+            was stopped and that ``ckpt_path`` does not go on with.
     """
     settings = result_settings(cfg, inputs)
     asked = cfg.get("ckpt_path")
     if not use_ledger:
+        if not _follows() and not _goes_on(output, asked):
+            _check_free(output, settings)
         return Job(output, settings, "new", asked)
     leader = os.environ.get(LEADER)
     if leader is not None and _follows():
@@ -218,6 +224,41 @@ def _rank() -> int:
     return int(getattr(rank_zero_only, "rank", 0))
 
 
+def _goes_on(output: Path, checkpoint: str | None) -> bool:
+    """Return whether a checkpoint is of the job whose folder this is."""
+    if checkpoint is None:
+        return False
+    own = (output / "checkpoints").resolve()
+    return checkpoint == "last" or Path(checkpoint).resolve().is_relative_to(own)
+
+
+def _check_free(output: Path, settings: dict[str, Any]) -> None:
+    """Require a folder in which nothing is lost: without results, or with this job's own.
+
+    What a run that failed at once has noted is no result.
+    """
+    stopped = any((output / "checkpoints").glob("*.ckpt")) and not _finished(output)
+    if not stopped and not any((output / name).exists() for name in RESULTS):
+        return
+    noted = output / JOB_FILE
+    before = read_json(noted).get("config_hash") if noted.is_file() else None
+    if before is None and (output / RUN_FILE).is_file():
+        before = load_run_record(output).config_hash
+    _check_same(output, before, settings)
+    if stopped:
+        raise ValueError(
+            f"{output}: holds checkpoints of this job, which was stopped; go on with "
+            "ckpt_path=last, or give another folder with hydra.run.dir=DIR"
+        )
+    log.info("%s: finished before, done again with the same settings", output)
+
+
+def _finished(output: Path) -> bool:
+    """Return whether a job has finished here; ``tune_baseline`` leaves a model alone."""
+    trained = (output / "model").is_dir() and not (output / TRAINED_FILE).is_file()
+    return (output / RUN_FILE).is_file() or trained
+
+
 def _check_same(output: Path, before: str | None, now: dict[str, Any]) -> None:
     if before == settings_hash(now):
         return
@@ -227,7 +268,8 @@ def _check_same(output: Path, before: str | None, now: dict[str, Any]) -> None:
     changes = [f"{key}: {then.get(key)!r} -> {now.get(key)!r}" for key in differing[:SHOWN_CHANGES]]
     raise ValueError(
         f"{output}: holds a job with other settings ({'; '.join(changes) or 'not noted'}); one "
-        "folder holds one job, so give this one another folder, or remove the old one"
+        "folder holds one job, so give this one another folder with hydra.run.dir=DIR (of a sweep "
+        "hydra.sweep.dir=DIR), or remove the old one"
     )
 
 

@@ -97,6 +97,44 @@ def test_without_the_ledger_every_job_is_run(tmp_path: Path) -> None:
     assert free.state == "new" and free.checkpoint == "last"
 
 
+@pytest.mark.parametrize("left", ["run.json", "model", "last.ckpt"])
+def test_another_job_overwrites_nothing_without_the_ledger_either(
+    tmp_path: Path, left: str
+) -> None:
+    with open_job(config(), tmp_path, BASE, use_ledger=False).claimed():
+        pass
+    assert open_job(config(seed=1), tmp_path, BASE, use_ledger=False).state == "new", "no result"
+    if left == "run.json":
+        finish(tmp_path, config_hash(config(), BASE))
+    elif left == "model":
+        (tmp_path / left).mkdir()
+    else:
+        checkpoint(tmp_path)
+    message = r"other settings \(seed: 0 -> 1\); .* another folder with hydra\.run\.dir=DIR"
+    for asked in (None, "another.ckpt"):
+        with pytest.raises(ValueError, match=message):
+            open_job(config(seed=1, ckpt_path=asked), tmp_path, BASE, use_ledger=False)
+    assert open_job(config(seed=1), tmp_path / "other", BASE, use_ledger=False).state == "new"
+    # The checkpoint is this folder's own: whoever names it goes on with it.
+    for asked in ("last", str(tmp_path / "checkpoints" / "last.ckpt")):
+        job = open_job(config(seed=1, ckpt_path=asked), tmp_path, BASE, use_ledger=False)
+        assert job.checkpoint == asked
+
+
+def test_the_same_job_again_is_done_again_unless_it_was_stopped(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with open_job(config(), tmp_path, BASE, use_ledger=False).claimed():
+        checkpoint(tmp_path)
+    with pytest.raises(ValueError, match=r"which was stopped; go on with ckpt_path=last"):
+        open_job(config(), tmp_path, BASE, use_ledger=False)
+    go_on = open_job(config(ckpt_path="last"), tmp_path, BASE, use_ledger=False)
+    finish(tmp_path, go_on.config_hash)
+    with caplog.at_level("INFO"):
+        assert open_job(config(), tmp_path, BASE, use_ledger=False).checkpoint is None
+    assert "done again with the same settings" in caplog.text
+
+
 def test_other_processes_follow_the_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     mine, other = tmp_path / "mine", tmp_path / "other"
     last = checkpoint(mine)
