@@ -4,6 +4,8 @@ from pathlib import Path
 
 from omegaconf import OmegaConf
 
+from diffmvr.sweep_names import varied_part
+
 PACKAGE = Path(__file__).resolve().parent
 
 
@@ -28,12 +30,14 @@ def weights_dir() -> Path:
 
 
 def register_resolvers() -> None:
-    """Let configs name the shipped weights as ``${diffmvr_weights:}``, and a shard's subfolder.
+    """Let configs name the shipped weights as ``${diffmvr_weights:}``, and a job's folder.
 
-    ``${diffmvr_shard:${shard}}`` is ``/shard-1-of-4`` for 1/4, and nothing for null.
+    ``${diffmvr_shard:${shard}}`` is ``/shard-1-of-4`` for 1/4, and nothing for null;
+    ``${diffmvr_varied:}`` is what tells this job from the others of a sweep.
     """
     OmegaConf.register_new_resolver("diffmvr_weights", lambda: str(weights_dir()), replace=True)
     OmegaConf.register_new_resolver("diffmvr_shard", _shard_folder, replace=True)
+    OmegaConf.register_new_resolver("diffmvr_varied", varied_part, replace=True)
 
 
 def _shard_folder(shard: str | None) -> str:

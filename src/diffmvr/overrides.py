@@ -82,7 +82,7 @@ def as_override(argument: str, multirun: bool = False, settings: Path | None = N
     # What is written as a list, a dict or a string of Hydra's is left for Hydra to judge.
     if value.startswith(("[", "{", "'", '"')) or _parsed(value) is not None:
         return f"{key}={value}"
-    return f"{key}={_quoted(value)}"
+    return f"{key}={quoted(value)}"
 
 
 def _text(value: str, name: str, swept: bool) -> str:
@@ -115,11 +115,11 @@ def _literal(value: str) -> str:
     value = f"./{value}" if value == _MISSING else value
     parsed = _parsed(value)
     if parsed is None or parsed.is_sweep_override():
-        return _quoted(value)
+        return quoted(value)
     read = parsed.value()
     # A backslash at the end would be one before whatever follows it in a list.
     same = isinstance(read, str) and read == value and not value.endswith("\\")
-    return value if same else _quoted(value)
+    return value if same else quoted(value)
 
 
 def _parsed(value: str) -> Override | None:
@@ -130,5 +130,6 @@ def _parsed(value: str) -> Override | None:
         return None
 
 
-def _quoted(value: str) -> str:
+def quoted(value: str) -> str:
+    """Write text in quotes, as Hydra reads them."""
     return QuotedString(value, Quote.single).with_quotes()

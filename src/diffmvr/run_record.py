@@ -27,6 +27,7 @@ class RunRecord:
     Attributes:
         kind: ``"train"`` or ``"evaluate"``.
         name: of the run, and of the trained model in its score rows.
+        sweep: the name that the jobs of its sweep share; empty where it is ``name``.
         seed: every draw of the run follows from it.
         mask_type: ``"segmentation"`` or ``"bbox"``.
         config_hash: of every setting that the result depends on.
@@ -55,6 +56,7 @@ class RunRecord:
     command: str = ""
     finished: str = ""
     settings: Mapping[str, Any] = field(default_factory=dict)
+    sweep: str = ""
     machine: Mapping[str, Any] = field(default_factory=dict)
     versions: Mapping[str, str] = field(default_factory=dict)
 

@@ -37,6 +37,7 @@ from diffmvr.runs.facts import run_record
 from diffmvr.runs.hashes import input_hashes
 from diffmvr.runs.ledger import Job, open_job
 from diffmvr.runs.process_jobs import run_job
+from diffmvr.sweep_names import job_name
 from diffmvr.text import without_places
 from diffmvr.training.cache_contents import check_contents, describe_contents
 from diffmvr.training.cached_data import CachedDataModule
@@ -113,7 +114,7 @@ def _train(cfg: DictConfig, job: Job, loggers: list[Any]) -> TrainResult:
     trainer = build_trainer(cfg.trainer, cfg.callbacks, loggers, checkpoints, cfg.seed)
     datamodule: ClipDataModule = instantiate(cfg.data, _convert_="all")
     # What follows the training is tried before it: a network to score with may be absent.
-    plan = ScoringPlan.of(cfg.evaluation, cfg.name, datamodule)
+    plan = ScoringPlan.of(cfg.evaluation, job_name(cfg), datamodule)
     scoring: Scoring = instantiate(cfg.scoring, _convert_="all")
     if plan is not None:
         plan.rehearse(scoring)
@@ -146,7 +147,7 @@ def _train(cfg: DictConfig, job: Job, loggers: list[Any]) -> TrainResult:
 
     # 3. Save.
     facts = {
-        "experiment": cfg.name,
+        "experiment": job_name(cfg),
         "seed": cfg.seed,
         "steps": trainer.global_step,
         "frames per step": cfg.data.batch_frames
@@ -216,7 +217,7 @@ def _score(
         datamodule.guide_builder,
         num_inference_steps=cfg.evaluation.num_inference_steps,
         seed=cfg.seed,
-        name=cfg.name,
+        name=job_name(cfg),
     )
     restorers = [ours, *plan.restorers, AutoencoderCeiling(pipeline)]
     rows, table = run_benchmark(
@@ -224,7 +225,7 @@ def _score(
         plan.clips(),
         scoring,
         output,
-        reference=cfg.name,
+        reference=job_name(cfg),
         seed=cfg.seed,
         mask_type=cfg.mask.type,
         total=len(plan.indices),

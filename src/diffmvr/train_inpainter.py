@@ -30,6 +30,7 @@ from diffmvr.run_record import save_run_record, trained_record
 from diffmvr.runs.facts import command, run_record
 from diffmvr.runs.ledger import Job, open_job
 from diffmvr.runs.process_jobs import run_job
+from diffmvr.sweep_names import job_name
 from diffmvr.training.checkpoints import check_checkpoint, find_checkpoint
 from diffmvr.training.inpainter_module import InpainterModule
 from diffmvr.training.model_card import write_model_card
@@ -73,7 +74,7 @@ def _train(cfg: DictConfig, job: Job) -> None:
 
     # 1. Build.
     datamodule: ClipDataModule = instantiate(cfg.data, _convert_="all")
-    plan = ScoringPlan.of(cfg.evaluation, cfg.name, datamodule)
+    plan = ScoringPlan.of(cfg.evaluation, job_name(cfg), datamodule)
     if plan is not None:
         plan.rehearse(SCORING)
     module: InpainterModule = instantiate(cfg.module, _convert_="all")
@@ -133,7 +134,7 @@ def _train(cfg: DictConfig, job: Job) -> None:
             f"restorers=[{cfg.name},telea] reference=telea baselines.{cfg.name}.weights={model}"
         )
         with trained_record(record, job.output, goes_on):
-            scores = _score(cfg, LearnedInpainter(cfg.name, model, command(KIND)), plan)
+            scores = _score(cfg, LearnedInpainter(job_name(cfg), model, command(KIND)), plan)
             write_model_card(model, cfg.title, facts, scores)
 
     # 5. Say that it is finished, and how it was made.

@@ -61,6 +61,7 @@ def write_run(
     digest: str = DIGEST,
     seeded: bool = True,
     frames: bool = False,
+    sweep: str = "",
 ) -> Path:
     """Write one finished run."""
     rows, distances, single = [], [], []
@@ -111,7 +112,7 @@ def write_run(
     if kind == "train":
         logged = {"step": [10, 20, 30], "epoch": [0] * 3, "train/loss_denoising": [3.0, 2.0, 1.0]}
         pl.DataFrame(logged).write_csv(folder / "metrics.csv")
-    record = RunRecord(kind, name, seed, mask_type, settings=settings or {})
+    record = RunRecord(kind, name, seed, mask_type, settings=settings or {}, sweep=sweep)
     save_run_record(record, folder)
     return folder
 

@@ -26,4 +26,5 @@ def test_each_job_is_a_command_of_its_own(
     begin = f"-m diffmvr.{module.KIND} --config-name {module.KIND} trainer=ddp_sim"
     for seed, call in zip((3, 4), calls.read_text().splitlines(), strict=True):
         assert call.startswith(f"{begin} seed={seed} ")
-        assert call.endswith(f'hydra.run.dir="{sweep}/s{seed}"')
+        assert "++hydra.job.env_set.DIFFMVR_VARIED='seed'" in call, "so that it knows its own name"
+        assert call.endswith(f"hydra.run.dir='{sweep}/s{seed}'")

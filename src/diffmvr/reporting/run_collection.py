@@ -8,6 +8,7 @@ of many runs in one file each, beside ``runs.json``: what is published of a stud
 import logging
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from itertools import chain, count
 from pathlib import Path
 from typing import Any
 
@@ -128,7 +129,9 @@ def find_runs(sources: Iterable[Path]) -> list[Run]:
                 f"{RUN_FILE} (see experiments/README.md for the commands)"
             )
         for run in found:
-            name = run.name if run.name not in runs else f"{source.name}/{run.name}"
+            longer = f"{source.name}/{run.name}"
+            names = chain((run.name, longer), (f"{longer} ({number})" for number in count(2)))
+            name = next(name for name in names if name not in runs)
             runs[name] = replace(run, name=name)
     return list(runs.values())
 

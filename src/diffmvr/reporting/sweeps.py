@@ -65,7 +65,7 @@ class SweepPoint:
 
 @dataclass(frozen=True)
 class Sweep:
-    """All runs of one name.
+    """All runs of one name, or of one sweep.
 
     Attributes:
         name: it.
@@ -106,8 +106,8 @@ def find_sweeps(runs: Sequence[Run]) -> Iterator[Sweep]:
         ValueError: if there is no seed that all settings of a sweep were run with, or its name is
             no plain name.
     """
-    for name in dict.fromkeys(run.record.name for run in runs):
-        own = [run for run in runs if run.record.name == name]
+    for name in dict.fromkeys(_sweep_name(run) for run in runs):
+        own = [run for run in runs if _sweep_name(run) == name]
         varied = _varied([run.record for run in own])
         if not varied:
             log.warning("sweep %s varies nothing; not shown", name)
@@ -119,6 +119,10 @@ def find_sweeps(runs: Sequence[Run]) -> Iterator[Sweep]:
         apart = [key for key in varied if key != along]
         points = _with_common_seeds(name, list(_points(own, along, apart)))
         yield Sweep(name, tuple(points))
+
+
+def _sweep_name(run: Run) -> str:
+    return run.record.sweep or run.record.name
 
 
 def _points(runs: Sequence[Run], along: str, apart: Sequence[str]) -> Iterator[SweepPoint]:

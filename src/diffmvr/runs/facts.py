@@ -15,6 +15,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from diffmvr.run_record import RunRecord
 from diffmvr.runs.hashes import model_hash
+from diffmvr.sweep_names import job_name, varied_settings
 from diffmvr.text import without_places
 
 PACKAGES = ("diffmvr", "torch", "diffusers", "open_clip_torch", "opencv-python", "av", "mediapipe")
@@ -65,10 +66,16 @@ def run_record(
         resumed: whether it went on where a killed run stood.
         device: where it ran.
     """
-    values = {name: OmegaConf.select(cfg, name) for name in SETTINGS}
+    name = job_name(cfg)
+    values = {key: OmegaConf.select(cfg, key) for key in SETTINGS}
+    for key, text in varied_settings().items():
+        value = OmegaConf.select(cfg, key)
+        # A group is told by the name of its choice.
+        values[key] = text if OmegaConf.is_dict(value) else value
     return RunRecord(
         kind=kind,
-        name=cfg.name,
+        name=name,
+        sweep=cfg.name if name != cfg.name else "",
         seed=cfg.seed,
         mask_type=cfg.mask.type,
         config_hash=config_hash,
@@ -80,8 +87,8 @@ def run_record(
         command=command(kind),
         finished=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
         settings={
-            name: OmegaConf.to_object(value) if OmegaConf.is_config(value) else value
-            for name, value in values.items()
+            key: OmegaConf.to_object(value) if OmegaConf.is_config(value) else value
+            for key, value in values.items()
             if value is not None
         },
         machine=machine(device),

@@ -23,6 +23,8 @@ from hydra.types import RunMode
 from lightning.fabric.plugins.environments import SLURMEnvironment, TorchElasticEnvironment
 from omegaconf import DictConfig
 
+from diffmvr.overrides import quoted
+
 log = logging.getLogger(__name__)
 
 PARENT = "DIFFMVR_PARENT"
@@ -100,7 +102,7 @@ def job_command(module: str) -> list[str]:
         if source.provider == "command-line":
             options += ["--config-dir", str(source.path)]
     kept = [entry for entry in settings.overrides.hydra if not entry.startswith(SWEEP_OVERRIDES)]
-    folder = f'hydra.run.dir="{settings.runtime.output_dir}"'
+    folder = f"hydra.run.dir={quoted(settings.runtime.output_dir)}"
     return [sys.executable, "-m", module, *options, *settings.overrides.task, *kept, folder]
 
 

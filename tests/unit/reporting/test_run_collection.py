@@ -100,3 +100,22 @@ def test_curves_of_a_run_that_was_stopped(tmp_path: Path) -> None:
     pl.DataFrame({"epoch": [0]}).write_csv(run / "metrics.csv")
     with pytest.raises(ValueError, match="expected a column 'step'"):
         find_runs([tmp_path])
+
+
+def test_brackets_in_a_runs_folder_do_not_read_its_neighbour(tmp_path: Path) -> None:
+    write_run(tmp_path / "run1", "dual", {"dual": 0.0}, seed=1)
+    write_run(tmp_path / "run[1]", "motion", {"motion": 0.0}, seed=2)
+    found = {run.name: run for run in find_runs([tmp_path])}
+    assert set(found["run[1]"].rows["restorer"]) == {"motion"}
+    assert set(found["run[1]"].distances["restorer"]) == {"motion"}
+    assert found["run[1]"].curves is not None
+
+
+def test_no_run_takes_the_place_of_another_of_its_name(tmp_path: Path) -> None:
+    sources = [tmp_path / ward / "six" for ward in ("a", "b", "c", "d")]
+    for seed, source in enumerate(sources):
+        write_run(source / "dual", "dual", {"dual": 0.0}, seed=seed)
+    names = ["dual", "six/dual", "six/dual (2)", "six/dual (3)"]
+    assert [(run.name, run.record.seed) for run in find_runs(sources)] == list(
+        zip(names, range(4), strict=True)
+    )

@@ -7,7 +7,7 @@ import pytest
 from tests.helpers.study import write_run
 
 from diffmvr.metrics.bootstrap import paired_bootstrap
-from diffmvr.reporting.run_collection import find_runs
+from diffmvr.reporting.run_collection import collect, find_runs
 from diffmvr.reporting.sweeps import Sweep, find_sweeps
 
 
@@ -86,3 +86,15 @@ def test_a_sweeps_name_that_leads_out_of_the_report_is_refused(tmp_path: Path) -
         ValueError, match=r"run\.json\): expected a plain name .* got '\.\./\.\./x'"
     ):
         only(tmp_path)
+
+
+def test_the_jobs_of_a_sweep_are_one_whatever_their_own_names(tmp_path: Path) -> None:
+    for fusion, lift in (("fixed", 0.0), ("gated", 1.0)):
+        name = f"dual-guide.fusion={fusion}"
+        settings = {"guide.fusion": fusion}
+        write_run(tmp_path / name, name, {name: lift}, settings=settings, sweep="dual")
+    sweep = only(tmp_path)
+    assert sweep.name == "dual" and sweep.best.name == "fusion gated"
+    # As a study both stand beside each other.
+    restorers = set(collect(find_runs([tmp_path])).rows["restorer"])
+    assert restorers == {"dual-guide.fusion=fixed", "dual-guide.fusion=gated"}

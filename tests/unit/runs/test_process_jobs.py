@@ -55,7 +55,7 @@ def test_the_command_is_of_one_job_in_its_folder(
     assert [apart for apart, _ in answers] == [True, True]
     for seed, (_, command) in zip((3, 4), answers, strict=True):
         assert command[:3] == [sys.executable, "-m", "diffmvr.train"]
-        assert f'hydra.run.dir="{sweep}/s{seed}"' in command
+        assert f"hydra.run.dir='{sweep}/s{seed}'" in command
         assert not [word for word in command if "sweep." in word or "MULTIRUN" in word]
         # Hydra reads from it what the job had.
         (again,) = _composed(conf, monkeypatch, command[5:])
