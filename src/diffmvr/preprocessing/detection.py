@@ -90,12 +90,16 @@ class MediapipeFaces(Detector):
 
     Args:
         landmarker: used for this alone; it follows the face from call to call.
+
+    Attributes:
+        points: ``[478, 2]``, the landmarks of the face that was found last, or ``None``.
     """
 
     search = Search.LANDMARKS
 
     def __init__(self, landmarker: FaceLandmarker) -> None:
         self.landmarker = landmarker
+        self.points: FloatArray | None = None
 
     def detect(self, image: UInt8Array) -> Detections:
         """Return the face of the next frame, with score 1, or nothing.
@@ -103,10 +107,10 @@ class MediapipeFaces(Detector):
         Raises:
             LandmarkerUnavailableError: if MediaPipe or a library it needs is missing.
         """
-        points = self.landmarker.detect(image)
-        if points is None:
+        self.points = self.landmarker.detect(image)
+        if self.points is None:
             return Detections.none()
-        return Detections(boxes_around(points[None]), np.ones(1))
+        return Detections(boxes_around(self.points[None]), np.ones(1))
 
     def close(self) -> None:
         """Forget the video and free what MediaPipe holds."""
@@ -167,6 +171,16 @@ class GivenBoxes(Detector):
         boxes = self.boxes.get(self._next, np.empty((0, 4)))
         self._next += 1
         return Detections(boxes, np.ones(len(boxes)))
+
+
+class NoFaces(Detector):
+    """Finds none: where no detector is installed and no box is given."""
+
+    search = Search.NUMBER
+
+    def detect(self, image: UInt8Array) -> Detections:
+        """Return nothing."""
+        return Detections.none()
 
 
 class FixedBox(GivenBoxes):

@@ -136,6 +136,16 @@ class FaceLandmarker:
         self._time_ms = 0
         self._frames_to_tiles = 0
 
+    def require(self) -> None:
+        """Load MediaPipe and the bundle, and free them again.
+
+        Raises:
+            LandmarkerUnavailableError: if MediaPipe or a library it needs is missing.
+            ValueError: if the bundle is not one.
+        """
+        with _silent_stderr():
+            self._create("IMAGE").close()
+
     def detect(self, image: UInt8Array, mask: UInt8Array | None = None) -> FloatArray | None:
         """Return the landmarks of the next frame.
 

@@ -6,17 +6,17 @@ long recording ends after ``max_frames``, so memory does not grow with the recor
 
 import logging
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from fractions import Fraction
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
 from diffmvr.checks import check_number
 from diffmvr.preprocessing.crop import CropTransform, square_region
 from diffmvr.preprocessing.cuts import is_cut, thumbnail
-from diffmvr.preprocessing.detection import Detections, Detector, Search
+from diffmvr.preprocessing.detection import Detections, Detector, MediapipeFaces, Search
 from diffmvr.preprocessing.face import boxes_around
 from diffmvr.preprocessing.face_search import find_anywhere, find_faces
 from diffmvr.preprocessing.frame_source import Frame
@@ -83,6 +83,9 @@ class Scanner:
             are wanted.
         max_gap: a face that is neither seen nor hidden for more frames than this has left.
         max_frames: most frames of a scene.
+
+    Attributes:
+        on_sighting: called with every frame that shows the face, and what is known of it.
     """
 
     def __init__(
@@ -99,8 +102,10 @@ class Scanner:
         self.faces, self.faces_name = faces, faces_name
         self.landmarker, self.occluders = landmarker, occluders
         self.max_gap, self.max_frames = max_gap, max_frames
+        self.on_sighting: Callable[[Frame, Sighting], None] | None = None
         self._tracker = FaceTracker()
         self._state = _State()
+        self._shot = 0
 
     def scan(
         self, frames: Iterable[FrameAndMask], unit: Fraction, lost: deque[int] | None = None
@@ -114,22 +119,27 @@ class Scanner:
                 emptied on the way.
         """
         self._restart()
+        self._shot = 0
         lost = deque() if lost is None else lost
         for frame, mask in frames:
             time = float(frame.pts * unit)
             yield from self._leave_out(lost)
-            small = thumbnail(frame.image)
+            small = thumbnail(frame.image, mask)
             before = self._state.thumbnail
             if before is not None and is_cut(before, small):
-                log.info("a new scene begins at frame %d", frame.index)
+                log.debug("a new scene begins at frame %d", frame.index)
                 yield from self._end()
+                self._shot += 1
             self._state.thumbnail = small
             self._look(frame, mask, time)
             if self._state.unseen > self.max_gap or self._state.elsewhere:
-                log.info("the face has left at frame %d", frame.index)
+                log.debug("the face has left at frame %d", frame.index)
                 yield from self._end()
             elif len(self._state.sightings) >= self.max_frames:
                 yield self._split()
+            elif len(self._state.skipped) >= self.max_frames and not self._state.sightings:
+                yield Scene([], self._state.skipped, self._shot)
+                self._state.skipped = []
         yield from self._leave_out(lost)
         yield from self._end()
 
@@ -138,7 +148,15 @@ class Scanner:
         height, width = frame.image.shape[:2]
         first = self._tracker.box is None
         square = None if first else self._tracker.square
-        seen = self._tracker.update(find_faces(self.faces, frame, square))
+        # A face that was lost is looked for anywhere now and then.
+        due = self._state.blind % BLIND_PERIOD == BLIND_PERIOD - 1
+        by_landmarks = self.faces.search is Search.LANDMARKS
+        if by_landmarks and due:
+            found = find_anywhere(self.faces, frame)
+        else:
+            found = find_faces(self.faces, frame, square)
+        seen = self._tracker.update(found)
+        self._state.elsewhere = len(found) > 0 and not seen and by_landmarks
         source = self.faces_name
         if self._tracker.box is None:
             self._wait(frame, mask, time)
@@ -148,35 +166,40 @@ class Scanner:
         region = self._region((height, width))
         image = region.apply(frame.image)
         hidden = self._hidden(image, region, mask)
-        points = None
-        if self.landmarker is not None:
+        points: Any = None
+        if isinstance(self.faces, MediapipeFaces) and (first or due):
+            # The landmarker has seen this frame; it is asked once.
+            if seen and self.faces.points is not None:
+                points = self.faces.points.astype(np.float32)
+        elif self.landmarker is not None:
             points = self.landmarker.detect(image, hidden if hidden.any() else None)
-        if points is not None:
-            points = region.to_frame(points).astype(np.float32)
-            if not seen or self.faces.search is Search.LANDMARKS:
-                found = Detections(boxes_around(points[None]), np.ones(1))
-                if self._tracker.update(found):
-                    seen, source = True, "mediapipe"
+            if points is not None:
+                points = region.to_frame(points).astype(np.float32)
+                if not seen or by_landmarks:
+                    found = Detections(boxes_around(points[None]), np.ones(1))
+                    if self._tracker.update(found):
+                        seen, source = True, "mediapipe"
         box = self._tracker.box
         covered = _share(hidden, region.to_crop(box.reshape(2, 2)).ravel())
         self._state.blind = 0 if seen else self._state.blind + 1
-        if self._state.blind and self._state.blind % BLIND_PERIOD == 0:
+        if due and not seen and not by_landmarks:
             # It may be hidden, or what hides it was left alone in the picture.
             found = find_anywhere(self.faces, frame)
             self._state.elsewhere = len(found) > 0 and not self._tracker.update(found)
         self._state.unseen = 0 if seen or covered >= HIDDEN_SHARE else self._state.unseen + 1
-        self._state.sightings.append(
-            Sighting(
-                frame.index,
-                time,
-                region,
-                points,
-                box,
-                source if seen else "carried",
-                covered,
-                pack_mask(hidden),
-            )
+        sighting = Sighting(
+            frame.index,
+            time,
+            region,
+            points,
+            box,
+            source if seen else "carried",
+            covered,
+            pack_mask(hidden),
         )
+        self._state.sightings.append(sighting)
+        if self.on_sighting is not None:
+            self.on_sighting(frame, sighting)
 
     def _region(self, frame_size: tuple[int, int]) -> CropTransform:
         x, y, side = self._tracker.square
@@ -232,7 +255,7 @@ class Scanner:
             if state.sightings[k].covered == 0 and state.sightings[k].box_source != "carried":
                 at = k
                 break
-        scene = Scene(state.sightings[:at], state.skipped)
+        scene = Scene(state.sightings[:at], state.skipped, self._shot)
         state.sightings, state.skipped = state.sightings[at:], []
         return scene
 
@@ -243,7 +266,7 @@ class Scanner:
         gone = [(one.index, one.time) for one in state.sightings[stop:]]
         gone += [(one.index, one.time) for one in state.lead]
         skipped = state.skipped + [Skipped(index, time, NO_FACE) for index, time in gone]
-        scene = Scene(state.sightings[:stop], skipped)
+        scene = Scene(state.sightings[:stop], skipped, self._shot)
         self._restart()
         if scene.sightings or scene.skipped:
             yield scene
@@ -252,6 +275,7 @@ class Scanner:
         """Close the scene before damaged frames, and put those on record."""
         if lost:
             yield from self._end()
+            self._shot += 1
             log.warning("frames %d to %d are damaged and left out", lost[0], lost[-1])
             self._state.skipped += [Skipped(index, None, DAMAGED) for index in lost]
             lost.clear()

@@ -65,10 +65,17 @@ class Skipped:
 
 @dataclass(frozen=True)
 class Scene:
-    """Consecutive frames of one face, and the frames around them that were left out."""
+    """Consecutive frames of one face, and the frames around them that were left out.
+
+    Attributes:
+        sightings: the frames of the face, in order.
+        skipped: the others.
+        shot: number of the shot, from 0: it grows at every cut, and after damaged frames.
+    """
 
     sightings: list[Sighting]
     skipped: list[Skipped]
+    shot: int = 0
 
 
 def pack_mask(mask: UInt8Array) -> UInt8Array | None:
