@@ -4,7 +4,6 @@ Of a folder of recordings, every one: each into a folder of its own, with ``shar
 """
 
 import logging
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,22 +20,28 @@ from diffmvr.parsing import parse_rate, user_path
 from diffmvr.pipelines.crop_restorer import CropRestorer, FramePipeline
 from diffmvr.pipelines.diffmvr_pipeline import DiffMVRPipeline
 from diffmvr.pipelines.own_guides import OwnGuide
-from diffmvr.preprocessing.backends import choose_backends
+from diffmvr.preprocessing.backends import choose_backends, default_cleaning
+from diffmvr.preprocessing.crop import CROP_SCALE
+from diffmvr.preprocessing.detection import NoFaces
 from diffmvr.preprocessing.frame_source import FrameSource
-from diffmvr.preprocessing.landmarks import FaceLandmarker, find_landmarker_bundle
+from diffmvr.preprocessing.frame_stream import counted, with_masks
+from diffmvr.preprocessing.landmarks import (
+    FaceLandmarker,
+    LandmarkerUnavailableError,
+    find_landmarker_bundle,
+)
 from diffmvr.preprocessing.mask_io import MaskSource, davis_annotations, open_masks
 from diffmvr.preprocessing.picture_folder import read_picture
 from diffmvr.preprocessing.scan import Scanner
+from diffmvr.preprocessing.sightings import REGION_SCALE, REGION_SIZE
 from diffmvr.preprocessing.video_io import open_frames
 from diffmvr.restoration.cohort import find_cohort
 from diffmvr.restoration.cohort_restoration import restore_cohort
-from diffmvr.restoration.found_masks import FoundMasks
+from diffmvr.restoration.notes import recording_notes, unled_notes
 from diffmvr.restoration.output import RestorationOutput
 from diffmvr.restoration.recording import VideoRestorer
 from diffmvr.restoration.report import RestorationReport
-from diffmvr.restoration.restored_frame import FrameRecord
-from diffmvr.restoration.scene_plan import check_face_box, survey
-from diffmvr.restoration.self_check import weights_of
+from diffmvr.restoration.scene_plan import NO_FACE, check_face_box, plan
 from diffmvr.restoration.settings import RestoreSettings
 from diffmvr.runs.hashes import hash_weights
 from diffmvr.structures import FloatArray
@@ -71,10 +76,11 @@ def restore(settings: RestoreSettings, pipeline: FramePipeline | None = None) ->
         settings.allow_truncated,
         threads,
     )
-    bundle = find_landmarker_bundle(settings.landmarker)
     face_box = None if settings.face_box is None else np.array(settings.face_box)
-    masks_or_scanner = _open_masks(settings, frames, bundle, face_box)
-    landmarker = None if bundle is None else FaceLandmarker(bundle)
+    masks = _open_masks(settings, frames)
+    bundle, notes = _usable_bundle(settings.landmarker)
+    scanner, more = _open_scanner(settings, frames, masks is not None, face_box, bundle)
+    notes += more
 
     destination = user_path(settings.output)
     with staged_output(destination) as staging, progress_bars(TimeRemainingColumn()) as progress:
@@ -88,7 +94,10 @@ def restore(settings: RestoreSettings, pipeline: FramePipeline | None = None) ->
             pipeline = loaded.to(choose_device(settings.device))
         own_files = {kind: Path(path) for kind, path in settings.guides.items() if path}
         own_guides = {
-            kind: OwnGuide.from_image(read_picture(path, f"guides.{kind}"), landmarker)
+            kind: OwnGuide.from_image(
+                read_picture(path, f"guides.{kind}"),
+                None if bundle is None else FaceLandmarker(bundle),
+            )
             for kind, path in own_files.items()
         }
         crops = CropRestorer(
@@ -100,60 +109,52 @@ def restore(settings: RestoreSettings, pipeline: FramePipeline | None = None) ->
             settings.guide_scales,
             settings.seed,
         )
-        restorer = VideoRestorer(crops, settings.window, settings.feather, settings.past_detail)
-
-        # 3. Find the face, and what hides it.
-        masks: MaskSource
-        if isinstance(masks_or_scanner, Scanner):
-            finding = progress.add_task("finding what hides it", total=frames.info.frame_count)
-            masks = FoundMasks.find(
-                frames, masks_or_scanner, settings.detect, lambda: progress.advance(finding)
-            )
-        else:
-            masks = masks_or_scanner
-        looking = progress.add_task("finding the face", total=frames.info.frame_count)
-        plan = survey(
-            frames,
-            masks,
-            pipeline.resolution,
-            landmarker,
-            face_box,
-            on_frame=lambda: progress.advance(looking),
+        restorer = VideoRestorer(
+            crops,
+            settings.window,
+            settings.feather,
+            settings.past_detail,
+            settings.self_check,
+            settings.no_face,
         )
 
-        # 4. See how far the recording bears the model out.
-        check, trust = None, (1.0, 1.0)
-        if settings.self_check:
-            check = restorer.check_on_clear_frames(frames, masks, plan)
-            trust = weights_of(check)
-        if own_guides:
-            # A picture of the user's own leads the frames that have no past one.
-            trust = trust[0], 1.0
-
-        # 5. Restore and write.
-        restoring = progress.add_task("restoring", total=len(plan))
+        # 3. Find the face and what hides it, restore and write, scene by scene.
+        looking = progress.add_task("finding faces", total=frames.info.frame_count)
+        restoring = progress.add_task("restoring", total=frames.info.frame_count)
+        # Clean-up is set in pixels of a crop, which shows a face at another size than a region.
+        cleaning = default_cleaning(settings.detect, round(REGION_SIZE / REGION_SCALE * CROP_SCALE))
+        seen = counted(with_masks(frames, masks, exact=True), lambda: progress.advance(looking))
+        plans = plan(seen, frames.info, scanner, pipeline.resolution, cleaning)
         with RestorationOutput(
             staging,
             frames,
-            plan.mask_share,
             settings.format,
             settings.concat,
             settings.audio,
             settings.crf,
             threads,
         ) as output:
-            for frame in restorer.restore(frames, masks, plan, *trust):
+            for frame in restorer.restore(plans, with_masks(frames, masks)):
                 output.write(frame)
                 progress.advance(restoring)
+            if not output.records:
+                raise ValueError(f"input: {frames.path} has no frames; give a video that plays")
 
-        # 6. Report.
-        unled = _unled(output.records, trust[1])
-        notes = (*frames.info.notes, *masks.notes, *plan.notes, *output.notes, *unled)
+        # 4. Report.
+        mask_name = f"found by {settings.detect}"
+        if masks is not None:
+            mask_name = "given" if settings.name else masks.path.name
+        notes = [
+            *frames.info.notes,
+            *(() if masks is None else masks.notes),
+            *notes,
+            *recording_notes(output.records, mask_name, frames.info.frame_count),
+            *output.notes,
+            *unled_notes(output.records, restorer.weights[1]),
+        ]
         RestorationReport(
             input=settings.name or frames.info.name,
-            mask="given"
-            if settings.name and not isinstance(masks, FoundMasks)
-            else masks.path.name,
+            mask=mask_name,
             output=output.names,
             frame_rate=str(frames.info.frame_rate),
             size=(frames.info.width, frames.info.height),
@@ -167,15 +168,16 @@ def restore(settings: RestoreSettings, pipeline: FramePipeline | None = None) ->
             model=model_name(model),
             weights_sha256=hashes,
             settings=settings.without_paths(),
-            self_check=check,
-            notes=notes,
+            self_check=restorer.check,
+            notes=tuple(notes),
             frames=tuple(output.records),
         ).write(staging / "report.json")
     for note in notes:
         log.warning("note: %s", note)
     count = sum(record.restored for record in output.records)
-    log.info("%s: %d of %d frames restored", frames.info.name, count, len(plan))
-    if check is not None:
+    log.info("%s: %d of %d frames restored", frames.info.name, count, len(output.records))
+    if restorer.check is not None:
+        check = restorer.check
         log.info(
             "%d clear frames, hidden and restored: PSNR in the hole %.1f dB, the past guide alone "
             "%.1f dB; %.0f%% of the model's correction is taken",
@@ -184,41 +186,49 @@ def restore(settings: RestoreSettings, pipeline: FramePipeline | None = None) ->
     return destination
 
 
-def _unled(records: Sequence[FrameRecord], weight: float) -> list[str]:
-    """Say if there are frames that no clear frame came before, and what they show."""
-    restored = [record for record in records if record.restored]
-    count = sum(record.guide_valid.get("past") is False for record in restored)
-    if not count:
-        return []
-    shown = "are a guess without it"
-    if weight == 0:
-        shown = "show what surrounds the hole, not the face"
-    elif weight < 1:
-        shown = f"show what surrounds the hole, and {weight:.0%} of the model's guess at the face"
-    return [
-        f"{count} of {len(restored)} restored frames have no clear frame before them and {shown}; "
-        "begin where the face is clear, or give a picture of it as guides.past"
-    ]
-
-
-def _open_masks(
-    settings: RestoreSettings,
-    frames: FrameSource,
-    bundle: Path | None,
-    face_box: FloatArray | None,
-) -> MaskSource | Scanner:
-    """Open the masks that are given, or what finds them.
+def _open_masks(settings: RestoreSettings, frames: FrameSource) -> MaskSource | None:
+    """Open the masks that are given; ``None`` if they are to be found.
 
     Raises:
         FileNotFoundError: if a file is missing.
-        ValueError: if one cannot be used, or no detector is installed.
+        ValueError: if one cannot be used.
     """
-    if settings.mask:
-        given: Path | None = user_path(settings.mask)
-    else:
-        given = davis_annotations(frames.path)
-    if given is not None:
-        return open_masks(given, frames, settings.allow_truncated)
+    given = user_path(settings.mask) if settings.mask else davis_annotations(frames.path)
+    return None if given is None else open_masks(given, frames, settings.allow_truncated)
+
+
+def _usable_bundle(landmarker: str | None) -> tuple[Path | None, list[str]]:
+    """Return the Face Landmarker bundle if there is one that works here, and a note if not.
+
+    Raises:
+        FileNotFoundError: if the one that is named is missing.
+        ValueError: if it is not one.
+    """
+    bundle = find_landmarker_bundle(landmarker)
+    if bundle is not None:
+        try:
+            FaceLandmarker(bundle).require()
+        except LandmarkerUnavailableError as error:
+            return None, [f"facial landmarks are not looked for: {error}"]
+    return bundle, []
+
+
+def _open_scanner(
+    settings: RestoreSettings,
+    frames: FrameSource,
+    masks_given: bool,
+    face_box: FloatArray | None,
+    bundle: Path | None,
+) -> tuple[Scanner, list[str]]:
+    """Open what finds the face, and what hides it where no masks are given: the best there is.
+
+    Returns:
+        The scanner, and what the reader of a report should know of it.
+
+    Raises:
+        FileNotFoundError: if a file is missing.
+        ValueError: if a setting cannot be used, or nothing that could find a mask is installed.
+    """
     if face_box is not None:
         check_face_box(face_box, frames.info)
     face_weights, occluder_weights = (
@@ -227,19 +237,25 @@ def _open_masks(
     )
     try:
         backends = choose_backends(
-            mask=settings.detect,
+            mask="given" if masks_given else settings.detect,
             face_weights=face_weights,
             occluder_weights=occluder_weights,
-            landmarker=bundle,
+            landmarker=None if face_box is not None else bundle,
             confidence=settings.confidence,
             boxes=face_box is not None,
         )
     except ValueError as error:
+        if masks_given:
+            return Scanner(NoFaces(), NO_FACE), [
+                "the face is not looked for, since nothing that finds faces is installed: "
+                "pip install 'diffmvr[detect]', or give landmarker=PATH of face_landmarker.task "
+                "or face_box=[x0,y0,x1,y1]"
+            ]
         raise ValueError(
             f"mask: none is given for {frames.path}, and it cannot be found by itself ({error}); "
             "give mask=VIDEO, mask=FOLDER of PNGs or mask=PNG (non-zero = hidden)"
         ) from error
-    return backends.open_scanner(face_box)
+    return backends.open_scanner(face_box), []
 
 
 def model_name(weights: str) -> str:

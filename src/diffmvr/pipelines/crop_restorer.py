@@ -155,8 +155,13 @@ class CropRestorer:
         telling = [kind != "present" or kind in self.own_guides for kind in self.kinds]
         for t in hidden:
             if clip.mask[t].all() and not guides.valid[t, telling].any():
-                raise ValueError(
-                    f"mask: frame {clip.frame_index[t]} is hidden entirely, and there is neither "
-                    "a clear frame before it nor another guide; start the recording where the "
-                    "face is clear, hide less, or give a picture with guides.past=IMAGE"
-                )
+                raise nothing_known(int(clip.frame_index[t]))
+
+
+def nothing_known(frame: int) -> ValueError:
+    """Return the error of a frame of which neither a pixel nor a guide is known."""
+    return ValueError(
+        f"mask: frame {frame} is hidden entirely, and there is neither a clear frame before it nor "
+        "another guide; start the recording where the face is clear, hide less (is the mask "
+        "inverted? non-zero hides), or give a picture with guides.past=IMAGE"
+    )

@@ -42,6 +42,10 @@ class CropTransform:
         """``[2, 3]``, crop pixels → frame pixels."""
         return invert(self.matrix)
 
+    def resized(self, size: int) -> "CropTransform":
+        """Return the crop of the same square at another number of pixels."""
+        return CropTransform(compose(scaling(size / self.size), self.matrix), size, self.frame_size)
+
     def to_crop(self, points: FloatArray) -> FloatArray:
         """Map ``[..., 2]`` (x, y) from frame to crop pixels."""
         return move_points(self.matrix, points)

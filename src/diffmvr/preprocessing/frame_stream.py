@@ -13,27 +13,35 @@ from diffmvr.structures import UInt8Array
 FrameAndMask = tuple[Frame, UInt8Array | None]
 
 
-def with_masks(frames: FrameSource, masks: MaskSource | None) -> Iterator[FrameAndMask]:
+def with_masks(
+    frames: FrameSource, masks: MaskSource | None, exact: bool = False
+) -> Iterator[FrameAndMask]:
     """Read each frame with its mask, by the frame's number.
 
+    Args:
+        frames: the recording.
+        masks: its masks; ``None``: none are given.
+        exact: whether there must not be more masks than frames, either.
+
     Raises:
-        ValueError: if there are fewer masks than frames.
+        ValueError: if there are fewer masks than frames, or more; both numbers are named.
     """
     reader: Iterator[UInt8Array | None] = repeat(None) if masks is None else iter(masks)
-    count = 0
-    for frame in frames:
+    count = length = 0
+    images = iter(frames)
+    for frame in images:
         mask = None
+        length = frame.index + 1
         # Damaged frames are missing, their masks are not.
-        while count <= frame.index:
+        while count < length:
             try:
                 mask = next(reader)
             except StopIteration:
-                raise ValueError(
-                    f"mask: {masks.path if masks else ''} has {count} masks but {frames.path} has "
-                    "more frames; give one mask for each frame, or a single PNG for all of them"
-                ) from None
+                raise _length_error(frames, length + _rest(images), masks, count) from None
             count += 1
         yield frame, mask
+    if exact and masks is not None and not masks.endless and (more := _rest(reader)):
+        raise _length_error(frames, length, masks, count + more)
 
 
 def sampled(
@@ -73,6 +81,19 @@ def watched(frames: Iterator[FrameAndMask], see: Callable[[Frame], None]) -> Ite
     for frame, mask in frames:
         see(frame)
         yield frame, mask
+
+
+def _rest(reader: Iterator[object]) -> int:
+    return sum(1 for _ in reader)
+
+
+def _length_error(
+    frames: FrameSource, length: int, masks: MaskSource | None, count: int
+) -> ValueError:
+    return ValueError(
+        f"mask: {masks.path if masks else ''} has {count} masks but {frames.path} has {length} "
+        "frames; give one mask for each frame, or a single PNG for all of them"
+    )
 
 
 def read_up_to(frames: Iterator[FrameAndMask], index: int) -> tuple[UInt8Array, UInt8Array | None]:

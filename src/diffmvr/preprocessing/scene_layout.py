@@ -18,7 +18,7 @@ from diffmvr.preprocessing.smoothing import smooth_over_time
 from diffmvr.structures import FaceTrack, FloatArray, UInt8Array
 
 PATH_SIZE = 96
-"""Size of the masks that weigh landmarks, as in the survey of a restoration."""
+"""Size of the masks that weigh landmarks."""
 
 PATH_SIGMA = 3.0
 """Smoothing of the path that the face is measured along, in frames."""

@@ -4,7 +4,8 @@ import cv2
 import numpy as np
 
 from diffmvr.restoration.restored_frame import RestoredFrame
-from diffmvr.structures import FloatArray, UInt8Array
+from diffmvr.restoration.spread import Spread
+from diffmvr.structures import UInt8Array
 
 COLUMNS = 6
 HEIGHT = 240
@@ -14,25 +15,20 @@ GAP = 4
 class ContactSheet:
     """Collects a few frames on the way and lays them out: original, hole in red, restored.
 
-    Each is cut to the square that went through the model.
-
-    Args:
-        mask_share: ``[T]``, hidden share of each frame; the frames shown are spread evenly over
-            those that have a hole.
+    Each is cut to the square that went through the model.  The frames are spread evenly over those
+    that have a hole, or over all if none has one.
     """
 
-    def __init__(self, mask_share: FloatArray) -> None:
-        candidates = np.flatnonzero(mask_share > 0)
-        if not len(candidates):
-            candidates = np.arange(len(mask_share))
-        chosen = np.linspace(0, len(candidates) - 1, min(COLUMNS, len(candidates)))
-        self._wanted = set(candidates[np.rint(chosen).astype(int)].tolist())
-        self._columns: list[UInt8Array] = []
+    def __init__(self) -> None:
+        self._hidden: Spread[UInt8Array] = Spread(COLUMNS)
+        self._clear: Spread[UInt8Array] = Spread(COLUMNS)
 
     def add(self, frame: RestoredFrame) -> None:
-        """Take a frame if it is one of those to show."""
-        if frame.record.index not in self._wanted:
-            return
+        """Take a frame if it may be one of those to show."""
+        spread = self._hidden if frame.record.restored else self._clear
+        spread.add(self._column(frame) if spread.wants_next() else None)
+
+    def _column(self, frame: RestoredFrame) -> UInt8Array:
         before, after = frame.observed.image, frame.restored.image
         tinted = before.copy()
         hidden = frame.mask != 0
@@ -41,11 +37,13 @@ class ContactSheet:
         rows = slice(max(round(y0), 0), max(round(y0 + side), 1))
         columns = slice(max(round(x0), 0), max(round(x0 + side), 1))
         shown = [_thumbnail(image[rows, columns]) for image in (before, tinted, after)]
-        self._columns.append(np.concatenate(shown))
+        return np.concatenate(shown)
 
     def image(self) -> UInt8Array:
         """Return the sheet, ``[H, W, 3]`` uint8."""
-        return np.concatenate(self._columns, axis=1)
+        columns = self._hidden.items or self._clear.items
+        chosen = np.linspace(0, len(columns) - 1, min(COLUMNS, len(columns)))
+        return np.concatenate([columns[k] for k in np.rint(chosen).astype(int)], axis=1)
 
 
 def side_by_side(before: UInt8Array, after: UInt8Array) -> UInt8Array:

@@ -16,7 +16,6 @@ from diffmvr.preprocessing.time_losses import TimeLosses
 from diffmvr.preprocessing.video_writer import CRF, FrameWriter, PngWriter, VideoWriter
 from diffmvr.restoration.contact_sheet import ContactSheet, side_by_side
 from diffmvr.restoration.restored_frame import FrameRecord, RestoredFrame
-from diffmvr.structures import FloatArray
 
 FORMATS = ("mp4", "png", "ffv1")
 CONTAINERS = {
@@ -48,7 +47,6 @@ class RestorationOutput:
     Args:
         folder: where to write; it exists.
         frames: the recording.
-        mask_share: ``[T]``, hidden share of each frame.
         file_format: one of the three above.
         concat: whether to write the side-by-side.
         audio: whether to copy the audio.
@@ -63,7 +61,6 @@ class RestorationOutput:
         self,
         folder: Path,
         frames: FrameSource,
-        mask_share: FloatArray,
         file_format: str = "mp4",
         concat: bool = False,
         audio: bool = True,
@@ -82,7 +79,7 @@ class RestorationOutput:
         self._time_losses = TimeLosses(frames.info)
         self._suffix = self._plan_audio(file_format)
         self._main = self._main_writer(file_format)
-        self._sheet = ContactSheet(mask_share) if concat else None
+        self._sheet = ContactSheet() if concat else None
         self._concat = self._concat_writer() if concat else None
         self._open = ExitStack()
 

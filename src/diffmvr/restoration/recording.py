@@ -1,39 +1,56 @@
-"""The second pass over a recording: restore it window by window (paper 3.2, Mod_4).
+"""The walk through a recording, one scene behind the first pass (paper 3.2, Mod_4).
 
 T frames of H × W, crops of p × p, G guides.
 """
 
-from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import islice
 
 import numpy as np
 from numpy.typing import NDArray
 
-from diffmvr.checks import check_number
+from diffmvr.checks import check_number, check_one_of
 from diffmvr.models.guide_memory import GuideMemory
-from diffmvr.pipelines.crop_restorer import CropRestorer
-from diffmvr.pipelines.windows import FrameAndMask, paired, windows
+from diffmvr.pipelines.crop_restorer import CropRestorer, nothing_known
 from diffmvr.preprocessing.crop import CropTransform
-from diffmvr.preprocessing.frame_source import FrameSource
+from diffmvr.preprocessing.frame_source import Frame
+from diffmvr.preprocessing.frame_stream import FrameAndMask
 from diffmvr.preprocessing.inpainting import inpaint
-from diffmvr.preprocessing.mask_io import MaskSource
 from diffmvr.preprocessing.symmetry import GREY
+from diffmvr.restoration.background import StillBackground
 from diffmvr.restoration.detail import carry_detail
 from diffmvr.restoration.lenders import FrameInPlace, Lenders
 from diffmvr.restoration.paste_back import paste_back, paste_corrected, shows_all
 from diffmvr.restoration.regions import crop_box
 from diffmvr.restoration.restored_frame import FrameRecord, RestoredFrame
-from diffmvr.restoration.scene_plan import Survey
-from diffmvr.restoration.self_check import LEAST_FRAMES, SelfCheck, trial_clips
+from diffmvr.restoration.scene_plan import NO_FACE, ScenePlan
+from diffmvr.restoration.self_check import SelfCheck, Tally, weights_of
 from diffmvr.structures import Clip, Guides, UInt8Array, join_clips
+
+WITHOUT_FACE = ("fill", "refuse")
+
+Window = list[tuple[Frame, UInt8Array]]
+
+
+@dataclass
+class _Person:
+    """What is remembered of a person, until another one comes or there is a cut."""
+
+    number: int | None = None
+    memory: GuideMemory = field(default_factory=GuideMemory)
+    lenders: Lenders = field(default_factory=Lenders)
+    # The last clear frame.
+    carried: Clip | None = None
 
 
 class VideoRestorer:
     """Restores a recording of any length, holding one window of frames and two clear ones.
 
-    A frame's result depends on the frame, the clear frames before it and the survey only, not on
-    where windows begin: every frame starts from the same noise, and the last clear frame is carried
-    over from window to window, as are the frames that lend detail and the encodings of guides.
+    A frame's result depends on the frame, the clear frames of the same person and shot before it,
+    and the plan only, not on where windows or plans begin: every frame starts from the same noise,
+    and the last clear frame is carried over from window to window, as are the frames that lend
+    detail and the encodings of guides.
 
     Args:
         crops: the model and its guides.
@@ -41,9 +58,13 @@ class VideoRestorer:
         feather: width of the seam inside the hole, in pixels; see ``composite``.
         past_detail: whether the past clear frame lends detail finer than the model's pixels; see
             ``diffmvr.restoration.detail``.
+        self_check: whether clear frames are hidden and restored first, and only as much of the
+            model's correction is taken as is right on them; see ``SelfCheck``.
+        no_face: what is done where something is hidden and no face was found: ``"fill"`` it with
+            what stood still there and from its rim, or ``"refuse"``.
 
     Raises:
-        ValueError: if an argument is out of range.
+        ValueError: if an argument is unknown or out of range.
     """
 
     def __init__(
@@ -52,94 +73,81 @@ class VideoRestorer:
         window: int = 16,
         feather: float = 0.0,
         past_detail: bool = True,
+        self_check: bool = True,
+        no_face: str = "fill",
     ) -> None:
         check_number("window", window, 1, 10_000)
         check_number("feather", feather, 0.0, 10_000)
+        check_one_of("no_face", no_face, WITHOUT_FACE)
         self._crops = crops
         self._window = window
         self._feather = feather
         self._past_detail = past_detail and crops.led_by_past
+        self._self_check = self_check
+        self._no_face = no_face
+        self._led, self._unled = Tally(), Tally()
+
+    @property
+    def check(self) -> SelfCheck | None:
+        """What clear frames have said of the model so far; ``None`` if they were too few."""
+        unled = self._unled if self._unled.frames else None
+        return SelfCheck.from_tally(self._led, unled)
+
+    @property
+    def weights(self) -> tuple[float, float]:
+        """Shares of the model's correction that are taken: with a past guide, and without."""
+        led, unled = weights_of(self.check) if self._self_check else (1.0, 1.0)
+        # A picture of the user's own leads the frames that have no past one.
+        return led, 1.0 if self._crops.own_guides else unled
 
     def restore(
-        self,
-        frames: FrameSource,
-        masks: MaskSource,
-        survey: Survey,
-        correction_weight: float = 1.0,
-        unled_weight: float = 1.0,
+        self, plans: Iterable[ScenePlan], frames: Iterable[FrameAndMask]
     ) -> Iterator[RestoredFrame]:
         """Read the recording again and restore it.
 
         Args:
-            frames: the recording.
-            masks: what hides the face.
-            survey: the first pass over the same frames and masks.
-            correction_weight: share of the model's correction to the past guide that is taken, in
-                [0, 1]; see ``SelfCheck``.
-            unled_weight: the same for frames that no clear frame comes before, where the model
-                corrects what is inpainted from the rim of the hole.
+            plans: the first pass over the same frames.
+            frames: the frames in order, each with its mask where masks are given.
 
         Yields:
             Every frame in order.
 
         Raises:
-            ValueError: if a frame is hidden entirely and no guide knows anything of it.
+            ValueError: if a frame is hidden entirely and nothing is known of it, or hidden where no
+                face was found and that is to be refused.
         """
-        memory = GuideMemory()
-        lenders = Lenders()
-        carried: Clip | None = None
-        for window in windows(paired(frames, masks), self._window):
-            clip = _cut(window, survey, carried)
-            first = len(clip) - len(window)
-            guides, carried = self._crops.find_guides(clip)
-            restored = self._crops.restore(clip, guides, memory, seam=self._feather > 0)
-            weights = correction_weight, unled_weight
-            corrections = self._corrections(clip, guides, restored, weights)
-            clear = self._crops.is_clear(clip)
-            for k, (frame, mask) in enumerate(window, start=first):
-                place = FrameInPlace(
-                    frame.image, mask, survey.crops[frame.index], clip.track.similarity[k]
-                )
-                result = frame
-                if mask.any():
-                    region = survey.regions[frame.index]
-                    image = self._lay_back(restored[k], corrections[k], place, region, lenders)
-                    result = replace(frame, image=image)
-                if clear[k]:
-                    lenders.add(place)
-                time = float(frame.pts * frames.info.time_base)
-                record = self._record(clip, guides, k, survey, time)
-                yield RestoredFrame(frame, result, mask, record)
+        reader = iter(frames)
+        shot, background, person = -1, StillBackground(), _Person()
+        for plan in plans:
+            if plan.shot != shot:
+                shot, background, person = plan.shot, StillBackground(), _Person()
+            if plan.person not in (None, person.number):
+                person = _Person(plan.person)
+            if plan.person is not None:
+                self._try_out(plan, person)
+            for first in range(0, len(plan), self._window):
+                window = _read(reader, plan, slice(first, first + self._window))
+                if plan.person is None:
+                    restored = self._fill(plan, first, window, background)
+                else:
+                    restored = self._restore(plan, first, window, person)
+                for (observed, mask), (frame, record) in zip(window, restored, strict=True):
+                    yield RestoredFrame(observed, frame, mask, record)
 
-    def check_on_clear_frames(
-        self, frames: FrameSource, masks: MaskSource, survey: Survey
-    ) -> SelfCheck | None:
-        """Hide and restore clear frames of the recording, whose truth is known.
-
-        Args:
-            frames: the recording.
-            masks: what hides the face.
-            survey: the first pass over the same frames and masks.
-
-        Returns:
-            What they say; ``None`` where they are too few, or the past frame is no guide.
-        """
-        if not self._crops.led_by_past:
-            return None
-        trials = list(trial_clips(frames, masks, survey))
-        if len(trials) < LEAST_FRAMES:
-            return None
+    def _try_out(self, plan: ScenePlan, person: _Person) -> None:
+        """Hide and restore clear frames of a scene, whose truth is known."""
+        if not (self._self_check and self._crops.led_by_past and plan.trials):
+            return
         memory, past = GuideMemory(), self._crops.kinds.index("past")
-        guides = [self._crops.find_guides(clip)[0] for clip in trials]
+        guides = [self._crops.find_guides(clip)[0] for clip in plan.trials]
         known = [found.images[-1, past].copy() for found in guides]
-        check = self._compare(trials, guides, known, memory)
-        if survey.mask_share[0] == 0:
-            return check
-        # It begins hidden: the same as if there were no past frame.
-        for found in guides:
-            found.images[:, past], found.valid[:, past] = GREY, False
-        known = [inpaint(clip.observed[-1], clip.mask[-1] != 0) for clip in trials]
-        return replace(check, unled=self._compare(trials, guides, known, memory))
+        self._led += self._compare(plan.trials, guides, known, memory)
+        if person.carried is None and plan.mask_share[0] > 0:
+            # It begins hidden: the same as if there were no past frame.
+            for found in guides:
+                found.images[:, past], found.valid[:, past] = GREY, False
+            known = [inpaint(clip.observed[-1], clip.mask[-1] != 0) for clip in plan.trials]
+            self._unled += self._compare(plan.trials, guides, known, memory)
 
     def _compare(
         self,
@@ -147,16 +155,56 @@ class VideoRestorer:
         guides: Sequence[Guides],
         known: Sequence[UInt8Array],
         memory: GuideMemory,
-    ) -> SelfCheck:
+    ) -> Tally:
         """Restore the last frame of each clip; ``known`` is what the model corrects there."""
         pairs = zip(trials, guides, strict=True)
         restored = [self._crops.restore(clip, found, memory)[-1] for clip, found in pairs]
-        return SelfCheck.compare(
+        return Tally.of(
             model=np.stack(restored),
             guide=np.stack(known),
             truth=np.stack([clip.frames[-1] for clip in trials if clip.frames is not None]),
             mask=np.stack([clip.mask[-1] for clip in trials]),
         )
+
+    def _restore(
+        self, plan: ScenePlan, first: int, window: Window, person: _Person
+    ) -> Iterator[tuple[Frame, FrameRecord]]:
+        """Restore a window of frames that show a face; ``first`` is its place in the plan."""
+        clip = _cut(window, plan, first, person.carried)
+        before = len(clip) - len(window)
+        guides, person.carried = self._crops.find_guides(clip)
+        restored = self._crops.restore(clip, guides, person.memory, seam=self._feather > 0)
+        corrections = self._corrections(clip, guides, restored, self.weights)
+        clear = self._crops.is_clear(clip)
+        for t, (frame, mask) in enumerate(window, start=first):
+            k = before + t - first
+            place = FrameInPlace(frame.image, mask, plan.crops[t], clip.track.similarity[k])
+            result = frame
+            if mask.any():
+                region = plan.regions[t]
+                image = self._lay_back(restored[k], corrections[k], place, region, person.lenders)
+                result = replace(frame, image=image)
+            if clear[k]:
+                person.lenders.add(place)
+            yield result, self._record(plan, t, clip, guides, k)
+
+    def _fill(
+        self, plan: ScenePlan, first: int, window: Window, background: StillBackground
+    ) -> Iterator[tuple[Frame, FrameRecord]]:
+        """Fill a window of frames in which no face was found."""
+        for t, (frame, mask) in enumerate(window, start=first):
+            result = frame
+            if mask.any():
+                if self._no_face == "refuse":
+                    raise ValueError(
+                        f"no_face: frame {frame.index} is hidden in part and no face was found in "
+                        "it; give face_box=[x0,y0,x1,y1] or landmarker=PATH, or no_face=fill"
+                    )
+                if mask.all():
+                    raise nothing_known(frame.index)
+                result = replace(frame, image=background.fill(frame.image, mask))
+            background.add(frame.image, mask)
+            yield result, self._record(plan, t)
 
     def _corrections(
         self, clip: Clip, guides: Guides, restored: UInt8Array, weights: tuple[float, float]
@@ -202,29 +250,51 @@ class VideoRestorer:
         return paste_back(restored, *frame, self._feather, around)
 
     def _record(
-        self, clip: Clip, guides: Guides, k: int, survey: Survey, time: float
+        self,
+        plan: ScenePlan,
+        t: int,
+        clip: Clip | None = None,
+        guides: Guides | None = None,
+        k: int = 0,
     ) -> FrameRecord:
-        """Return the report's row for frame ``k`` of the window."""
-        index = int(clip.frame_index[k])
-        restored = bool(survey.mask_share[index] > 0)
-        past = None
-        if restored and self._crops.led_by_past:
-            past = int(guides.past_index[k])
-        past_index = int(clip.frame_index[past]) if past is not None and past >= 0 else None
-        valid = dict(zip(self._crops.kinds, guides.valid[k].tolist(), strict=True))
+        """Return the report's row for frame ``t`` of a plan, which is frame ``k`` of the window."""
+        index = int(plan.frame_index[t])
+        hidden = bool(plan.mask_share[t] > 0)
+        past_index: int | None = None
+        valid: dict[str, bool] = {}
+        if hidden and clip is not None and guides is not None:
+            valid = dict(zip(self._crops.kinds, guides.valid[k].tolist(), strict=True))
+            past = int(guides.past_index[k]) if self._crops.led_by_past else -1
+            past_index = int(clip.frame_index[past]) if past >= 0 else None
         return FrameRecord(
             index=index,
-            time=time,
-            restored=restored,
-            mask_share=float(survey.mask_share[index]),
+            time=float(plan.times[t]),
+            restored=hidden,
+            mask_share=float(plan.mask_share[t]),
             past_index=past_index,
             past_age=None if past_index is None else index - past_index,
-            guide_valid=valid if restored else {},
-            axis_source=survey.track.axis_source[index],
-            region_source=survey.region_source[index],
-            crop=_corner_and_side(survey.crops[index]),
-            region=_corner_and_side(survey.regions[index]),
+            guide_valid=valid,
+            axis_source=NO_FACE if plan.track is None else plan.track.axis_source[t],
+            region_source=plan.region_source[t],
+            crop=_corner_and_side(plan.crops[t]),
+            region=_corner_and_side(plan.regions[t]),
         )
+
+
+def _read(reader: Iterator[FrameAndMask], plan: ScenePlan, part: slice) -> Window:
+    """Read the frames of a part of a plan, each with its mask.
+
+    Raises:
+        ValueError: if they are not there any more.
+    """
+    wanted = plan.frame_index[part].tolist()
+    window = [(frame, plan.mask(frame, mask)) for frame, mask in islice(reader, len(wanted))]
+    if [frame.index for frame, _ in window] != wanted:
+        raise ValueError(
+            f"input: frames {wanted[0]} to {wanted[-1]} were there when the recording was first "
+            "read and are not now; do not change a recording while it is processed"
+        )
+    return window
 
 
 def _corner_and_side(crop: CropTransform) -> tuple[float, float, float]:
@@ -233,18 +303,19 @@ def _corner_and_side(crop: CropTransform) -> tuple[float, float, float]:
     return round(x0, 3), round(y0, 3), round(x1 - x0, 3)
 
 
-def _cut(window: list[FrameAndMask], survey: Survey, carried: Clip | None) -> Clip:
+def _cut(window: Window, plan: ScenePlan, first: int, carried: Clip | None) -> Clip:
     """Cut the crops of a window out of its frames, led by the carried frame if there is one."""
-    first = window[0][0].index
-    crops = survey.crops[first : first + len(window)]
-    pairs = list(zip(window, crops, strict=True))
+    if plan.track is None:
+        raise ValueError("plan: expected one of a face")
+    part = slice(first, first + len(window))
+    pairs = list(zip(window, plan.crops[part], strict=True))
     clip = Clip(
         clip_id="window",
         subject_id="",
         observed=np.stack([crop.apply(frame.image) for (frame, _), crop in pairs]),
         mask=np.stack([crop.apply_mask(mask) for (_, mask), crop in pairs]),
-        track=survey.track[first : first + len(window)],
+        track=plan.track[part],
         frames=None,
-        frame_index=np.arange(first, first + len(window)),
+        frame_index=plan.frame_index[part],
     )
     return clip if carried is None else join_clips(carried, clip)

@@ -1,116 +1,118 @@
-"""The first pass over a recording: find the face, and decide where to restore.
+"""The first pass over a recording: whose face is where, and what hides it, scene by scene.
 
-Of each frame only numbers are kept (landmarks, the hole's box and a thumbnail of the mask), never
-its pixels.
+The scanner that makes clip stores lays out a restoration too, so both see a recording with the same
+eyes.  Of each frame only numbers and a small mask are kept, and only until its scene is restored.
+
+T frames of H × W, crops of p × p.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import groupby
+from typing import Any
 
-import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from diffmvr.checks import check_shape
-from diffmvr.geometry import move_points, scale_track, scaling
-from diffmvr.pipelines.windows import paired
-from diffmvr.preprocessing.crop import CROP_SCALE, CropTransform, crop_track, square_crops
-from diffmvr.preprocessing.face import track_from_boxes, track_from_landmarks
-from diffmvr.preprocessing.frame_source import FrameSource, VideoInfo
-from diffmvr.preprocessing.landmarks import FaceLandmarker, LandmarkerUnavailableError
-from diffmvr.preprocessing.mask_io import MaskSource
+from diffmvr.preprocessing.crop import CROP_SCALE, CropTransform, square_region
+from diffmvr.preprocessing.frame_source import Frame, VideoInfo
+from diffmvr.preprocessing.frame_stream import FrameAndMask
+from diffmvr.preprocessing.occlusion import clean_mask
+from diffmvr.preprocessing.scan import HIDDEN_SHARE, Scanner
+from diffmvr.preprocessing.scene_layout import MaskCleaning, lay_out, mask_in_frame, warp_mask
+from diffmvr.preprocessing.sightings import (
+    DAMAGED,
+    REGION_SCALE,
+    REGION_SIZE,
+    Scene,
+    Sighting,
+    Skipped,
+    pack_mask,
+    unpack_mask,
+)
+from diffmvr.preprocessing.tracking import MIN_IOU, iou
 from diffmvr.restoration.regions import boxes_around_holes, cover_holes, hole_box
-from diffmvr.structures import FaceTrack, FloatArray, UInt8Array
+from diffmvr.restoration.self_check import MOST_FRAMES, ClearPicture, trial_clips
+from diffmvr.restoration.spread import Spread
+from diffmvr.structures import Clip, FaceTrack, FloatArray, UInt8Array
 
-THUMBNAIL = 96
-"""Longer side of the masks that weigh the landmarks, in pixels."""
+NO_FACE = "none"
+"""Source of the region where no face was found."""
 
 
-@dataclass(frozen=True)
-class Survey:
-    """What is known of a recording after the first pass; T frames.
+@dataclass(frozen=True, eq=False)
+class ScenePlan:
+    """Consecutive frames that show one face, or none, and where to restore them.
 
     Attributes:
+        frame_index: ``[T]``, numbers of the frames in the recording.
+        times: ``[T]``, seconds.
         mask_share: ``[T]``, hidden share of each frame.
-        track: where the face is, in pixels of the crops.
+        shot: number of the shot; nothing of another shot is known in this one.
+        person: number of the face in the recording; ``None`` where no face was found.
+        track: where the face is, in pixels of the crops; ``None`` where no face was found.
         crops: the square of each frame that goes through the model.
         regions: the square of each frame that holds its crop and its hole.
-        region_source: T names of where the square came from: ``"landmarks"``, ``"carried"``
-            (between or after frames with landmarks), ``"given"`` or ``"mask"`` (around the hole).
-        notes: what the reader of a report should know.
+        region_source: T names of what found the square: ``"landmarks"``, ``"yolo"``, ``"given"``,
+            ``"carried"`` (from frames before or after), or ``"none"`` (around the hole).
+        found_masks: the masks that were found, by frame number, each with its square; ``None``
+            where masks are given.
+        trials: clear frames, hidden as others are, for the self-check.
     """
 
+    frame_index: NDArray[np.int64]
+    times: FloatArray
     mask_share: FloatArray
-    track: FaceTrack
+    shot: int
+    person: int | None
+    track: FaceTrack | None
     crops: tuple[CropTransform, ...]
     regions: tuple[CropTransform, ...]
     region_source: tuple[str, ...]
-    notes: tuple[str, ...]
+    found_masks: Mapping[int, tuple[CropTransform, UInt8Array]] | None = None
+    trials: tuple[Clip, ...] = ()
 
     def __len__(self) -> int:
-        return len(self.crops)
+        return len(self.frame_index)
+
+    def mask(self, frame: Frame, given: UInt8Array | None) -> UInt8Array:
+        """Return ``[H, W]`` 0/1: the given mask of a frame, or what was found."""
+        if given is not None:
+            return given
+        found = (self.found_masks or {}).get(frame.index)
+        if found is None:
+            return np.zeros(frame.image.shape[:2], np.uint8)
+        region, packed = found
+        return mask_in_frame(unpack_mask(packed), region)
 
 
-def survey(
-    frames: FrameSource,
-    masks: MaskSource,
+def plan(
+    frames: Iterable[FrameAndMask],
+    info: VideoInfo,
+    scanner: Scanner,
     size: int,
-    landmarker: FaceLandmarker | None = None,
-    face_box: FloatArray | None = None,
-    on_frame: Callable[[], None] | None = None,
-) -> Survey:
-    """Read a recording once and lay out its restoration.
+    cleaning: MaskCleaning | None = None,
+) -> Iterator[ScenePlan]:
+    """Read a recording once and lay out its restoration, scene by scene.
 
     Args:
-        frames: the recording.
-        masks: what hides the face.
-        size: side of the model's crops in pixels.
-        landmarker: finds the face; ``None`` leaves it to the boxes.
-        face_box: ``[4]`` (x0, y0, x1, y1) in pixels, where the face is in every frame; the
-            landmarker is then not asked.
-        on_frame: called after each frame.
+        frames: the frames in order, each with its mask where masks are given.
+        info: of the recording.
+        scanner: finds the face, and what hides it where no masks are given.
+        size: side p of the model's crops in pixels.
+        cleaning: of the masks that are found; ``None``: as they are.
+
+    Yields:
+        Every frame of the recording, in order.
 
     Raises:
-        ValueError: if masks and frames do not fit, there is no frame, the box is not one, or
-            every frame is hidden entirely.
+        ValueError: if no masks are given and no face is found in the whole recording.
     """
-    info = frames.info
-    if face_box is not None:
-        check_face_box(face_box, info)
-        landmarker = None
-    notes: list[str] = []
-    points: list[FloatArray | None] = []
-    holes: list[FloatArray] = []
-    shares: list[float] = []
-    thumbnails: list[UInt8Array] = []
-    for frame, mask in paired(frames, masks):
-        if landmarker is not None:
-            try:
-                points.append(landmarker.detect(frame.image, mask))
-                thumbnails.append(_thumbnail(mask))
-            except LandmarkerUnavailableError as error:
-                notes.append(f"the face is not looked for: {error}")
-                landmarker = None
-        holes.append(hole_box(mask))
-        shares.append(np.count_nonzero(mask) / mask.size)
-        if on_frame is not None:
-            on_frame()
-    if not holes:
-        raise ValueError(f"input: {frames.path} has no frames; give a video that plays")
-    if min(shares) == 1.0:
-        raise ValueError(
-            f"mask: {masks.path} hides every pixel of all {len(shares)} frames, so that nothing "
-            "is left to restore from; mark only what hides the face (is the mask inverted?)"
-        )
-    track, region_source = _locate(points, np.stack(holes), thumbnails, face_box, info, notes)
-    crops = square_crops(track, (info.height, info.width), size, CROP_SCALE)
-    regions = cover_holes(crops, np.stack(holes))
-    if region_source[0] == "mask":
-        crops = regions
-    notes += _mask_notes(np.array(shares), masks.path.name)
-    if info.frame_count not in (None, len(holes)):
-        notes.append(f"the container promises {info.frame_count} frames and shows {len(holes)}")
-    track = crop_track(track, crops)
-    return Survey(np.array(shares), track, crops, regions, region_source, tuple(notes))
+    planner = _Planner(info, scanner, size, cleaning or MaskCleaning())
+    for scene in scanner.scan(planner.watch(frames), info.time_base):
+        yield from planner.lay_out(scene)
+    planner.check()
 
 
 def check_face_box(box: FloatArray, info: VideoInfo) -> None:
@@ -128,60 +130,191 @@ def check_face_box(box: FloatArray, info: VideoInfo) -> None:
         )
 
 
-def _locate(
-    points: list[FloatArray | None],
-    holes: FloatArray,
-    thumbnails: list[UInt8Array],
-    face_box: FloatArray | None,
-    info: VideoInfo,
-    notes: list[str],
-) -> tuple[FaceTrack, tuple[str, ...]]:
-    """Return the face track in frame pixels and each frame's source of its region."""
-    length = len(holes)
-    if face_box is not None:
-        return track_from_boxes(np.tile(face_box, (length, 1))), ("given",) * length
-    if any(marks is not None for marks in points):
-        track = _track_by_thumbnails(points, np.stack(thumbnails), info)
-        return track, track.axis_source
-    boxes = boxes_around_holes(holes, CROP_SCALE)
-    if np.isnan(boxes).all():
-        boxes = np.array([[-0.5, -0.5, info.width - 0.5, info.height - 0.5]] * length)
-    elif not notes:
-        notes.append(
-            "no face was found: the square around the hole is restored, mirrored about its "
-            "vertical centre line; face_box=[x0,y0,x1,y1] "
-            f"{'' if points else 'or landmarker=PATH '}tells where it is"
+@dataclass(frozen=True)
+class _Hole:
+    """What a given mask hides of a frame: its share, and the box around it (NaN: nothing)."""
+
+    share: float
+    box: FloatArray
+
+
+@dataclass
+class _Planner:
+    """What is known of the frames between the scanner's last scene and the next one."""
+
+    info: VideoInfo
+    scanner: Scanner
+    size: int
+    cleaning: MaskCleaning
+    given: dict[int, _Hole] = field(default_factory=dict)
+    clear: Spread[ClearPicture] = field(default_factory=lambda: Spread(2 * MOST_FRAMES))
+    persons: int = 0
+    # The last shot, and the face as it was last seen.
+    shot: int = 0
+    box: FloatArray | None = None
+    masks_given: bool = False
+
+    def __post_init__(self) -> None:
+        self.scanner.on_sighting = self._keep_clear
+
+    @property
+    def frame_size(self) -> tuple[int, int]:
+        return self.info.height, self.info.width
+
+    def watch(self, frames: Iterable[FrameAndMask]) -> Iterator[FrameAndMask]:
+        """Pass frames on, and note what their masks hide."""
+        for frame, mask in frames:
+            if mask is not None:
+                self.masks_given = True
+                share = np.count_nonzero(mask) / mask.size
+                self.given[frame.index] = _Hole(share, hole_box(mask))
+            yield frame, mask
+
+    def check(self) -> None:
+        """Require that what hides a face was looked for somewhere."""
+        if not self.persons and not self.masks_given:
+            raise ValueError(
+                f"mask: none is given for {self.info.name}, and no face was found in it; give "
+                "mask=VIDEO, mask=FOLDER of PNGs or mask=PNG (non-zero = hidden), or "
+                "face_box=[x0,y0,x1,y1]"
+            )
+
+    def lay_out(self, scene: Scene) -> Iterator[ScenePlan]:
+        """Turn a scene into plans: of its face, and of the frames around that show none."""
+        if scene.shot != self.shot:
+            self.shot, self.box = scene.shot, None
+        skipped = [one for one in scene.skipped if one.reason != DAMAGED]
+        frames: list[Sighting | Skipped] = [*scene.sightings, *skipped]
+        frames.sort(key=lambda one: one.index)
+        for has_face, run in groupby(self._hidden_before(frames), _shows_face):
+            ones: list[Any] = list(run)
+            yield self._of_face(ones) if has_face else self._of_none(ones)
+        if frames:
+            last = frames[-1].index
+            self.given = {index: hole for index, hole in self.given.items() if index > last}
+            left = [one for one in self.clear.items if one.index > last]
+            self.clear = Spread(2 * MOST_FRAMES)
+            for picture in left:
+                self.clear.add(picture)
+
+    def _hidden_before(self, frames: Sequence[Any]) -> list[Any]:
+        """Count frames just before a face is first seen to it, if their masks hide its place."""
+        ordered = list(frames)
+        first = next((k for k, one in enumerate(ordered) if _shows_face(one)), 0)
+        for k in range(first - 1, -1, -1):
+            face, one = ordered[first], ordered[k]
+            hole = self.given.get(one.index)
+            if hole is None or not _covered(face.box, hole.box) >= HIDDEN_SHARE:
+                break
+            ordered[k] = Sighting(
+                one.index, one.time, face.region, None, face.box, "carried", 0.0, None
+            )
+        return ordered
+
+    def _of_face(self, sightings: list[Sighting]) -> ScenePlan:
+        # 1. The crops, and where the face is in them.
+        layout = lay_out(sightings, self.frame_size, self.size, self.cleaning.fill_gap)
+        index = [one.index for one in sightings]
+        # 2. What is hidden.
+        found: dict[int, tuple[CropTransform, UInt8Array]] | None = None
+        if not self.masks_given:
+            found = self._clean(sightings, layout.masks)
+        holes = [self._hole(number, found) for number in index]
+        share = np.array([hole.share for hole in holes])
+        # 3. Whose face it is: the one before goes on unless there was a cut, or it is elsewhere.
+        if self.box is None or iou(self.box, sightings[0].box[None])[0] < MIN_IOU:
+            self.persons += 1
+        self.box = sightings[-1].box
+        # 4. Clear frames to try the model on.
+        hidden = {
+            t: warp_mask(layout.masks[t], one.region, layout.crops[t])
+            for t, one in enumerate(sightings)
+            if share[t] > 0 and layout.masks[t].any()
+        }
+        clear = {one.index: one for one in self.clear.items if one.index in set(index)}
+        numbers = np.array(index)
+        return ScenePlan(
+            frame_index=numbers,
+            times=np.array([one.time for one in sightings]),
+            mask_share=share,
+            shot=self.shot,
+            person=self.persons - 1,
+            track=layout.track,
+            crops=layout.crops,
+            regions=cover_holes(layout.crops, np.stack([hole.box for hole in holes])),
+            region_source=tuple(
+                "landmarks" if source == "landmarks" else one.box_source
+                for source, one in zip(layout.track.axis_source, sightings, strict=True)
+            ),
+            found_masks=found,
+            trials=tuple(trial_clips(share, clear, hidden, layout.crops, layout.track, numbers)),
         )
-    return track_from_boxes(boxes), ("mask",) * length
+
+    def _of_none(self, skipped: list[Skipped]) -> ScenePlan:
+        holes = [self._hole(one.index, None) for one in skipped]
+        height, width = self.frame_size
+        boxes = boxes_around_holes(np.stack([hole.box for hole in holes]), 1.0)
+        whole = np.array([-0.5, -0.5, width - 0.5, height - 0.5])
+        boxes = np.where(np.isnan(boxes), whole, boxes)
+        centres, sides = (boxes[:, :2] + boxes[:, 2:]) / 2, np.ptp(boxes.reshape(-1, 2, 2), axis=1)
+        squares = tuple(
+            square_region(centre, float(side.max()), self.size, self.frame_size)
+            for centre, side in zip(centres, sides, strict=True)
+        )
+        return ScenePlan(
+            frame_index=np.array([one.index for one in skipped]),
+            times=np.array([one.time for one in skipped], float),
+            mask_share=np.array([hole.share for hole in holes]),
+            shot=self.shot,
+            person=None,
+            track=None,
+            crops=squares,
+            regions=squares,
+            region_source=(NO_FACE,) * len(skipped),
+        )
+
+    def _hole(
+        self, index: int, found: Mapping[int, tuple[CropTransform, UInt8Array]] | None
+    ) -> _Hole:
+        if index in self.given:
+            return self.given[index]
+        if not found or index not in found:
+            return _Hole(0.0, np.full(4, np.nan))
+        region, packed = found[index]
+        mask = mask_in_frame(unpack_mask(packed), region)
+        return _Hole(np.count_nonzero(mask) / mask.size, hole_box(mask))
+
+    def _clean(
+        self, sightings: list[Sighting], masks: UInt8Array
+    ) -> dict[int, tuple[CropTransform, UInt8Array]]:
+        """Return the masks that were found, closed and widened, bit by bit."""
+        cleaned = {}
+        for one, mask in zip(sightings, masks, strict=True):
+            packed = pack_mask(clean_mask(mask, self.cleaning.close, self.cleaning.dilate))
+            if packed is not None:
+                cleaned[one.index] = one.region, packed
+        return cleaned
+
+    def _keep_clear(self, frame: Frame, sighting: Sighting) -> None:
+        """Keep some of the frames of which nothing is hidden, at the face."""
+        hole = self.given.get(frame.index)
+        if sighting.packed_mask is not None or (hole is not None and hole.share > 0):
+            return
+        picture = None
+        if self.clear.wants_next():
+            region = sighting.region
+            native = int(np.ceil(region.size / region.matrix[0, 0]))
+            wanted = int(np.ceil(2 * self.size * REGION_SCALE / CROP_SCALE))
+            square = region.resized(min(native, max(REGION_SIZE, wanted)))
+            picture = ClearPicture(frame.index, square.apply(frame.image), square)
+        self.clear.add(picture)
 
 
-def _track_by_thumbnails(
-    points: list[FloatArray | None], thumbnails: UInt8Array, info: VideoInfo
-) -> FaceTrack:
-    """Track the face at the thumbnails' scale, where the masks of a long recording fit in memory.
-
-    Returns:
-        The track in frame pixels.
-    """
-    zoom = max(thumbnails.shape[1:]) / max(info.height, info.width)
-    down = scaling(zoom)
-    small = [None if marks is None else move_points(down, marks) for marks in points]
-    return scale_track(track_from_landmarks(small, thumbnails.shape[1:], thumbnails), 1 / zoom)
+def _shows_face(one: Sighting | Skipped) -> bool:
+    return isinstance(one, Sighting)
 
 
-def _thumbnail(mask: UInt8Array) -> UInt8Array:
-    """Return the mask at a longer side of 96 pixels; half-hidden pixels count as hidden."""
-    zoom = THUMBNAIL / max(mask.shape)
-    size = (max(1, round(mask.shape[1] * zoom)), max(1, round(mask.shape[0] * zoom)))
-    return (cv2.resize(mask * 255, size, interpolation=cv2.INTER_AREA) > 127).astype(np.uint8)
-
-
-def _mask_notes(shares: FloatArray, name: str) -> list[str]:
-    if shares.max() == 0:
-        return [f"the mask ({name}) is empty in every frame: the output equals the input"]
-    if np.median(shares) > 0.5:
-        return [
-            f"the mask hides {np.median(shares):.0%} of the median frame; if that is not meant, "
-            "it may be inverted (non-zero means hidden)"
-        ]
-    return []
+def _covered(face: FloatArray, hole: FloatArray) -> float:
+    """Return the share of a face box that the box around a hole covers; NaN without a hole."""
+    low, high = np.maximum(face[:2], hole[:2]), np.minimum(face[2:], hole[2:])
+    return float(np.maximum(high - low, 0).prod() / (face[2:] - face[:2]).prod())

@@ -1,29 +1,87 @@
-"""How far a recording bears the model out (ours, not the paper's).
+"""How well the model does on the recording's own clear frames (ours, not the paper's).
 
-What a clear frame shows is known.  Hidden as other frames of the recording are hidden, and restored
+What a clear frame shows is known.  Hidden as other frames of its scene are hidden, and restored
 from an earlier clear frame, it says how well the model restores this face, and how much of its
 correction to the past guide is right: a model that has seen rendered faces only may correct a real
 one too much.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import torch
-from torch import Tensor
+from numpy.typing import NDArray
 
 from diffmvr.checks import check_same_shape, check_shape
-from diffmvr.metrics import pooled_psnr
-from diffmvr.pipelines.windows import paired
-from diffmvr.preprocessing.frame_source import FrameSource
-from diffmvr.preprocessing.mask_io import MaskSource
+from diffmvr.geometry import compose
+from diffmvr.preprocessing.crop import CropTransform
 from diffmvr.preprocessing.symmetry import GREY
-from diffmvr.restoration.scene_plan import Survey
-from diffmvr.structures import Clip, FloatArray, UInt8Array
+from diffmvr.structures import Clip, FaceTrack, FloatArray, UInt8Array
 
 MOST_FRAMES, LEAST_FRAMES = 8, 3
-"""How many clear frames are hidden and restored at most; with fewer than three nothing is said."""
+"""How many clear frames of a scene are hidden and restored at most; with fewer than three in all,
+nothing is said."""
+
+MAX_PSNR = 100.0
+"""What identical pictures score, in dB."""
+
+
+@dataclass(frozen=True)
+class Tally:
+    """Sums over the hidden values of frames that were tried; tallies of several scenes add up.
+
+    Attributes:
+        frames: how many were hidden and restored.
+        values: how many values (pixels × channels) were hidden in them.
+        model: sum of the model's squared errors.
+        guide: the same of what the model corrects.
+        size: sum of the squares of the model's correction.
+        product: sum of the products of correction and error of what is corrected.
+    """
+
+    frames: int = 0
+    values: int = 0
+    model: float = 0.0
+    guide: float = 0.0
+    size: float = 0.0
+    product: float = 0.0
+
+    def __add__(self, other: "Tally") -> "Tally":
+        return Tally(
+            self.frames + other.frames,
+            self.values + other.values,
+            self.model + other.model,
+            self.guide + other.guide,
+            self.size + other.size,
+            self.product + other.product,
+        )
+
+    @classmethod
+    def of(
+        cls, model: UInt8Array, guide: UInt8Array, truth: UInt8Array, mask: UInt8Array
+    ) -> "Tally":
+        """Compare what was restored with what was there.
+
+        Args:
+            model: ``[N, p, p, 3]`` uint8, frames restored by the model.
+            guide: ``[N, p, p, 3]`` uint8, their past guides, or what else the model corrects.
+            truth: ``[N, p, p, 3]`` uint8, what they show.
+            mask: ``[N, p, p]`` 0/1, where they were hidden.
+        """
+        for name, picture in (("guide", guide), ("truth", truth)):
+            check_same_shape(name, picture, "model", model)
+        check_shape("mask", mask, model.shape[:3])
+        hole = mask != 0
+        restored, known, shown = (part[hole].astype(np.float64) for part in (model, guide, truth))
+        correction, error = restored - known, shown - known
+        return cls(
+            frames=len(mask),
+            values=correction.size,
+            model=float(((restored - shown) ** 2).sum()),
+            guide=float((error**2).sum()),
+            size=float((correction**2).sum()),
+            product=float((correction * error).sum()),
+        )
 
 
 @dataclass(frozen=True)
@@ -47,33 +105,17 @@ class SelfCheck:
     unled: "SelfCheck | None" = None
 
     @classmethod
-    def compare(
-        cls, model: UInt8Array, guide: UInt8Array, truth: UInt8Array, mask: UInt8Array
-    ) -> "SelfCheck":
-        """Compare what was restored with what was there.
-
-        Args:
-            model: ``[N, p, p, 3]`` uint8, frames restored by the model.
-            guide: ``[N, p, p, 3]`` uint8, their past guides, or what else the model corrects.
-            truth: ``[N, p, p, 3]`` uint8, what they show.
-            mask: ``[N, p, p]`` 0/1, where they were hidden.
-        """
-        for name, picture in (("guide", guide), ("truth", truth)):
-            check_same_shape(name, picture, "model", model)
-        check_shape("mask", mask, model.shape[:3])
-        hole = mask != 0
-        correction, error = (
-            picture[hole].astype(np.float64) - guide[hole] for picture in (model, truth)
-        )
-        size = float((correction**2).sum())
-        weight = float((correction * error).sum()) / size if size else 1.0
-        tensors = [_channels_first(picture) for picture in (model, guide, truth)]
-        holes = torch.from_numpy(mask[:, None])
+    def from_tally(cls, led: Tally, unled: Tally | None = None) -> "SelfCheck | None":
+        """Say what the sums mean; ``None`` where too few frames were tried."""
+        if led.frames < LEAST_FRAMES:
+            return None
+        weight = led.product / led.size if led.size else 1.0
         return cls(
-            frames=len(mask),
-            psnr_model=float(pooled_psnr(tensors[0], tensors[2], holes)),
-            psnr_guide=float(pooled_psnr(tensors[1], tensors[2], holes)),
+            frames=led.frames,
+            psnr_model=_decibels(led.model / led.values),
+            psnr_guide=_decibels(led.guide / led.values),
             correction_weight=min(max(weight, 0.0), 1.0),
+            unled=None if unled is None else cls.from_tally(unled),
         )
 
 
@@ -88,6 +130,27 @@ def weights_of(check: SelfCheck | None) -> tuple[float, float]:
     return led, unled
 
 
+@dataclass(frozen=True, eq=False)
+class ClearPicture:
+    """What a clear frame shows of the face's surroundings.
+
+    Attributes:
+        index: number of the frame in the recording.
+        image: ``[s, s, 3]`` uint8.
+        square: its place in the frame.
+    """
+
+    index: int
+    image: UInt8Array
+    square: CropTransform
+
+    def in_crop(self, crop: CropTransform) -> UInt8Array:
+        """Return what the picture shows of a crop of the same frame."""
+        way = compose(crop.matrix, self.square.inverse)
+        size = self.image.shape[0]
+        return CropTransform(way, crop.size, (size, size)).apply(self.image)
+
+
 @dataclass(frozen=True)
 class Trial:
     """Frames to try the model on: ``now`` is hidden by the hole of ``hole`` and led by ``past``."""
@@ -97,78 +160,77 @@ class Trial:
     hole: int
 
 
-def choose_trials(mask_share: FloatArray) -> list[Trial]:
+def choose_trials(mask_share: FloatArray, known: NDArray[np.int64] | None = None) -> list[Trial]:
     """Pick clear frames to hide, as far from an earlier clear frame as the hidden ones are.
 
     Args:
-        mask_share: ``[T]``, hidden share of each frame.
+        mask_share: ``[T]``, hidden share of each frame of a scene.
+        known: the clear frames whose pictures are at hand, in order; ``None``: all.
 
     Returns:
-        At most eight, spread over the recording; none where it has too few clear frames.
+        At most eight, spread over the scene; none where it has too few clear frames.
     """
     clear, hidden = np.flatnonzero(mask_share == 0), np.flatnonzero(mask_share > 0)
     before = np.searchsorted(clear, hidden) - 1
     led = hidden[before >= 0]
-    if len(clear) <= LEAST_FRAMES or not len(led):
+    known = clear if known is None else known[mask_share[known] == 0]
+    if len(known) <= LEAST_FRAMES or not len(led):
         return []
     age = int(np.median(led - clear[before[before >= 0]]))
     # The earlier clear frame, that old or as old as there is.
-    past = clear[np.maximum(np.searchsorted(clear, clear - age, side="right") - 1, 0)]
-    reach = clear - past
+    past = known[np.maximum(np.searchsorted(known, known - age, side="right") - 1, 0)]
+    reach = known - past
     usable = np.flatnonzero(reach >= max(min(age, reach.max()) / 2, 1))
     chosen = usable[_spread(len(usable), MOST_FRAMES)]
     holes = led[_spread(len(led), len(chosen))]
     return [
-        Trial(int(past[i]), int(clear[i]), int(hole))
+        Trial(int(past[i]), int(known[i]), int(hole))
         for i, hole in zip(chosen, np.resize(holes, len(chosen)), strict=True)
     ]
 
 
-def trial_clips(frames: FrameSource, masks: MaskSource, survey: Survey) -> Iterator[Clip]:
-    """Yield clips of two frames: a clear one, and a later clear one that was hidden.
+def trial_clips(
+    mask_share: FloatArray,
+    clear: Mapping[int, ClearPicture],
+    holes: Mapping[int, UInt8Array],
+    crops: Sequence[CropTransform],
+    track: FaceTrack,
+    frame_index: NDArray[np.int64],
+) -> Iterator[Clip]:
+    """Yield clips of two frames of a scene: a clear one, and a later clear one that was hidden.
 
     Args:
-        frames: the recording, which is read once more.
-        masks: what hides the face.
-        survey: the first pass over the same frames and masks.
+        mask_share: ``[T]``, hidden share of each frame of the scene.
+        clear: pictures of clear frames, by their number in the recording.
+        holes: ``[p, p]`` 0/1, masks of hidden frames in their crops, by their place in the scene.
+        crops: T crops of p × p.
+        track: where the face is in them.
+        frame_index: ``[T]``, numbers of the frames in the recording.
 
     Yields:
         Clips of crops with their truth.  The hole lies in the crop as in the frame it is from.
     """
-    trials = choose_trials(survey.mask_share)
-    if not trials:
-        return
-    images: dict[int, UInt8Array] = {}
-    holes: dict[int, UInt8Array] = {}
-    shown = {index for trial in trials for index in (trial.past, trial.now)}
-    needed = shown | {trial.hole for trial in trials}
-    for frame, mask in paired(frames, masks):
-        if frame.index in shown:
-            images[frame.index] = survey.crops[frame.index].apply(frame.image)
-        elif frame.index in needed:
-            holes[frame.index] = survey.crops[frame.index].apply_mask(mask)
-        if frame.index == max(needed):
-            break
-    for trial in trials:
+    places = np.array([t for t, index in enumerate(frame_index) if int(index) in clear], np.int64)
+    share = mask_share.copy()
+    # Only holes that are at hand can be laid over another frame.
+    lost = [t for t in np.flatnonzero(share > 0) if t not in holes]
+    share[lost] = np.nan
+    for trial in choose_trials(share, places):
         hole = holes[trial.hole]
-        if hole.any() and not hole.all():
-            yield _trial_clip(trial, images, hole, survey)
-
-
-def _trial_clip(
-    trial: Trial, images: Mapping[int, UInt8Array], hole: UInt8Array, survey: Survey
-) -> Clip:
-    truth = np.stack([images[trial.past], images[trial.now]])
-    mask = np.stack([np.zeros_like(hole), hole])
-    return Clip(
-        clip_id=f"trial-{trial.now}",
-        subject_id="",
-        observed=np.where(mask[..., None] != 0, np.uint8(GREY), truth),
-        mask=mask,
-        track=survey.track.pick([trial.past, trial.now]),
-        frames=truth,
-        frame_index=np.array([trial.past, trial.now]),
-    )
+        if not hole.any() or hole.all():
+            continue
+        pair = trial.past, trial.now
+        truth = np.stack([clear[int(frame_index[t])].in_crop(crops[t]) for t in pair])
+        mask = np.stack([np.zeros_like(hole), hole])
+        yield Clip(
+            clip_id=f"trial-{frame_index[trial.now]}",
+            subject_id="",
+            observed=np.where(mask[..., None] != 0, np.uint8(GREY), truth),
+            mask=mask,
+            track=track.pick(list(pair)),
+            frames=truth,
+            frame_index=frame_index[list(pair)],
+        )
 
 
 def _spread(length: int, count: int) -> list[int]:
@@ -177,5 +239,5 @@ def _spread(length: int, count: int) -> list[int]:
     return ((np.arange(count) + 0.5) / max(count, 1) * length).astype(int).tolist()
 
 
-def _channels_first(pictures: UInt8Array) -> Tensor:
-    return torch.from_numpy(pictures).permute(0, 3, 1, 2)
+def _decibels(error: float) -> float:
+    return float(min(10 * np.log10(255**2 / max(error, 1e-12)), MAX_PSNR))

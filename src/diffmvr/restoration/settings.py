@@ -10,6 +10,7 @@ from diffmvr.parsing import read_settings
 from diffmvr.preprocessing.occlusion import DETECTED
 from diffmvr.preprocessing.video_writer import CRF
 from diffmvr.restoration.output import FORMATS
+from diffmvr.restoration.recording import WITHOUT_FACE
 from diffmvr.runs.shard import Shard
 
 DEVICES = ("cpu", "cuda", "auto")
@@ -50,6 +51,7 @@ class RestoreSettings:
     feather: float = 0.0
     past_detail: bool = True
     self_check: bool = True
+    no_face: str = "fill"
     window: int = 16
     fps: str | None = None
     allow_truncated: bool = False
@@ -61,6 +63,7 @@ class RestoreSettings:
     def __post_init__(self) -> None:
         check_one_of("format", self.format, FORMATS)
         check_one_of("detect", self.detect, DETECTED)
+        check_one_of("no_face", self.no_face, WITHOUT_FACE)
         check_one_of("device", self.device, DEVICES)
         check_number("crf", self.crf, 0, 51)
         if self.threads is not None:

@@ -8,6 +8,7 @@ import pytest
 import torch
 from tests.helpers.recordings import FramesInMemory, MasksInMemory, box_masks, moving_frames
 from tests.helpers.tiny import build_tiny, tiny_clip
+from tests.unit.restoration.test_recording import walk
 
 from diffmvr.models.components import Components
 from diffmvr.models.dual_guide_attention import guide_processors
@@ -17,7 +18,6 @@ from diffmvr.pipelines.diffmvr_pipeline import DiffMVRPipeline
 from diffmvr.pipelines.restorer import DiffMVRRestorer
 from diffmvr.preprocessing.guides import AutomaticGuides
 from diffmvr.restoration.recording import VideoRestorer
-from diffmvr.restoration.scene_plan import survey
 from diffmvr.structures import to_pixel_values, to_uint8
 
 FRAMES, ARRIVAL = 7, 2
@@ -119,10 +119,10 @@ def test_each_distinct_guide_of_a_recording_is_encoded_once(frozen_parts: Path) 
     shown = box_masks(count, arrival=arrival)
     shown[8] = 0
     frames, masks = FramesInMemory(moving_frames(count)), MasksInMemory(shown)
-    plan = survey(frames, masks, pipeline.resolution, face_box=np.array([18, 12, 78, 60.0]))
-    restorer = VideoRestorer(CropRestorer(pipeline, align_past="none"), window=window)
+    crops = CropRestorer(pipeline, align_past="none")
     for recording in (1, 2):
-        list(restorer.restore(frames, masks, plan))
+        restorer = VideoRestorer(crops, window=window, self_check=False)
+        list(walk(frames, masks, restorer, pipeline.resolution))
         assert counters.frames["unet"] == recording * 9
         assert counters.calls["unet"] == recording * 4
         assert counters.frames["tower"] == recording * 2, "and again for another recording"

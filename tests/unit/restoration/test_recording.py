@@ -1,5 +1,6 @@
-"""The second pass: what changes, what guides a frame, and what windows may not change."""
+"""The walk: what changes, what guides a frame, and what windows may not change."""
 
+from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any
 
@@ -7,17 +8,22 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from tests.helpers.detectors import Discs, disc_frames
 from tests.helpers.recordings import FramesInMemory, MasksInMemory, box_masks, moving_frames
 from tests.helpers.tiny import build_tiny
+from tests.unit.restoration.test_scene_plan import AT, ELSEWHERE, bars, discs, other_room
 from torch import Tensor
 
 from diffmvr.pipelines.crop_restorer import CropRestorer
 from diffmvr.pipelines.diffmvr_pipeline import DiffMVRPipeline
 from diffmvr.pipelines.own_guides import OwnGuide
+from diffmvr.preprocessing.detection import FixedBox, NoFaces
+from diffmvr.preprocessing.frame_stream import with_masks
+from diffmvr.preprocessing.scan import Scanner
 from diffmvr.restoration.paste_back import shows_all
 from diffmvr.restoration.recording import VideoRestorer
 from diffmvr.restoration.restored_frame import RestoredFrame
-from diffmvr.restoration.scene_plan import survey
+from diffmvr.restoration.scene_plan import ScenePlan, plan
 
 COUNT, ARRIVAL = 12, 3
 FRAMES = moving_frames(COUNT)
@@ -51,7 +57,8 @@ class GuidePasser:
 
 def restorer_of(pipeline: Any, **options: Any) -> VideoRestorer:
     """Build a restorer; options of the video and of the crops may be mixed."""
-    of_video = {"window", "feather", "past_detail"}
+    of_video = {"window", "feather", "past_detail", "self_check", "no_face"}
+    options = {"self_check": False, **options}
     crops = CropRestorer(pipeline, **{k: v for k, v in options.items() if k not in of_video})
     return VideoRestorer(crops, **{k: v for k, v in options.items() if k in of_video})
 
@@ -59,10 +66,34 @@ def restorer_of(pipeline: Any, **options: Any) -> VideoRestorer:
 def run(
     pipeline: Any, masks: np.ndarray = MASKS, frames: np.ndarray = FRAMES, **options: Any
 ) -> list[RestoredFrame]:
-    """Survey and restore the moving frames with a given face box."""
+    """Plan and restore the moving frames with a given face box."""
     source, mask_source = FramesInMemory(frames), MasksInMemory(masks)
-    plan = survey(source, mask_source, pipeline.resolution, face_box=BOX)
-    return list(restorer_of(pipeline, **options).restore(source, mask_source, plan))
+    return list(walk(source, mask_source, restorer_of(pipeline, **options), pipeline.resolution))
+
+
+def plans_of(
+    source: FramesInMemory,
+    masks: MasksInMemory,
+    size: int = 32,
+    scanner: Scanner | None = None,
+    box: np.ndarray = BOX,
+) -> Iterator[ScenePlan]:
+    """Plan a recording whose face box is given, unless there is a scanner."""
+    scanner = scanner or Scanner(FixedBox(box), "given")
+    return plan(with_masks(source, masks), source.info, scanner, size)
+
+
+def walk(
+    source: FramesInMemory,
+    masks: MasksInMemory,
+    restorer: VideoRestorer,
+    size: int = 32,
+    scanner: Scanner | None = None,
+    box: np.ndarray = BOX,
+) -> Iterator[RestoredFrame]:
+    """Restore a recording."""
+    plans = plans_of(source, masks, size, scanner, box)
+    return restorer.restore(plans, with_masks(source, masks))
 
 
 @pytest.fixture(scope="module")
@@ -124,13 +155,11 @@ def test_a_seed_repeats_a_run_and_another_does_not(tiny: DiffMVRPipeline) -> Non
 def test_no_more_than_a_window_is_held() -> None:
     source, masks = FramesInMemory(moving_frames(60)), MasksInMemory(MASKS[5])
     pipeline = GuidePasser()
-    plan = survey(source, masks, 32, face_box=BOX)
-    source.most_alive = 0
-    for _ in restorer_of(pipeline, window=4).restore(source, masks, plan):
+    for _ in walk(source, masks, restorer_of(pipeline, window=4)):
         pass
 
-    # A window, the past clear frame, and what each reader on the way still names.
-    assert source.most_alive <= 4 + 1 + 3
+    # A window, the past clear frame, and what each reader of the two passes still names.
+    assert source.most_alive <= 4 + 1 + 2 * 3
 
 
 def test_the_most_recent_clear_frame_is_the_past_guide() -> None:
@@ -237,13 +266,13 @@ def test_what_is_hidden_beside_the_face_is_filled_too(past_detail: bool, arrival
     box = np.array([10, 5, 40, 35.0])
     covered = np.where(masks[..., None] == 1, np.uint8(255), FRAMES[:1])
     source, mask_source = FramesInMemory(covered), MasksInMemory(masks)
-    plan = survey(source, mask_source, 32, face_box=box)
     restorer = restorer_of(GuidePasser("past"), past_detail=past_detail)
 
-    last = list(restorer.restore(source, mask_source, plan))[-1]
+    last = list(walk(source, mask_source, restorer, box=box))[-1]
 
     hole = masks[-1] == 1
-    assert not shows_all(masks[-1], plan.crops[-1])
+    (scene,) = plans_of(source, mask_source, box=box)
+    assert not shows_all(masks[-1], scene.crops[-1])
     np.testing.assert_array_equal(last.restored.image[~hole], covered[-1][~hole])
     outside = hole.copy()
     outside[:55, :50] = False
@@ -264,3 +293,58 @@ def test_what_is_hidden_beside_the_face_is_filled_too(past_detail: bool, arrival
 def test_settings_that_cannot_be_are_refused(options: dict, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         restorer_of(GuidePasser(), **options)
+
+
+def led_by(scanner: Scanner, frames: np.ndarray, masks: np.ndarray) -> dict[int, int | None]:
+    """Return which frame led each hidden one."""
+    restorer = restorer_of(GuidePasser())
+    walked = walk(FramesInMemory(frames), MasksInMemory(masks), restorer, scanner=scanner)
+    rows = [frame.record for frame in walked]
+    assert [row.index for row in rows] == list(range(len(frames)))
+    return {row.index: row.past_index for row in rows if row.restored}
+
+
+def test_nothing_before_a_cut_leads_a_frame_after_it() -> None:
+    frames = other_room(disc_frames([AT] * 20), 10)
+    led = led_by(discs(), frames, bars(20, [*range(5, 15), 17]))
+
+    assert {led[t] for t in range(5, 10)} == {4}
+    assert {led[t] for t in range(10, 15)} == {None}
+    assert led[17] == 16
+
+
+def test_another_person_is_led_by_no_frame_of_the_first() -> None:
+    frames = disc_frames([AT] * 8 + [ELSEWHERE] * 22)
+    masks = bars(30, range(5, 8)) | bars(30, [*range(21, 24), 28], 130, 170)
+    led = led_by(discs(max_gap=3), frames, masks)
+
+    assert {led[t] for t in range(5, 8)} == {4}
+    second = {led[t] for t in (*range(21, 24), 28)}
+    assert min(one for one in second if one is not None) > 8
+
+
+def test_a_clear_frame_of_long_ago_still_leads() -> None:
+    frames = np.repeat(disc_frames([AT]), 700, axis=0)
+    masks = bars(700, range(3, 700))
+    led = led_by(Scanner(Discs(), "colour", max_frames=100), frames, masks)
+
+    assert set(led.values()) == {2}
+
+
+def test_without_a_face_the_model_is_not_asked() -> None:
+    pipeline = GuidePasser()
+    still = np.repeat(FRAMES[:1], COUNT, axis=0)
+    covered = np.where(MASKS[..., None] == 1, np.uint8(255), still)
+    source, masks = FramesInMemory(covered), MasksInMemory(MASKS)
+    nobody = Scanner(NoFaces(), "none")
+
+    results = list(walk(source, masks, restorer_of(pipeline), scanner=nobody))
+
+    assert pipeline.calls == []
+    np.testing.assert_array_equal(results[-1].restored.image, FRAMES[0])
+    assert {one.record.region_source for one in results} == {"none"}
+    with pytest.raises(ValueError, match=r"no_face: frame 3 is hidden in part and no face"):
+        list(walk(source, masks, restorer_of(pipeline, no_face="refuse"), scanner=nobody))
+    masks = MasksInMemory(np.ones_like(MASKS))
+    with pytest.raises(ValueError, match=r"mask: frame 0 is hidden entirely"):
+        list(walk(source, masks, restorer_of(pipeline), scanner=nobody))

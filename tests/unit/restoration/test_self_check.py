@@ -5,11 +5,12 @@ from typing import Any
 import numpy as np
 import pytest
 from tests.helpers.recordings import FramesInMemory, MasksInMemory, box_masks, moving_frames
-from tests.unit.restoration.test_recording import BOX, GuidePasser, restorer_of
+from tests.unit.restoration.test_recording import GuidePasser, restorer_of, walk
 
 from diffmvr.pipelines.own_guides import OwnGuide
-from diffmvr.restoration.scene_plan import survey
-from diffmvr.restoration.self_check import SelfCheck, choose_trials, trial_clips, weights_of
+from diffmvr.restoration.recording import VideoRestorer
+from diffmvr.restoration.restored_frame import RestoredFrame
+from diffmvr.restoration.self_check import SelfCheck, Tally, choose_trials
 
 RNG = np.random.default_rng(0)
 GUIDE = RNG.integers(60, 180, (4, 16, 16, 3)).astype(np.uint8)
@@ -23,8 +24,9 @@ MASK[:, 4:12, 4:12] = 1
 def test_the_weight_is_the_share_of_the_correction_that_is_right(taken: int, weight: float) -> None:
     model = (GUIDE + taken * ERROR).astype(np.uint8)
 
-    check = SelfCheck.compare(model, GUIDE, TRUTH, MASK)
+    check = SelfCheck.from_tally(Tally.of(model, GUIDE, TRUTH, MASK))
 
+    assert check is not None
     assert check.correction_weight == pytest.approx(weight)
     assert check.frames == 4
     error = (ERROR[MASK == 1] ** 2).mean()
@@ -36,7 +38,8 @@ def test_the_weight_is_the_share_of_the_correction_that_is_right(taken: int, wei
 def test_no_other_weight_is_nearer() -> None:
     noise = RNG.normal(0, 15, GUIDE.shape)
     model = (GUIDE + 0.6 * ERROR + noise).clip(0, 255).astype(np.uint8)
-    check = SelfCheck.compare(model, GUIDE, TRUTH, MASK)
+    check = SelfCheck.from_tally(Tally.of(model, GUIDE, TRUTH, MASK))
+    assert check is not None
 
     def error(weight: float) -> float:
         mixed = GUIDE + weight * (model.astype(float) - GUIDE)
@@ -49,7 +52,23 @@ def test_no_other_weight_is_nearer() -> None:
 
 def test_pictures_of_other_sizes_are_refused() -> None:
     with pytest.raises(ValueError, match="truth"):
-        SelfCheck.compare(GUIDE, GUIDE, TRUTH[:3], MASK)
+        Tally.of(GUIDE, GUIDE, TRUTH[:3], MASK)
+
+
+def test_the_tallies_of_scenes_add_up() -> None:
+    model = (GUIDE + RNG.integers(-9, 10, GUIDE.shape)).astype(np.uint8)
+    whole = Tally.of(model, GUIDE, TRUTH, MASK)
+    parts = [Tally.of(model[k], GUIDE[k], TRUTH[k], MASK[k]) for k in (slice(0, 1), slice(1, 4))]
+
+    added = sum(parts, Tally())
+
+    assert (added.frames, added.values) == (whole.frames, whole.values) == (4, 4 * 64 * 3)
+    for name in ("model", "guide", "size", "product"):
+        assert getattr(added, name) == pytest.approx(getattr(whole, name))
+
+
+def test_two_frames_say_nothing() -> None:
+    assert SelfCheck.from_tally(Tally.of(GUIDE[:2], GUIDE[:2], TRUTH[:2], MASK[:2])) is None
 
 
 def shares(*runs: tuple[int, float]) -> np.ndarray:
@@ -69,6 +88,16 @@ def test_trials_hide_clear_frames_as_others_are(mask_share: np.ndarray) -> None:
         assert trial.past < trial.now
         assert mask_share[trial.past] == mask_share[trial.now] == 0
         assert mask_share[trial.hole] > 0
+
+
+def test_only_clear_frames_at_hand_are_tried() -> None:
+    mask_share = shares((100, 0), (20, 0.2))
+    known = np.arange(0, 120, 7)
+
+    trials = choose_trials(mask_share, known)
+
+    assert len(trials) >= 3
+    assert {n for trial in trials for n in (trial.past, trial.now)} <= {*range(0, 100, 7)}
 
 
 def test_the_past_frame_of_a_trial_is_as_old_as_that_of_a_hidden_frame() -> None:
@@ -101,84 +130,65 @@ class Spoiler(GuidePasser):
         return output
 
 
-def prepared(masks: np.ndarray = MASKS) -> tuple[Any, ...]:
-    source, mask_source = FramesInMemory(FRAMES), MasksInMemory(masks)
-    return source, mask_source, survey(source, mask_source, 32, face_box=BOX)
-
-
-def test_trial_clips_are_hidden_as_the_recording_is() -> None:
-    source, masks, plan = prepared()
-    clips = list(trial_clips(source, masks, plan))
-
-    assert len(clips) >= 3
-    for clip in clips:
-        past, now = clip.frame_index
-        assert past < now < ARRIVAL
-        np.testing.assert_array_equal(clip.frames[1], plan.crops[now].apply(FRAMES[now]))
-        assert not clip.mask[0].any() and clip.mask[1].any()
-        np.testing.assert_array_equal(clip.observed[clip.mask == 0], clip.frames[clip.mask == 0])
-        assert (clip.observed[clip.mask == 1] == 128).all()
+def checked(
+    pipeline: GuidePasser, masks: np.ndarray = MASKS, **options: Any
+) -> tuple[VideoRestorer, list[RestoredFrame]]:
+    """Restore the moving frames with a self-check."""
+    restorer = restorer_of(pipeline, **{"self_check": True, **options})
+    return restorer, list(walk(FramesInMemory(FRAMES), MasksInMemory(masks), restorer))
 
 
 def test_a_correction_that_is_not_right_is_not_taken() -> None:
-    spoiler = restorer_of(Spoiler("past"))
-    check = spoiler.check_on_clear_frames(*prepared())
+    restorer, frames = checked(Spoiler("past"))
 
+    check = restorer.check
     assert check is not None
     assert check.correction_weight < 0.1
     assert check.psnr_model < check.psnr_guide - 3
-
-    restored = [
-        list(restorer_of(pipeline).restore(*prepared(), correction_weight=weight))[-1]
-        for pipeline, weight in ((Spoiler("past"), 0.0), (GuidePasser("past"), 1.0))
-    ]
-    np.testing.assert_array_equal(*(frame.restored.image for frame in restored))
+    unchecked, _ = checked(Spoiler("past"), self_check=False)
+    assert (unchecked.check, unchecked.weights) == (None, (1.0, 1.0))
+    _, guide = checked(GuidePasser("past"))
+    off = frames[-1].restored.image.astype(int) - guide[-1].restored.image
+    # The noise of the model is of 25 grey levels.
+    assert np.abs(off)[MASKS[-1] == 1].mean() < 2.5
 
 
 def test_only_a_model_led_by_the_past_of_the_recording_is_checked() -> None:
     own = {"past": OwnGuide(FRAMES[0])}
 
-    assert (
-        restorer_of(GuidePasser("past"), own_guides=own).check_on_clear_frames(*prepared()) is None
-    )
-    alone = GuidePasser("symmetric", ("symmetric",))
-    assert restorer_of(alone).check_on_clear_frames(*prepared()) is None
+    assert checked(GuidePasser("past"), own_guides=own)[0].check is None
+    assert checked(GuidePasser("symmetric", ("symmetric",)))[0].check is None
     hidden = np.repeat(MASKS[-1:], COUNT, axis=0)
-    assert restorer_of(GuidePasser()).check_on_clear_frames(*prepared(hidden)) is None
+    assert checked(GuidePasser(), hidden)[0].check is None
 
 
 def test_a_recording_that_begins_hidden_is_tried_without_a_past_frame_too() -> None:
     begins_hidden = MASKS.copy()
     begins_hidden[0] = MASKS[-1]
 
-    check = restorer_of(GuidePasser("past")).check_on_clear_frames(*prepared(begins_hidden))
+    restorer, _ = checked(GuidePasser("past"), begins_hidden)
 
+    check = restorer.check
     assert check is not None and check.unled is not None
     # The one passes on the past frame, which the other trial withholds: grey instead.
     assert check.correction_weight == 1.0
     assert check.unled.psnr_model < check.psnr_model - 3
     assert check.unled.psnr_guide > check.unled.psnr_model
-    assert weights_of(check) == (1.0, check.unled.correction_weight)
-    clear = restorer_of(GuidePasser("past")).check_on_clear_frames(*prepared())
-    assert clear is not None and clear.unled is None and weights_of(clear) == (1.0, 0.0)
-    assert weights_of(None) == (1.0, 0.0)
+    assert restorer.weights == (1.0, check.unled.correction_weight)
+    clear, _ = checked(GuidePasser("past"))
+    assert clear.check is not None and clear.check.unled is None and clear.weights == (1.0, 0.0)
 
 
-@pytest.mark.parametrize("weight", [0.0, 0.5, 1.0])
-def test_without_a_past_frame_the_model_corrects_the_inpainted_hole(weight: float) -> None:
+def test_without_a_past_frame_nothing_of_a_model_that_was_not_tried_is_taken() -> None:
     hidden = np.repeat(MASKS[-1:], COUNT, axis=0)
-    source, masks, plan = prepared(hidden)
-
-    def last(share: float) -> np.ndarray:
-        restorer = restorer_of(GuidePasser("past"))
-        return list(restorer.restore(source, masks, plan, unled_weight=share))[-1].restored.image
-
     hole = hidden[-1] == 1
-    inpainted, model = last(0.0)[hole].astype(float), last(1.0)[hole].astype(float)
+
+    _, tried = checked(GuidePasser("past"), hidden)
+    _, trusted = checked(GuidePasser("past"), hidden, self_check=False)
+
     # The model, which passes on a past guide that is not there, shows grey.
-    assert np.abs(model - 128).mean() < 3 < np.abs(inpainted - 128).mean()
-    mixed = inpainted + weight * (model - inpainted)
-    # Half a correction is of the crop's pixels, the inpainted hole of the frame's.
-    off = np.abs(last(weight)[hole] - mixed).mean()
-    assert off < (0.2 * np.abs(model - inpainted).mean() if weight == 0.5 else 1e-9)
-    np.testing.assert_array_equal(last(weight)[~hole], FRAMES[-1][~hole])
+    off = [
+        np.abs(one[-1].restored.image[hole].astype(int) - 128).mean() for one in (tried, trusted)
+    ]
+    assert off[1] < 3 < off[0]
+    np.testing.assert_array_equal(tried[-1].restored.image[~hole], FRAMES[-1][~hole])

@@ -1,0 +1,60 @@
+"""What the reader of a report should know of a restoration as a whole, in plain words."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from diffmvr.restoration.restored_frame import FrameRecord
+from diffmvr.restoration.scene_plan import NO_FACE
+
+
+def recording_notes(records: Sequence[FrameRecord], mask: str, promised: int | None) -> list[str]:
+    """Say what is odd about a recording and its masks.
+
+    Args:
+        records: one for each frame.
+        mask: name of the masks.
+        promised: how many frames the container promises, if it does.
+    """
+    notes = []
+    share = np.array([record.mask_share for record in records])
+    if share.max(initial=0) == 0:
+        notes.append(f"the mask ({mask}) is empty in every frame: the output equals the input")
+    elif np.median(share) > 0.5:
+        notes.append(
+            f"the mask hides {np.median(share):.0%} of the median frame; if that is not meant, "
+            "it may be inverted (non-zero means hidden)"
+        )
+    if promised not in (None, len(records)):
+        notes.append(f"the container promises {promised} frames and shows {len(records)}")
+    hidden = [record for record in records if record.restored]
+    faceless = sum(record.region_source == NO_FACE for record in hidden)
+    if faceless:
+        notes.append(
+            f"no face was found in {faceless} of {len(hidden)} hidden frames: their holes show "
+            "what stood still there before, or are filled from the rim, without the model; "
+            "face_box=[x0,y0,x1,y1] tells where the face is, and landmarker=PATH finds it better"
+        )
+    return notes
+
+
+def unled_notes(records: Sequence[FrameRecord], weight: float) -> list[str]:
+    """Say if there are frames that no clear frame came before, and what they show.
+
+    Args:
+        records: one for each frame.
+        weight: share of the model's correction that is taken in such frames.
+    """
+    restored = [record for record in records if record.restored]
+    count = sum(record.guide_valid.get("past") is False for record in restored)
+    if not count:
+        return []
+    shown = "are a guess without it"
+    if weight == 0:
+        shown = "show what surrounds the hole, not the face"
+    elif weight < 1:
+        shown = f"show what surrounds the hole, and {weight:.0%} of the model's guess at the face"
+    return [
+        f"{count} of {len(restored)} restored frames have no clear frame before them and {shown}; "
+        "begin where the face is clear, or give a picture of it as guides.past"
+    ]
