@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from diffusers.models.modeling_utils import no_init_weights
 from torch import Tensor, nn
 
 from diffmvr.checks import WeightsNotPresentError
@@ -125,8 +126,9 @@ def load_pretrained(model_class: Any, folder: Path) -> Any:
         # Attention layers of early diffusers have other names.
         hollow._fix_state_dict_keys_on_load(state)
     check_state(hollow.state_dict(), state, settings)
-    # Built again, not filled: what a model computes for itself, it cannot on the meta device.
-    with building(name, settings):
+    # Built again, not filled: what a model computes for itself, it cannot on the meta device.  No
+    # random weights: whatever is drawn after it does not depend on what was loaded.
+    with building(name, settings), no_init_weights():
         model = model_class.from_config(config)
     assign_state(model, state, settings)
     return model.eval()

@@ -10,6 +10,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from diffmvr.checks import WeightsNotPresentError
+from diffmvr.models.fourier_inpainter import FourierInpainter
 from diffmvr.models.guide_encoder import GuideEncoder
 from diffmvr.models.state_dicts import (
     WEIGHTS_NAMES,
@@ -135,3 +136,14 @@ def test_pickles_are_not_read_and_their_conversion_works(tmp_path: Path) -> None
     converted = load_file(pickled.with_suffix(".safetensors"))
     assert converted.keys() == offered.keys()
     assert all(torch.equal(converted[name], offered[name]) for name in offered)
+
+
+def test_what_is_drawn_after_loading_does_not_depend_on_the_weights_initialisation(
+    tmp_path: Path,
+) -> None:
+    FourierInpainter(width=8, downsamplings=2, blocks=1).save_pretrained(tmp_path)
+    torch.manual_seed(3)
+    expected = torch.rand(4)
+    torch.manual_seed(3)
+    load_pretrained(FourierInpainter, tmp_path)
+    assert torch.equal(torch.rand(4), expected)
