@@ -266,8 +266,43 @@ def to_pixel_values(images: UInt8Array) -> Tensor:
     return tensor.float().div_(127.5).sub_(1.0)
 
 
-def to_uint8(pixel_values: Tensor) -> UInt8Array:
-    """Convert float ``[..., 3, H, W]`` in [-1, 1] to uint8 ``[..., H, W, 3]`` (clamped)."""
+def check_finite_frames(pixel_values: Tensor, frames: Sequence[int], source: str) -> None:
+    """Require finite pixels of a model: in uint8 nobody sees that one was none.
+
+    Args:
+        pixel_values: ``[N, ...]`` float.
+        frames: N numbers of the frames, for the message.
+        source: the clip or recording that they are of, for the message.
+
+    Raises:
+        ValueError: with the first frame that has a value that is infinite or no number.
+    """
+    finite = pixel_values.isfinite().flatten(1)
+    broken = (~finite.all(dim=1)).nonzero().flatten().tolist()
+    if broken:
+        first = broken[0]
+        raise ValueError(
+            f"{source}: expected finite pixels from the model, got {int((~finite[first]).sum()):,} "
+            f"values of frame {frames[first]} infinite or no number"
+            + (f", and {len(broken) - 1} more such frames" if len(broken) > 1 else "")
+            + "; compute in float32, or take other weights"
+        )
+
+
+def to_uint8(
+    pixel_values: Tensor, frames: Sequence[int] | None = None, source: str = "pixel_values"
+) -> UInt8Array:
+    """Convert float ``[..., 3, H, W]`` in [-1, 1] to uint8 ``[..., H, W, 3]`` (clamped).
+
+    Args:
+        pixel_values: ``[..., 3, H, W]``.
+        frames: numbers of the frames along the first dimension, for messages; None: from 0 on.
+        source: the clip or recording that they are of, for messages.
+
+    Raises:
+        ValueError: if a value is not finite; see ``check_finite_frames``.
+    """
+    check_finite_frames(pixel_values, frames or range(len(pixel_values)), source)
     scaled = pixel_values.detach().float().clamp(-1, 1).add(1.0).mul(127.5).round()
     return scaled.to(torch.uint8).movedim(-3, -1).cpu().numpy()
 

@@ -36,6 +36,20 @@ def test_channels_stay_apart_and_values_are_clamped() -> None:
     assert to_uint8(torch.tensor([[[-3.0]], [[3.0]], [[0.0]]])).tolist() == [[[0, 255, 128]]]
 
 
+@pytest.mark.parametrize("value", [torch.nan, torch.inf, -torch.inf])
+@pytest.mark.parametrize("dtype", [torch.float16, torch.float32])
+def test_pixels_that_are_no_numbers_are_named_by_their_frame(
+    value: float, dtype: torch.dtype
+) -> None:
+    drawn = torch.zeros(4, 3, 2, 2, dtype=dtype)
+    drawn[1, 0, 0, :] = drawn[3] = value
+    told = "clip a: expected finite pixels from the model, got 2 values of frame 7 .*, and 1 more"
+    with pytest.raises(ValueError, match=told):
+        to_uint8(drawn, [5, 7, 8, 9], "clip a")
+    with pytest.raises(ValueError, match=r"pixel_values: .* frame 1 infinite"):
+        to_uint8(drawn)
+
+
 def test_a_window_keeps_everything_of_its_frames() -> None:
     clip = moving_clip(frames=6)
     guides = random_guides(clip)

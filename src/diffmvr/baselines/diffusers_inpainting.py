@@ -9,12 +9,13 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from diffmvr.baselines.inpainting_checkpoints import load_inpainting_pipeline, locate_weights
 from diffmvr.baselines.learned import pick_device
 from diffmvr.baselines.resizing import resize_images, resize_occluded, working_size
 from diffmvr.checks import check_number, check_one_of
-from diffmvr.structures import Clip, UInt8Array
+from diffmvr.structures import Clip, UInt8Array, check_finite_frames
 
 DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
 
@@ -93,12 +94,13 @@ class DiffusersInpainting:
         for first in range(0, len(hidden), self._batch_size):
             frames = hidden[first : first + self._batch_size]
             mask = clip.mask[frames]
-            filled = self._inpaint(clip.observed[frames], mask, noise_seed)
+            filled = self._inpaint(clip, frames, noise_seed)
             restored[frames] = np.where(mask[..., None] > 0, filled, clip.observed[frames])
         return restored
 
-    def _inpaint(self, images: UInt8Array, masks: UInt8Array, noise_seed: int) -> UInt8Array:
+    def _inpaint(self, clip: Clip, frames: NDArray[np.int64], noise_seed: int) -> UInt8Array:
         """Return ``[N, H, W, 3]`` uint8 frames as the model paints them, visible parts included."""
+        images, masks = clip.observed[frames], clip.mask[frames]
         height, width = images.shape[1:3]
         size = working_size(height, width, self._resolution, self._pipeline.vae_scale_factor)
         pictures, holes = resize_occluded(images, masks, size)
@@ -116,5 +118,7 @@ class DiffusersInpainting:
             generator=[torch.Generator().manual_seed(noise_seed) for _ in range(count)],
             output_type="np",
         )
+        numbers, source = clip.frame_index[frames].tolist(), f"{self.name}, clip {clip.clip_id}"
+        check_finite_frames(torch.from_numpy(output.images), numbers, source)
         painted = np.round(255.0 * np.clip(output.images, 0.0, 1.0)).astype(np.uint8)
         return resize_images(painted, (height, width))

@@ -12,6 +12,7 @@ from typing import Any
 from diffmvr.checks import WeightsNotPresentError
 from diffmvr.models.hub import cached_snapshot, download_command
 from diffmvr.parsing import user_path
+from diffmvr.tensor_files import check_finite_weights
 
 WEIGHED_PARTS = ("unet", "vae", "text_encoder")
 CONFIG_FILES = ("*.json", "*.txt")
@@ -75,7 +76,7 @@ def load_inpainting_pipeline(
 
     Raises:
         WeightsNotPresentError: if a single file's settings are not there.
-        ValueError: if the checkpoint is no text-guided inpainter.
+        ValueError: if the checkpoint is no text-guided inpainter, or a weight is not finite.
     """
     from diffusers import StableDiffusionInpaintPipeline
 
@@ -86,17 +87,18 @@ def load_inpainting_pipeline(
     }
     try:
         if path.is_dir():
-            return StableDiffusionInpaintPipeline.from_pretrained(
+            pipeline = StableDiffusionInpaintPipeline.from_pretrained(
                 path,
                 requires_safety_checker=False,
                 use_safetensors=True,
                 low_cpu_mem_usage=False,
                 **settings,
             )
-        # Without settings at hand diffusers would fetch them, whatever local_files_only says.
-        return StableDiffusionInpaintPipeline.from_single_file(
-            str(path), config=str(_find_configs(path, configs, hub_id)), **settings
-        )
+        else:
+            # Without settings at hand diffusers would fetch them, whatever local_files_only says.
+            pipeline = StableDiffusionInpaintPipeline.from_single_file(
+                str(path), config=str(_find_configs(path, configs, hub_id)), **settings
+            )
     except WeightsNotPresentError:
         raise
     except (OSError, ValueError, KeyError, RuntimeError, AttributeError, TypeError) as error:
@@ -104,6 +106,9 @@ def load_inpainting_pipeline(
             f"weights: {path} is no text-guided inpainter that diffusers can load ({error}); give "
             "a checkpoint for StableDiffusionInpaintPipeline"
         ) from error
+    for part in WEIGHED_PARTS:
+        check_finite_weights(getattr(pipeline, part).state_dict(), f"weights: {path}: {part}")
+    return pipeline
 
 
 def _whole(folder: Path, remedy: str) -> Path:

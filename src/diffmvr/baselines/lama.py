@@ -21,7 +21,7 @@ from diffmvr.baselines.resizing import resize_images, resize_occluded, working_s
 from diffmvr.checks import WeightsNotPresentError
 from diffmvr.models.fourier_inpainter import FourierInpainter
 from diffmvr.parsing import user_path
-from diffmvr.structures import Clip, UInt8Array
+from diffmvr.structures import Clip, UInt8Array, check_finite_frames
 from diffmvr.tensor_files import is_torchscript, read_tensors, run_torchscript
 
 KEY = "baselines.lama.weights"
@@ -73,10 +73,11 @@ class LaMa:
     @torch.no_grad()
     def restore(self, clip: Clip) -> UInt8Array:
         """Return the clip with its holes filled, ``[T, H, W, 3]`` uint8."""
-        return fill_holes(clip, lambda t: self._restore(clip.observed[t], clip.mask[t]))
+        return fill_holes(clip, lambda t: self._restore(clip, t))
 
-    def _restore(self, frame: UInt8Array, mask: UInt8Array) -> UInt8Array:
+    def _restore(self, clip: Clip, t: int) -> UInt8Array:
         """Fill one frame, ``[H, W, 3]``."""
+        frame, mask = clip.observed[t], clip.mask[t]
         size = (frame.shape[0], frame.shape[1])
         frames, masks = frame[None], mask[None]
         if self.resolution is not None:
@@ -87,6 +88,7 @@ class LaMa:
         image = torch.from_numpy(padded).to(self.device).permute(0, 3, 1, 2).float() / 255
         hidden = torch.from_numpy(pad_to_multiple(masks != 0, self._multiple)).to(self.device)
         filled = self._fill(image, hidden[:, None].float())
+        check_finite_frames(filled, [int(clip.frame_index[t])], f"lama, clip {clip.clip_id}")
         pixels = filled[:, :, :height, :width].clamp(0, 1).mul(255).round().to(torch.uint8)
         return resize_images(pixels.permute(0, 2, 3, 1).cpu().numpy(), size)[0]
 

@@ -70,19 +70,22 @@ class LearnedInpainter:
         filled = np.empty_like(clip.observed)
         for start in range(0, len(clip), self.window):
             first = max(min(start, len(clip) - self.window), 0)
-            drawn = self._draw(clip.observed[first:], clip.mask[first:])
+            drawn = self._draw(clip, first)
             filled[start : start + self.window] = drawn[start - first :]
         return fill_holes(clip, filled.__getitem__)
 
-    def _draw(self, observed: UInt8Array, mask: UInt8Array) -> UInt8Array:
-        """Draw the first ``window`` of ``[T, H, W, 3]`` frames."""
-        frames, height, width, _ = observed[: self.window].shape
+    def _draw(self, clip: Clip, first: int) -> UInt8Array:
+        """Draw ``window`` frames from ``first`` on, ``[T, H, W, 3]``."""
+        part = slice(first, first + self.window)
+        observed, mask = clip.observed[part], clip.mask[part]
+        _, height, width, _ = observed.shape
         multiple = self.network.multiple
         device = self.network.device
-        pixels = to_pixel_values(pad_to_multiple(observed[:frames], multiple))[None].to(device)
-        hidden = torch.from_numpy(pad_to_multiple(mask[:frames] != 0, multiple)).float()
+        pixels = to_pixel_values(pad_to_multiple(observed, multiple))[None].to(device)
+        hidden = torch.from_numpy(pad_to_multiple(mask != 0, multiple)).float()
         drawn = self.network(pixels, hidden[None, :, None].to(device))
-        return to_uint8(drawn[0])[:, :height, :width]
+        frames = clip.frame_index[part].tolist()
+        return to_uint8(drawn[0], frames, f"{self.name}, clip {clip.clip_id}")[:, :height, :width]
 
 
 def load_inpainter(folder: Path) -> Inpainter:

@@ -62,7 +62,8 @@ class AutoencoderCeiling:
         if clip.frames is None:
             raise ValueError(f"clip {clip.clip_id}: the bound needs the true frames, got none")
         truth = to_pixel_values(clip.frames).to(self._vae.device)
-        filled = to_uint8(decode_latents(self._vae, encode_latents(self._vae, truth)))
+        decoded = decode_latents(self._vae, encode_latents(self._vae, truth))
+        filled = to_uint8(decoded, clip.frame_index.tolist(), f"{self.name}, clip {clip.clip_id}")
         hidden = clip.mask[..., None] > 0
         restored: UInt8Array = clip.observed.copy()
         restored[hidden[..., 0]] = filled[hidden[..., 0]]

@@ -18,6 +18,8 @@ from diffusers.loaders.single_file_utils import (
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
+from diffmvr.tensor_files import check_finite_weights, without_prefixes
+
 UNET_CONFIG: dict[str, Any] = {
     "sample_size": 64,
     "in_channels": 4,
@@ -86,8 +88,12 @@ def read_single_file(
     """
     try:
         with safe_open(path, framework="pt") as file:
-            names = [name for name in file.keys() if name.startswith((UNET_PREFIX, VAE_PREFIX))]  # noqa: SIM118 - no mapping
-            state = {name: file.get_tensor(name) for name in names}
+            saved = without_prefixes({name: name for name in file.keys()}, path)  # noqa: SIM118 - no mapping
+            state = {
+                name: file.get_tensor(own)
+                for name, own in saved.items()
+                if name.startswith((UNET_PREFIX, VAE_PREFIX))
+            }
     except (SafetensorError, OSError) as error:
         raise ValueError(f"base: {path} is no safetensors file that can be read ({error})") from (
             error
@@ -98,6 +104,7 @@ def read_single_file(
             f"{VAE_PREFIX}* are expected); give such a file, or a folder with unet/, vae/ and "
             "scheduler/"
         )
+    check_finite_weights(state, f"base: {path}")
     try:
         with torch.no_grad():
             unet = convert_ldm_unet_checkpoint(state, dict(unet_config))

@@ -129,7 +129,8 @@ class CropRestorer:
             ``[T, p, p, 3]`` uint8.
 
         Raises:
-            ValueError: if a frame is hidden entirely and no guide knows anything of it.
+            ValueError: if a frame is hidden entirely and no guide knows anything of it, or the
+                model's output is no number.
         """
         restored = clip.observed.copy()
         hidden = np.flatnonzero(clip.mask.any(axis=(1, 2)))
@@ -146,7 +147,8 @@ class CropRestorer:
                 composite=not seam,
                 guide_memory=memory,
             )
-            restored[hidden] = to_uint8(output.pixel_values)
+            frames = clip.frame_index[hidden].tolist()
+            restored[hidden] = to_uint8(output.pixel_values, frames, "restore")
         return restored
 
     def _check_visible(self, clip: Clip, guides: Guides, hidden: NDArray[np.int64]) -> None:

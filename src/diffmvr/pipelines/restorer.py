@@ -46,7 +46,7 @@ class DiffMVRRestorer:
         """Return ``[T, H, W, 3]``; only frames with a hole go through the model.
 
         Raises:
-            ValueError: if the clip's size is not the model's.
+            ValueError: if the clip's size is not the model's, or its output is no number.
         """
         side = self._pipeline.resolution
         if clip.observed.shape[1:3] != (side, side):
@@ -71,6 +71,7 @@ class DiffMVRRestorer:
                 guide_memory=memory,
             )
             # Copied in uint8, so that visible pixels stay the observed ones bit for bit.
-            filled = to_uint8(output.pixel_values)
+            numbers = clip.frame_index[frames].tolist()
+            filled = to_uint8(output.pixel_values, numbers, f"{self.name}, clip {clip.clip_id}")
             restored[frames] = np.where(mask[..., None] > 0, filled, clip.observed[frames])
         return restored

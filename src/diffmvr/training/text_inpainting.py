@@ -24,7 +24,7 @@ from diffmvr.data.still_frames import StillFrames
 from diffmvr.losses.denoising import denoising_loss
 from diffmvr.losses.estimates import training_target
 from diffmvr.models.vae import encode_latents
-from diffmvr.structures import UInt8Array, to_pixel_values
+from diffmvr.structures import UInt8Array, check_finite_frames, to_pixel_values
 from diffmvr.training.draws import SharedDraws
 
 
@@ -208,5 +208,7 @@ def paint_prior_images(
             generator=torch.Generator().manual_seed(seed * 1_000_003 + number),
             output_type="np",
         )
+        drawn = torch.from_numpy(output.images)
+        check_finite_frames(drawn, [number], "prior: the base's images")
         painted.append(np.round(255.0 * np.clip(output.images[0], 0.0, 1.0)).astype(np.uint8))
     return np.stack(painted)

@@ -1,12 +1,14 @@
 """Rivals of our own training: what they are loaded from, and what they leave alone."""
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 from tests.helpers.clips import moving_clip
 
 from diffmvr.baselines.learned import LearnedInpainter, load_inpainter
@@ -78,6 +80,29 @@ def test_windows_cover_a_clip_and_none_is_short(folders: dict[str, Path]) -> Non
         )
     )
     np.testing.assert_array_equal(cut[6], last[2])
+
+
+def test_a_rival_that_draws_no_numbers_names_the_frame(folders: dict[str, Path]) -> None:
+    clip, broken = moving_clip(frames=7), rival(folders, "temporal", window=3)
+    for parameter in broken.network.parameters():
+        parameter.fill_(torch.inf)
+    told = rf"temporal_inpainter, clip {clip.clip_id}: .* of frame {clip.frame_index[0]} infinite"
+    with pytest.raises(ValueError, match=told):
+        broken.restore(clip)
+
+
+@pytest.mark.parametrize("kind", ["fourier", "temporal"])
+def test_a_rivals_weights_that_are_no_numbers_are_named(
+    kind: str, folders: dict[str, Path], tmp_path: Path
+) -> None:
+    folder = shutil.copytree(folders[kind], tmp_path / kind)
+    file = folder / "diffusion_pytorch_model.safetensors"
+    state = load_file(file)
+    name = next(name for name, value in state.items() if value.is_floating_point())
+    state[name].view(-1)[0] = torch.nan
+    save_file(state, file)
+    with pytest.raises(ValueError, match=rf"{file}: expected finite weights, got 1 of .* {name} "):
+        load_inpainter(folder)
 
 
 def test_what_is_loaded_is_what_was_saved(folders: dict[str, Path]) -> None:

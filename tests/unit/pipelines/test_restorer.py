@@ -5,10 +5,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from tests.helpers.clips import moving_clip
 from tests.helpers.tiny import build_tiny, tiny_clip
 
+from diffmvr.models.guide_memory import GuideMemory
 from diffmvr.models.guide_settings import GuideSettings
+from diffmvr.pipelines.crop_restorer import CropRestorer
 from diffmvr.pipelines.diffmvr_pipeline import DiffMVRPipeline
 from diffmvr.pipelines.restorer import DiffMVRRestorer
 from diffmvr.preprocessing.guides import AutomaticGuides
@@ -73,3 +76,18 @@ def test_what_does_not_fit_is_named(pipeline: DiffMVRPipeline) -> None:
         DiffMVRRestorer(pipeline, AutomaticGuides(("past",)))
     with pytest.raises(ValueError, match=r"clip moving-0: .*32 × 32 frames, got 48 × 48"):
         restorer(pipeline).restore(moving_clip(size=48))
+
+
+def test_a_model_that_draws_no_numbers_names_the_frame(frozen_parts: Path) -> None:
+    components = build_tiny(frozen_parts, GuideSettings(pathway="both"))
+    with torch.no_grad():
+        components.unet.conv_out.bias.fill_(torch.inf)
+    broken, clip = DiffMVRPipeline.from_components(components), tiny_clip(frames=5, arrival=2)
+    first = clip.frame_index[np.flatnonzero(clip.mask.any(axis=(1, 2)))[0]]
+    told = rf": expected finite pixels from the model, .* values of frame {first} infinite"
+    with pytest.raises(ValueError, match=rf"clip {clip.clip_id}{told}"):
+        restorer(broken).restore(clip)
+    crops = CropRestorer(broken)
+    guides, _ = crops.find_guides(clip)
+    with pytest.raises(ValueError, match=rf"^restore{told}"):
+        crops.restore(clip, guides, GuideMemory())
