@@ -16,6 +16,7 @@ from torchvision.transforms import InterpolationMode
 from torchvision.transforms.v2 import functional as tvf
 
 from diffmvr.checks import check_one_of, check_shape
+from diffmvr.models.config_files import building, check_kinds
 from diffmvr.models.open_clip_weights import locate_tower, read_tower, tower_settings
 from diffmvr.models.state_dicts import assign_state
 
@@ -87,8 +88,11 @@ class GuideEncoder(ModelMixin, ConfigMixin):
             return cls(**tower_settings(name, None))
         tower_settings(name, None)  # an unknown name, before anything is looked for
         files = locate_tower(name, pretrained)
-        with torch.device("meta"):
-            encoder = cls(**tower_settings(name, pretrained, files.config))
+        source = files.config or files.weights
+        settings = tower_settings(name, pretrained, files.config)
+        check_kinds(settings, cls, source)
+        with building("vision tower", source), torch.device("meta"):
+            encoder = cls(**settings)
         assign_state(encoder.visual, read_tower(files), files.weights)
         encoder._set_normalisation()
         return encoder

@@ -5,8 +5,9 @@ Weights are a ``.safetensors`` file, ``local-dir:FOLDER`` (such a file and its
 once.  Only the vision tower is read; the text tower is never built.
 """
 
-import json
 import logging
+import reprlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ import open_clip
 from torch import Tensor
 
 from diffmvr.checks import WeightsNotPresentError
+from diffmvr.models.config_files import building, read_config
 from diffmvr.models.hub import fetch
 from diffmvr.models.state_dicts import PICKLED, pickled_remedy
 from diffmvr.parsing import user_path
@@ -70,8 +72,13 @@ def tower_settings(
     quick = (trained or known).get("quick_gelu", False)
     settings = known
     if config is not None:
-        told = json.loads(config.read_text())
-        settings, trained = told["model_cfg"], told.get("preprocess_cfg", {})
+        told = read_config(config, None)
+        settings, trained = told.get("model_cfg"), told.get("preprocess_cfg", {})
+        if not isinstance(settings, dict) or not isinstance(trained, dict):
+            raise ValueError(
+                f"{config}: model_cfg, preprocess_cfg: expected settings by name, got "
+                f"{reprlib.repr(settings)}, {reprlib.repr(trained)}; give OpenCLIP's own file"
+            )
         quick = settings.get("quick_gelu", False)
     elif pretrained is not None and not trained and open_clip.get_model_config(name + QUICK):
         log.warning(
@@ -79,9 +86,20 @@ def tower_settings(
             "%s beside them or name the architecture %s%s",
             *(pretrained, CONFIG_NAME, name, QUICK),
         )
-    vision = settings["vision_cfg"]
-    if not isinstance(vision["layers"], int) or vision.get("timm_model_name"):
+    source = config or f"image_encoder.name: {name}"
+    with building("vision tower", source):
+        vision = settings["vision_cfg"]
+        plain = isinstance(vision["layers"], int) and not vision.get("timm_model_name")
+    if not plain:
         raise ValueError(f"image_encoder.name: the vision tower of {name!r} is not a plain ViT")
+    with building("vision tower", source):
+        return _tower_arguments(settings, trained, quick)
+
+
+def _tower_arguments(
+    settings: Mapping[str, Any], trained: Mapping[str, Any], quick: bool
+) -> dict[str, Any]:
+    vision = settings["vision_cfg"]
     return {
         "image_size": vision["image_size"],
         "patch_size": vision["patch_size"],

@@ -74,6 +74,27 @@ def test_the_config_beside_a_file_says_how_it_was_trained(
     assert encoder.std.flatten().tolist() == [0.25] * 3
 
 
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"model_cfg": 3}, "model_cfg, preprocess_cfg: expected settings by name, got 3"),
+        ({"preprocess_cfg": [1]}, "model_cfg, preprocess_cfg: expected settings by name"),
+        ({"model_cfg": {}}, "its settings make no vision tower: 'vision_cfg'"),
+        ({"model_cfg": {**CONFIG, "embed_dim": "x"}}, "embed_dim: expected .*, got 'x'"),
+        ({"model_cfg": {**CONFIG, "vision_cfg": {"layers": 2}}}, "its settings make no vision"),
+        ({"preprocess_cfg": {"mean": 1}}, "image_mean: expected a list of a finite number, got 1"),
+    ],
+)
+def test_a_config_beside_a_file_of_a_wrong_kind_is_named(
+    change: dict[str, object], told: str, model: torch.nn.Module, tmp_path: Path
+) -> None:
+    file = save(model, tmp_path / WEIGHTS_NAME)
+    content = {"model_cfg": CONFIG, "preprocess_cfg": {}, **change}
+    (tmp_path / CONFIG_NAME).write_text(json.dumps(content))
+    with pytest.raises(ValueError, match=rf"{CONFIG_NAME}: {told}"):
+        GuideEncoder.from_open_clip(NAME, file)
+
+
 def test_a_lone_file_of_an_architecture_with_two_activations_is_warned_of(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
