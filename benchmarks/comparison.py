@@ -14,8 +14,8 @@ from benchmarks.timing import StageClock, interleave, spread
 from torch import Tensor
 
 from diffmvr.data.synthetic import render_clip
+from diffmvr.pipelines.crop_restorer import CropRestorer
 from diffmvr.pipelines.diffmvr_pipeline import DiffMVRPipeline
-from diffmvr.pipelines.restorer import DiffMVRRestorer
 from diffmvr.preprocessing.guides import AutomaticGuides
 from diffmvr.structures import Clip, Guides, to_pixel_values, to_uint8, window_of
 
@@ -47,7 +47,7 @@ def comparison(case: Case, which: str, steps: int, frames: int, repeats: int) ->
     clip, guides, whole, builder = _clip(case.pixels, frames, which)
     pipeline = DiffMVRPipeline.from_components(case.components)
     plain = PlainInpainting(case.components, steps)
-    ours = DiffMVRRestorer(pipeline, _Given(guides), steps)
+    ours = CropRestorer(pipeline, _Given(guides), num_inference_steps=steps)
 
     difference, levels = _differences(pipeline, plain, ours, clip, guides, steps)
     if difference > TOLERANCE:
@@ -124,7 +124,7 @@ def _clip(size: int, frames: int, which: str) -> tuple[Clip, Guides, Clip, Autom
 def _differences(
     pipeline: DiffMVRPipeline,
     plain: PlainInpainting,
-    ours: DiffMVRRestorer,
+    ours: CropRestorer,
     clip: Clip,
     guides: Guides,
     steps: int,

@@ -70,7 +70,7 @@ def sampling(case: Case, batch: int, steps: int, repeats: int, warmup: int) -> d
 
 
 class _Compositing:
-    """What ``DiffMVRRestorer`` does with the pipeline's frames."""
+    """What ``CropRestorer`` does with the pipeline's frames."""
 
     def __init__(self, pixel_values: torch.Tensor, mask: torch.Tensor) -> None:
         self._observed = to_uint8(pixel_values)

@@ -15,8 +15,8 @@ from diffmvr.config import weights_dir
 from diffmvr.data.sources import SyntheticClips
 from diffmvr.data.splits import first_clips, split_indices
 from diffmvr.data.synthetic.clip import SyntheticClip
+from diffmvr.pipelines.crop_restorer import CropRestorer
 from diffmvr.pipelines.diffmvr_pipeline import DiffMVRPipeline
-from diffmvr.pipelines.restorer import DiffMVRRestorer
 from diffmvr.preprocessing.guides import AutomaticGuides
 from diffmvr.reporting import image_grid, save_png
 
@@ -49,11 +49,11 @@ def insert_tables() -> None:
         page.write_text(text)
 
 
-def shipped() -> tuple[DiffMVRRestorer, AutomaticGuides]:
+def shipped() -> tuple[CropRestorer, AutomaticGuides]:
     """Build the model that ships, and what finds its guides."""
     pipeline = DiffMVRPipeline.from_pretrained(weights_dir() / "diffmvr-tiny")
     guide_builder = AutomaticGuides(pipeline.guide_kinds)
-    return DiffMVRRestorer(pipeline, guide_builder), guide_builder
+    return CropRestorer(pipeline, guide_builder), guide_builder
 
 
 def draw_restored() -> None:
@@ -104,9 +104,7 @@ def draw_comparison(study: Path) -> None:
     paper = study / "dual_motion" / "segmentation" / "seed0" / "model"
     if paper.is_dir():
         pipeline = DiffMVRPipeline.from_pretrained(paper)
-        restorers["DiffMVR (paper)"] = DiffMVRRestorer(
-            pipeline, AutomaticGuides(pipeline.guide_kinds)
-        )
+        restorers["DiffMVR (paper)"] = CropRestorer(pipeline, AutomaticGuides(pipeline.guide_kinds))
     for name in ("fourier-inpainter", "temporal-inpainter"):
         if (weights_dir() / name).is_dir():
             restorers[name] = LearnedInpainter(name, weights_dir() / name, "")

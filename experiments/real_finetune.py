@@ -51,8 +51,8 @@ from diffmvr.evaluation.benchmark import (
 )
 from diffmvr.evaluation.landmark_scores import LandmarkScorer
 from diffmvr.metrics import score_clip
+from diffmvr.pipelines.crop_restorer import CropRestorer
 from diffmvr.pipelines.diffmvr_pipeline import DiffMVRPipeline
-from diffmvr.pipelines.restorer import DiffMVRRestorer
 from diffmvr.preprocess import PreprocessSettings, preprocess
 from diffmvr.preprocessing.landmarks import SHARED_VARIABLE
 from diffmvr.reporting import image_grid, print_table, save_png, save_rows
@@ -226,7 +226,7 @@ def run(arguments: argparse.Namespace, faces: Path) -> pl.DataFrame:
     guides: GuideBuilder = instantiate(settings(1).guide_builder, _convert_="all")
 
     def restorer(name: str, pipeline: DiffMVRPipeline) -> Restorer:
-        return DiffMVRRestorer(pipeline, guides, seed=arguments.seed, name=name)
+        return CropRestorer(pipeline, guides, seed=arguments.seed, name=name)
 
     shipped = DiffMVRPipeline.from_pretrained(BASE)
     for_all: list[Restorer] = [

@@ -37,8 +37,8 @@ from diffmvr.evaluation.benchmark import (
 from diffmvr.evaluation.frame_scores import FrameScores
 from diffmvr.evaluation.shards import Part
 from diffmvr.models.base_checkpoint import resolve_folder
+from diffmvr.pipelines.crop_restorer import CropRestorer
 from diffmvr.pipelines.diffmvr_pipeline import DiffMVRPipeline
-from diffmvr.pipelines.restorer import DiffMVRRestorer
 from diffmvr.preprocessing.guides import AutomaticGuides
 from diffmvr.reporting import Table, image_grid, print_table, save_png
 from diffmvr.reporting.frame_rows import save_frames
@@ -172,7 +172,7 @@ def _build_ours(cfg: DictConfig) -> dict[str, Restorer]:
     guides = AutomaticGuides(
         pipeline.guide_kinds, cfg.preprocessing.clear_threshold, cfg.preprocessing.align_past
     )
-    ours = DiffMVRRestorer(
+    ours = CropRestorer(
         pipeline, guides, num_inference_steps=cfg.num_inference_steps, seed=cfg.seed
     )
     return {"diffmvr": ours, "autoencoder": AutoencoderCeiling(pipeline)}

@@ -25,6 +25,7 @@ from diffmvr.preprocessing.crop import CROP_SCALE
 from diffmvr.preprocessing.detection import NoFaces
 from diffmvr.preprocessing.frame_source import FrameSource
 from diffmvr.preprocessing.frame_stream import counted, with_masks
+from diffmvr.preprocessing.guides import AutomaticGuides
 from diffmvr.preprocessing.landmarks import (
     FaceLandmarker,
     LandmarkerUnavailableError,
@@ -90,7 +91,6 @@ def restore(settings: RestoreSettings, pipeline: FramePipeline | None = None) ->
             model = settings.weights or str(weights_dir() / DEFAULT_MODEL)
             hashes = hash_weights(resolve_folder(model))
             loaded: Any = DiffMVRPipeline.from_pretrained(model)
-            loaded.set_progress_bar_config(disable=True)
             pipeline = loaded.to(choose_device(settings.device))
         own_files = {kind: Path(path) for kind, path in settings.guides.items() if path}
         own_guides = {
@@ -100,14 +100,11 @@ def restore(settings: RestoreSettings, pipeline: FramePipeline | None = None) ->
             )
             for kind, path in own_files.items()
         }
+        guides = AutomaticGuides(
+            pipeline.guide_kinds, settings.clear_threshold, settings.align_past
+        )
         crops = CropRestorer(
-            pipeline,
-            own_guides,
-            settings.clear_threshold,
-            settings.align_past,
-            settings.steps,
-            settings.guide_scales,
-            settings.seed,
+            pipeline, guides, own_guides, settings.steps, settings.guide_scales, settings.seed
         )
         restorer = VideoRestorer(
             crops,

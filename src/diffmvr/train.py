@@ -28,8 +28,8 @@ from diffmvr.evaluation.benchmark import AutoencoderCeiling, Scoring, run_benchm
 from diffmvr.models.base_checkpoint import resolve_base
 from diffmvr.parsing import user_path
 from diffmvr.pipelines.clip_video import side_by_side, write_clip
+from diffmvr.pipelines.crop_restorer import CropRestorer
 from diffmvr.pipelines.diffmvr_pipeline import DiffMVRPipeline
-from diffmvr.pipelines.restorer import DiffMVRRestorer
 from diffmvr.reporting import print_table, save_png
 from diffmvr.reporting.wandb_source import RUN_FILES
 from diffmvr.run_record import save_run_record, trained_record
@@ -212,7 +212,7 @@ def _score(
     module.eval()
     # Lightning has moved the trained parts off the accelerator, and not the frozen ones.
     pipeline = DiffMVRPipeline.from_components(module.components).to(device)
-    ours = DiffMVRRestorer(
+    ours = CropRestorer(
         pipeline,
         datamodule.guide_builder,
         num_inference_steps=cfg.evaluation.num_inference_steps,

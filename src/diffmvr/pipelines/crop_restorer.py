@@ -1,4 +1,4 @@
-"""The model on crops of consecutive frames, with the guides that it finds or is given.
+"""DiffMVR on crops of consecutive frames: the one class that restores, in scores and in recordings.
 
 T frames, crops of p × p, G guides.
 """
@@ -16,8 +16,7 @@ from diffmvr.models.guide_memory import GuideMemory
 from diffmvr.models.guide_settings import check_guide_scales
 from diffmvr.pipelines.own_guides import OwnGuide
 from diffmvr.preprocessing.guides import AutomaticGuides
-from diffmvr.preprocessing.reference import occluded_share
-from diffmvr.structures import Clip, Guides, UInt8Array, to_pixel_values, to_uint8
+from diffmvr.structures import Clip, GuideBuilder, Guides, UInt8Array, to_pixel_values, to_uint8
 
 
 class FramePipeline(Protocol):
@@ -31,6 +30,10 @@ class FramePipeline(Protocol):
     @property
     def guide_kinds(self) -> tuple[str, ...]:
         """Names of the guides in order."""
+        ...
+
+    def set_progress_bar_config(self, **options: Any) -> None:
+        """Set the bar over denoising steps."""
         ...
 
     def __call__(
@@ -48,14 +51,17 @@ class FramePipeline(Protocol):
 class CropRestorer:
     """Finds the guides of crops, and fills their holes; every frame starts from the same noise.
 
+    A ``Restorer`` of clips, and what a recording's restoration asks window by window.
+
     Args:
         pipeline: the model.
+        guide_builder: finds the guides; its kinds must be the pipeline's.
         own_guides: pictures that replace the guides of the same kind found in the recording.
-        clear_threshold: largest occluded share of the face box of a past clear frame.
-        align_past: how the past frame is carried; see ``AutomaticGuides``.
         num_inference_steps: denoising steps.
         guide_scales: α of each guide, or ``None`` for the model's own.
         seed: noise seed.
+        batch_size: frames per call of the pipeline.
+        name: name in the tables.
 
     Raises:
         ValueError: if an argument does not fit the model or is out of range.
@@ -64,14 +70,20 @@ class CropRestorer:
     def __init__(
         self,
         pipeline: FramePipeline,
+        guide_builder: GuideBuilder,
         own_guides: Mapping[str, OwnGuide] | None = None,
-        clear_threshold: float = 0.005,
-        align_past: str = "layers",
         num_inference_steps: int = 1,
         guide_scales: Sequence[float] | None = None,
         seed: int = 0,
+        batch_size: int = 16,
+        name: str = "diffmvr",
     ) -> None:
         self.kinds = tuple(pipeline.guide_kinds)
+        if tuple(guide_builder.kinds) != self.kinds:
+            raise ValueError(
+                f"guide_builder: the model was trained with guides {self.kinds}, "
+                f"got {tuple(guide_builder.kinds)}"
+            )
         self.own_guides = dict(own_guides or {})
         for kind in self.own_guides:
             if kind not in self.kinds:
@@ -83,38 +95,63 @@ class CropRestorer:
             check_guide_scales(guide_scales, self.kinds)
         check_number("steps", num_inference_steps, 1, 1000)
         check_number("seed", seed, 0, 2**63 - 1)
+        check_number("batch_size", batch_size, 1, 100_000)
+        pipeline.set_progress_bar_config(disable=True)
+        self.name = name
         self._pipeline = pipeline
-        self._clear_threshold = clear_threshold
-        self._guide_builder = AutomaticGuides(self.kinds, clear_threshold, align_past)
+        self._guide_builder = guide_builder
         self._steps = num_inference_steps
         self._guide_scales = guide_scales
         self._seed = seed
+        self._batch_size = batch_size
 
     @property
     def led_by_past(self) -> bool:
         """Whether its past guide is a frame of the recording, no picture of the user's own."""
         return "past" in self.kinds and "past" not in self.own_guides
 
+    def restore(self, clip: Clip) -> UInt8Array:
+        """Restore a clip at the model's own size, led by the guides found in it.
+
+        Returns:
+            ``[T, p, p, 3]`` uint8; equal to ``clip.observed`` wherever the mask is 0.
+
+        Raises:
+            ValueError: if the clip's size is not the model's, or its output is no number.
+        """
+        side = self._pipeline.resolution
+        if clip.observed.shape[1:3] != (side, side):
+            raise ValueError(
+                f"clip {clip.clip_id}: the model restores {side} × {side} frames, got "
+                f"{clip.observed.shape[1]} × {clip.observed.shape[2]}; crop and resize first"
+            )
+        return self.fill(clip, self._guide_builder(clip), GuideMemory())
+
     def is_clear(self, clip: Clip) -> NDArray[np.bool_]:
         """Return ``[T]``, whether a frame's face is clear enough to lead later ones."""
-        return occluded_share(clip.mask, clip.track.face_box) <= self._clear_threshold
+        return self._carrying_guides().is_clear(clip)
 
     def find_guides(self, clip: Clip) -> tuple[Guides, Clip | None]:
         """Find the guides of a window, and put the user's own pictures in their place.
 
         Returns:
             Them, and the last clear frame, to be carried over to the next window.
+
+        Raises:
+            ValueError: if a frame is hidden entirely and no guide knows anything of it, or the
+                guide builder is not one that carries clear frames over.
         """
-        guides, last_clear = self._guide_builder.with_last_clear_frame(clip)
+        guides, last_clear = self._carrying_guides().with_last_clear_frame(clip)
         size = clip.observed.shape[1]
         for kind, own in self.own_guides.items():
             g = self.kinds.index(kind)
             guides.valid[:, g] = True
             for t in np.flatnonzero(clip.mask.any(axis=(1, 2))):
                 guides.images[t, g] = own.in_crop(clip.track.similarity[t], size)
+        self._check_visible(clip, guides)
         return guides, last_clear
 
-    def restore(
+    def fill(
         self, clip: Clip, guides: Guides, memory: GuideMemory, seam: bool = False
     ) -> UInt8Array:
         """Fill the holes of crops; frames without one do not go through the model.
@@ -129,34 +166,45 @@ class CropRestorer:
             ``[T, p, p, 3]`` uint8.
 
         Raises:
-            ValueError: if a frame is hidden entirely and no guide knows anything of it, or the
-                model's output is no number.
+            ValueError: if the model's output is no number.
         """
         restored = clip.observed.copy()
         hidden = np.flatnonzero(clip.mask.any(axis=(1, 2)))
-        self._check_visible(clip, guides, hidden)
-        if len(hidden):
+        for first in range(0, len(hidden), self._batch_size):
+            frames = hidden[first : first + self._batch_size]
+            mask = clip.mask[frames]
             output = self._pipeline(
-                to_pixel_values(clip.observed[hidden]),
-                torch.from_numpy(clip.mask[hidden, None]).float(),
-                to_pixel_values(guides.images[hidden]),
-                torch.from_numpy(guides.valid[hidden]),
+                to_pixel_values(clip.observed[frames]),
+                torch.from_numpy(mask[:, None]).float(),
+                to_pixel_values(guides.images[frames]),
+                torch.from_numpy(guides.valid[frames]),
                 num_inference_steps=self._steps,
                 guide_scales=self._guide_scales,
                 generator=torch.Generator().manual_seed(self._seed),
                 composite=not seam,
                 guide_memory=memory,
             )
-            frames = clip.frame_index[hidden].tolist()
-            restored[hidden] = to_uint8(output.pixel_values, frames, "restore")
+            numbers = clip.frame_index[frames].tolist()
+            filled = to_uint8(output.pixel_values, numbers, f"{self.name}, clip {clip.clip_id}")
+            # Copied in uint8, so that visible pixels stay the observed ones bit for bit.
+            taken = np.ones_like(mask) if seam else mask
+            restored[frames] = np.where(taken[..., None] != 0, filled, clip.observed[frames])
         return restored
 
-    def _check_visible(self, clip: Clip, guides: Guides, hidden: NDArray[np.int64]) -> None:
+    def _carrying_guides(self) -> AutomaticGuides:
+        if isinstance(self._guide_builder, AutomaticGuides):
+            return self._guide_builder
+        raise ValueError(
+            "guide_builder: a recording needs AutomaticGuides, which carry the last clear frame "
+            f"over, got {type(self._guide_builder).__name__}"
+        )
+
+    def _check_visible(self, clip: Clip, guides: Guides) -> None:
         """Require that something is known of every frame: a visible pixel or a guide."""
         # The present frame's guide is valid even if all of it is hidden.
         telling = [kind != "present" or kind in self.own_guides for kind in self.kinds]
-        for t in hidden:
-            if clip.mask[t].all() and not guides.valid[t, telling].any():
+        for t in np.flatnonzero(clip.mask.all(axis=(1, 2))):
+            if not guides.valid[t, telling].any():
                 raise nothing_known(int(clip.frame_index[t]))
 
 

@@ -67,6 +67,10 @@ class AutomaticGuides:
         """Return the guides of every frame of ``clip``; ``clip.frames`` is not looked at."""
         return self.with_last_clear_frame(clip)[0]
 
+    def is_clear(self, clip: Clip) -> NDArray[np.bool_]:
+        """Return ``[T]``, whether a frame's face is clear enough to lead later ones."""
+        return occluded_share(clip.mask, clip.track.face_box) <= self.clear_threshold
+
     def with_last_clear_frame(self, clip: Clip) -> tuple[Guides, Clip | None]:
         """Return the guides, and the last unobstructed frame if the past is a guide.
 

@@ -158,7 +158,7 @@ class VideoRestorer:
     ) -> Tally:
         """Restore the last frame of each clip; ``known`` is what the model corrects there."""
         pairs = zip(trials, guides, strict=True)
-        restored = [self._crops.restore(clip, found, memory)[-1] for clip, found in pairs]
+        restored = [self._crops.fill(clip, found, memory)[-1] for clip, found in pairs]
         return Tally.of(
             model=np.stack(restored),
             guide=np.stack(known),
@@ -173,7 +173,7 @@ class VideoRestorer:
         clip = _cut(window, plan, first, person.carried)
         before = len(clip) - len(window)
         guides, person.carried = self._crops.find_guides(clip)
-        restored = self._crops.restore(clip, guides, person.memory, seam=self._feather > 0)
+        restored = self._crops.fill(clip, guides, person.memory, seam=self._feather > 0)
         corrections = self._corrections(clip, guides, restored, self.weights)
         clear = self._crops.is_clear(clip)
         for t, (frame, mask) in enumerate(window, start=first):
@@ -310,7 +310,7 @@ def _cut(window: Window, plan: ScenePlan, first: int, carried: Clip | None) -> C
     part = slice(first, first + len(window))
     pairs = list(zip(window, plan.crops[part], strict=True))
     clip = Clip(
-        clip_id="window",
+        clip_id="of the recording",
         subject_id="",
         observed=np.stack([crop.apply(frame.image) for (frame, _), crop in pairs]),
         mask=np.stack([crop.apply_mask(mask) for (_, mask), crop in pairs]),

@@ -7,8 +7,8 @@ import numpy as np
 from lightning.pytorch.loggers import WandbLogger
 
 from diffmvr.pipelines.clip_video import side_by_side, write_clip
+from diffmvr.pipelines.crop_restorer import CropRestorer
 from diffmvr.pipelines.diffmvr_pipeline import DiffMVRPipeline
-from diffmvr.pipelines.restorer import DiffMVRRestorer
 from diffmvr.reporting.figures import image_grid, save_png
 from diffmvr.structures import Clip, GuideBuilder, UInt8Array
 from diffmvr.training.module import DiffMVRModule
@@ -46,7 +46,7 @@ class LogRestoredClip(L.Callback):
         clip: Clip = datamodule.source[datamodule.indices["val"][0]]
         pipeline = DiffMVRPipeline.from_components(components).to(pl_module.device)
         pl_module.eval()
-        restorer = DiffMVRRestorer(pipeline, datamodule.guide_builder, self._steps)
+        restorer = CropRestorer(pipeline, datamodule.guide_builder, num_inference_steps=self._steps)
         restored = restorer.restore(clip)
         stem = self._folder / f"step{trainer.global_step:06d}"
         grid = comparison_grid(clip, restored, datamodule.guide_builder)

@@ -15,7 +15,6 @@ from diffmvr.models.dual_guide_attention import guide_processors
 from diffmvr.models.guide_settings import GuideSettings
 from diffmvr.pipelines.crop_restorer import CropRestorer
 from diffmvr.pipelines.diffmvr_pipeline import DiffMVRPipeline
-from diffmvr.pipelines.restorer import DiffMVRRestorer
 from diffmvr.preprocessing.guides import AutomaticGuides
 from diffmvr.restoration.recording import VideoRestorer
 from diffmvr.structures import to_pixel_values, to_uint8
@@ -54,7 +53,7 @@ def restored_with(frozen_parts: Path, steps: int, batch_size: int, pathway: str)
     counters = Counters(components)
     pipeline = DiffMVRPipeline.from_components(components)
     clip = tiny_clip(frames=FRAMES, arrival=ARRIVAL)
-    DiffMVRRestorer(pipeline, GUIDES, steps, batch_size=batch_size).restore(clip)
+    CropRestorer(pipeline, GUIDES, num_inference_steps=steps, batch_size=batch_size).restore(clip)
     return counters
 
 
@@ -95,7 +94,7 @@ def test_what_was_encoded_before_gives_the_same_frames(frozen_parts: Path, pathw
         build_tiny(frozen_parts, GuideSettings(pathway=pathway))
     )
     clip = tiny_clip(frames=FRAMES, arrival=ARRIVAL)
-    restored = DiffMVRRestorer(pipeline, GUIDES, batch_size=2).restore(clip)
+    restored = CropRestorer(pipeline, GUIDES, batch_size=2).restore(clip)
     guides = GUIDES(clip)
     for first in range(ARRIVAL, FRAMES, 2):
         frames = slice(first, first + 2)
@@ -119,7 +118,7 @@ def test_each_distinct_guide_of_a_recording_is_encoded_once(frozen_parts: Path) 
     shown = box_masks(count, arrival=arrival)
     shown[8] = 0
     frames, masks = FramesInMemory(moving_frames(count)), MasksInMemory(shown)
-    crops = CropRestorer(pipeline, align_past="none")
+    crops = CropRestorer(pipeline, AutomaticGuides(("past",), align_past="none"))
     for recording in (1, 2):
         restorer = VideoRestorer(crops, window=window, self_check=False)
         list(walk(frames, masks, restorer, pipeline.resolution))

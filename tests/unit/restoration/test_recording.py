@@ -19,6 +19,7 @@ from diffmvr.pipelines.diffmvr_pipeline import DiffMVRPipeline
 from diffmvr.pipelines.own_guides import OwnGuide
 from diffmvr.preprocessing.detection import FixedBox, NoFaces
 from diffmvr.preprocessing.frame_stream import with_masks
+from diffmvr.preprocessing.guides import AutomaticGuides
 from diffmvr.preprocessing.scan import Scanner
 from diffmvr.restoration.paste_back import shows_all
 from diffmvr.restoration.recording import VideoRestorer
@@ -41,6 +42,9 @@ class GuidePasser:
         self.guide = guide
         self.calls: list[dict[str, Any]] = []
 
+    def set_progress_bar_config(self, **options: Any) -> None:
+        """There is no bar."""
+
     def __call__(
         self,
         pixel_values: Tensor,
@@ -59,7 +63,12 @@ def restorer_of(pipeline: Any, **options: Any) -> VideoRestorer:
     """Build a restorer; options of the video and of the crops may be mixed."""
     of_video = {"window", "feather", "past_detail", "self_check", "no_face"}
     options = {"self_check": False, **options}
-    crops = CropRestorer(pipeline, **{k: v for k, v in options.items() if k not in of_video})
+    of_guides = {"clear_threshold", "align_past"}
+    guides = AutomaticGuides(
+        pipeline.guide_kinds, **{k: v for k, v in options.items() if k in of_guides}
+    )
+    of_crops = {k: v for k, v in options.items() if k not in of_video | of_guides}
+    crops = CropRestorer(pipeline, guides, **of_crops)
     return VideoRestorer(crops, **{k: v for k, v in options.items() if k in of_video})
 
 
