@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 
 import hydra
 from hydra.errors import InstantiationException
-from omegaconf.errors import MissingMandatoryValue
+from omegaconf.errors import InterpolationResolutionError, MissingMandatoryValue
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, TextColumn
 
@@ -72,6 +72,12 @@ def run_cli(function: Callable[..., Any]) -> Callable[..., Any]:
         try:
             with printable_log(), stopped_by_signals() as signals:
                 return function(*args, **kwargs)
+        except InterpolationResolutionError as error:
+            told = (
+                f"{error.full_key}: {str(error).splitlines()[0]}; ${{…}} stands for another setting"
+            )
+            sys.stderr.write(printable(f"error: {told}\n"))
+            sys.exit(USAGE_ERROR)
         except (ValueError, OSError, InstantiationException) as error:
             # Hydra wraps what a constructor raised; the user wants the constructor's words.
             cause = error.__cause__ if isinstance(error, InstantiationException) else error

@@ -37,7 +37,7 @@ TEXT = frozenset(
 # The same in the settings of one folder; elsewhere they are numbers.
 TEXT_IN = {"preprocess": frozenset(("masks",))}
 # Text without which there is nothing to do: ``output=null`` is a folder of that name.
-NAMED = frozenset(("input", "output", "source", "root", "name"))
+NAMED = frozenset(("input", "output", "source", "root"))
 # Text, or a list of texts.
 LISTS = frozenset(("source", "sweeps"))
 

@@ -95,6 +95,18 @@ def test_a_setting_that_is_needed_is_named(capsys: pytest.CaptureFixture[str]) -
     assert capsys.readouterr().err.startswith("error: data.annotations: expected a value, got none")
 
 
+def test_a_setting_that_another_stands_for_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    @run_cli
+    def command(cfg: DictConfig) -> str:
+        return cfg.output
+
+    with pytest.raises(SystemExit) as stop:
+        command(OmegaConf.create({"output": "${ward} 7"}))
+    assert stop.value.code == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("error: output: Interpolation key 'ward' not found; ${…} stands for")
+
+
 def test_ctrl_c_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     @run_cli
     def command() -> None:
