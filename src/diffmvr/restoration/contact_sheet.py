@@ -3,7 +3,7 @@
 import cv2
 import numpy as np
 
-from diffmvr.restoration.restored_frame import RestoredFrame
+from diffmvr.restoration.report import RestoredFrame
 from diffmvr.restoration.spread import Spread
 from diffmvr.structures import UInt8Array
 

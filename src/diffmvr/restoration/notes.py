@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from diffmvr.restoration.restored_frame import FrameRecord
+from diffmvr.restoration.report import FrameRecord
 from diffmvr.restoration.scene_plan import NO_FACE
 
 

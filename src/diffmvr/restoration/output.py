@@ -15,7 +15,7 @@ from diffmvr.preprocessing.pixel_losses import PixelLosses
 from diffmvr.preprocessing.time_losses import TimeLosses
 from diffmvr.preprocessing.video_writer import CRF, FrameWriter, PngWriter, VideoWriter
 from diffmvr.restoration.contact_sheet import ContactSheet, side_by_side
-from diffmvr.restoration.restored_frame import FrameRecord, RestoredFrame
+from diffmvr.restoration.report import FrameRecord, RestoredFrame
 
 FORMATS = ("mp4", "png", "ffv1")
 CONTAINERS = {

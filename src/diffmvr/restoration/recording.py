@@ -23,7 +23,7 @@ from diffmvr.restoration.detail import carry_detail
 from diffmvr.restoration.lenders import FrameInPlace, Lenders
 from diffmvr.restoration.paste_back import paste_back, paste_corrected, shows_all
 from diffmvr.restoration.regions import crop_box
-from diffmvr.restoration.restored_frame import FrameRecord, RestoredFrame
+from diffmvr.restoration.report import FrameRecord, RestoredFrame
 from diffmvr.restoration.scene_plan import NO_FACE, ScenePlan
 from diffmvr.restoration.self_check import SelfCheck, Tally, weights_of
 from diffmvr.structures import Clip, Guides, UInt8Array, join_clips

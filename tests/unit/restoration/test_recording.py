@@ -23,7 +23,7 @@ from diffmvr.preprocessing.guides import AutomaticGuides
 from diffmvr.preprocessing.scan import Scanner
 from diffmvr.restoration.paste_back import shows_all
 from diffmvr.restoration.recording import VideoRestorer
-from diffmvr.restoration.restored_frame import RestoredFrame
+from diffmvr.restoration.report import RestoredFrame
 from diffmvr.restoration.scene_plan import ScenePlan, plan
 
 COUNT, ARRIVAL = 12, 3

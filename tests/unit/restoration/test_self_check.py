@@ -9,7 +9,7 @@ from tests.unit.restoration.test_recording import GuidePasser, restorer_of, walk
 
 from diffmvr.pipelines.own_guides import OwnGuide
 from diffmvr.restoration.recording import VideoRestorer
-from diffmvr.restoration.restored_frame import RestoredFrame
+from diffmvr.restoration.report import RestoredFrame
 from diffmvr.restoration.self_check import SelfCheck, Tally, choose_trials
 
 RNG = np.random.default_rng(0)
