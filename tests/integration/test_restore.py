@@ -520,3 +520,39 @@ def test_a_davis_clip_without_a_face_is_restored(tmp_path: Path, pipeline: DiffM
     outside, inside = changed_bytes(output / "frames", clip, None)
     assert (outside, inside > 0) == (0, True)
     assert {row["region_source"] for row in report_of(output)["frames"]} == {"none"}
+
+
+@needs_shared
+def test_without_a_landmarker_the_shipped_detector_finds_a_childs_face_under_a_hand(
+    tmp_path: Path, shipped_pipeline: DiffMVRPipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The square around the hole stood in for the face: background went through eye and nose."""
+    pytest.importorskip("ultralytics", reason="the detect extra is not installed")
+    monkeypatch.undo()
+    monkeypatch.delenv("DIFFMVR_SHARED", raising=False)
+    monkeypatch.delenv("DIFFMVR_FACE_LANDMARKER", raising=False)
+    face = Path(str(SHARED)) / "data/faces/d11.mp4"
+    clean = np.stack([frame.image for frame, _ in zip(open_frames(face), range(10), strict=False)])
+    masks = np.zeros(clean.shape[:3], np.uint8)
+    for t in range(3, 10):
+        cv2.ellipse(masks[t], (200 + 12 * t, 230), (70, 110), 20, 0, 360, 255, -1)
+    skin = np.where(masks[..., None] != 0, np.uint8((200, 150, 120)), clean)
+    settings = RestoreSettings(
+        str(write_pictures(tmp_path / "clip", skin)),
+        str(tmp_path / "out"),
+        str(write_pictures(tmp_path / "masks", masks)),
+        format="png",
+    )
+
+    output = restore(settings, shipped_pipeline)
+
+    report = report_of(output)
+    assert {row["region_source"] for row in report["frames"]} == {"yolo"}
+    assert not any("no face was found" in note for note in report["notes"])
+    restored = np.stack([frame.image for frame in open_frames(output / "frames")])
+    hole = masks != 0
+    # Background is green: nowhere in the hole, which lies on the face, is it.
+    green = restored[hole].astype(int)
+    assert (green[:, 1] - green[:, 0] > 20).mean() < 0.01
+    error = np.abs(restored[hole].astype(int) - clean[hole]).mean()
+    assert error < 8
