@@ -4,11 +4,14 @@ Each check returns nothing and raises ``ValueError``; none repairs its input.
 """
 
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePath
 from typing import Any
 
 MAX_NAME_BYTES = 200
+
+# No side of a picture is longer.
+MAX_PIXEL = 65_535
 
 
 class WeightsNotPresentError(FileNotFoundError):
@@ -105,6 +108,20 @@ def check_count(name: str, value: Any, optional: bool = False) -> None:
     if not isinstance(value, int) or isinstance(value, bool) or value < 1:
         or_null = ", or null" if optional else ""
         raise ValueError(f"{name}: expected a whole number of at least 1{or_null}, got {value!r}")
+
+
+def check_box(name: str, box: Sequence[float]) -> None:
+    """Require ``(x0, y0, x1, y1)`` in pixels with an area, within ``MAX_PIXEL`` of the frame.
+
+    Raises:
+        ValueError: with the box.
+    """
+    numbers = len(box) == 4 and all(abs(value) <= MAX_PIXEL for value in box)
+    if not (numbers and box[0] < box[2] and box[1] < box[3]):
+        raise ValueError(
+            f"{name}: expected [x0, y0, x1, y1] in pixels, at most {MAX_PIXEL:,} from 0, with "
+            f"x0 < x1 and y0 < y1, got {[float(value) for value in box]}"
+        )
 
 
 def check_number(name: str, value: float, low: float, high: float) -> None:

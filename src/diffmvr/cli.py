@@ -2,6 +2,7 @@
 
 import functools
 import logging
+import os
 import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -9,19 +10,26 @@ from contextlib import contextmanager
 from typing import Any, NoReturn
 
 import hydra
-from hydra.errors import InstantiationException
-from omegaconf.errors import InterpolationResolutionError, MissingMandatoryValue
+from hydra.errors import HydraException, InstantiationException
+from omegaconf import DictConfig
+from omegaconf.errors import (
+    InterpolationResolutionError,
+    MissingMandatoryValue,
+    OmegaConfBaseException,
+)
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, TextColumn
 
 from diffmvr.config import config_dir
 from diffmvr.overrides import as_overrides
+from diffmvr.setting_kinds import check_kinds
 from diffmvr.signals import stopped_by_signals
 from diffmvr.text import printable
 
 log = logging.getLogger(__name__)
 
 USAGE_ERROR = 2
+FULL_ERROR = "HYDRA_FULL_ERROR"
 # What shells give for a command that a signal ended, with the signal's number added.
 SIGNALLED = 128
 INTERRUPTED = SIGNALLED + signal.SIGINT
@@ -124,7 +132,7 @@ def entry_point(name: str, folder: str = "") -> Callable[[Callable[..., Any]], C
     def decorate(function: Callable[..., Any]) -> Callable[[], None]:
         settings = config_dir() / folder
         compose = hydra.main(version_base="1.3", config_path=str(settings), config_name=name)
-        run = compose(run_cli(function))
+        run = compose(_checked(run_cli(function)))
 
         @functools.wraps(function)
         def command() -> None:
@@ -136,11 +144,56 @@ def entry_point(name: str, folder: str = "") -> Callable[[Callable[..., Any]], C
             check_settings(sys.argv[1:])
             # In place: processes of a run repeat what is written here.
             sys.argv[1:] = as_overrides(sys.argv[1:], settings)
-            run()
+            _run_hydra(run)
 
         return command
 
     return decorate
+
+
+def _checked(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Check the kinds of the settings before a command begins."""
+
+    @functools.wraps(function)
+    def wrapped(cfg: DictConfig) -> Any:
+        run_cli(check_kinds)(cfg)
+        return function(cfg)
+
+    return wrapped
+
+
+@run_cli
+def _run_hydra(run: Callable[[], None]) -> None:
+    """Run a command of Hydra; what it cannot compose, or write, is one line as well."""
+    before = os.environ.get(FULL_ERROR)
+    # Hydra would print a traceback, or several lines, and end the process.
+    os.environ[FULL_ERROR] = "1"
+    try:
+        run()
+    except HydraException as error:
+        if isinstance(error, InstantiationException):
+            raise
+        raise ValueError(_one_line(error)) from error
+    except OSError as error:
+        if error.filename is None:
+            raise
+        raise ValueError(
+            f"{error.filename}: {error.strerror}; give the run a folder that can be written to, "
+            "as hydra.run.dir=DIR"
+        ) from error
+    finally:
+        os.environ.pop(FULL_ERROR)
+        if before is not None:
+            os.environ[FULL_ERROR] = before
+
+
+def _one_line(error: HydraException) -> str:
+    """Return what Hydra says, without where it has looked."""
+    said = str(error).partition("\nConfig search path:")[0]
+    cause = error.__cause__
+    if isinstance(cause, OmegaConfBaseException):
+        said += f"; {str(cause).partition(chr(10))[0]}"
+    return " ".join(said.split())
 
 
 @run_cli

@@ -65,6 +65,15 @@ class PreprocessSettings:
 
     def __post_init__(self) -> None:
         check_number("workers", self.workers, 1, 1024)
+        # At once, and not where each is needed.
+        check_number("confidence", self.confidence, 0, 1)
+        check_number("clear_threshold", self.clear_threshold, 0, 1)
+        check_number("size", self.size, 16, 4096)
+        check_number("max_gap", self.max_gap, 0, 10_000)
+        check_number("max_frames", self.max_frames, 2, 100_000)
+        for name in ("close", "fill_gap", "dilate"):
+            if getattr(self, name) is not None:
+                check_number(name, getattr(self, name), 0, 1000)
 
     @classmethod
     def from_config(cls, config: DictConfig) -> "PreprocessSettings":

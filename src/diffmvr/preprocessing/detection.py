@@ -16,7 +16,7 @@ from typing import Protocol
 import numpy as np
 import polars as pl
 
-from diffmvr.checks import check_shape
+from diffmvr.checks import check_box, check_shape
 from diffmvr.preprocessing.face import boxes_around
 from diffmvr.preprocessing.landmarks import FaceLandmarker
 from diffmvr.structures import FloatArray, UInt8Array
@@ -131,12 +131,8 @@ class GivenBoxes(Detector):
     def __init__(self, boxes: Mapping[int, FloatArray]) -> None:
         for frame, rows in boxes.items():
             check_shape(f"boxes of frame {frame}", rows, (None, 4))
-            for x0, y0, x1, y1 in rows:
-                if not (x0 < x1 and y0 < y1):
-                    raise ValueError(
-                        f"boxes: expected x0 < x1 and y0 < y1 in frame {frame}, "
-                        f"got ({x0:g}, {y0:g}, {x1:g}, {y1:g})"
-                    )
+            for row in rows:
+                check_box(f"boxes of frame {frame}", row)
         self.boxes = dict(boxes)
         self._next = 0
 

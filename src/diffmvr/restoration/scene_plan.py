@@ -123,10 +123,15 @@ def check_face_box(box: FloatArray, info: VideoInfo) -> None:
     """
     check_shape("face_box", box, (4,))
     x0, y0, x1, y1 = box
-    if not (x0 < x1 and y0 < y1 and x1 > 0 and y1 > 0 and x0 < info.width and y0 < info.height):
+    width, height = info.width, info.height
+    reaches_in = x0 < x1 and y0 < y1 and x1 > 0 and y1 > 0 and x0 < width and y0 < height
+    # A face may be cut off by the frame's edge; one that is larger than it makes huge crops.
+    near = -width <= x0 and x1 <= 2 * width and -height <= y0 and y1 <= 2 * height
+    if not (reaches_in and near):
         raise ValueError(
             f"face_box: expected [x0, y0, x1, y1] with x0 < x1 and y0 < y1 that reaches into the "
-            f"frame of {info.size}, got {[float(value) for value in box]}"
+            f"frame of {info.size}, and out of it by no more than its size, got "
+            f"{[float(value) for value in box]}"
         )
 
 

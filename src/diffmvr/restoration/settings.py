@@ -5,7 +5,7 @@ from typing import Any
 
 from omegaconf import DictConfig
 
-from diffmvr.checks import check_name, check_number, check_one_of
+from diffmvr.checks import check_box, check_name, check_number, check_one_of
 from diffmvr.parsing import read_settings
 from diffmvr.preprocessing.occlusion import DETECTED
 from diffmvr.preprocessing.video_writer import CRF
@@ -66,6 +66,15 @@ class RestoreSettings:
         check_one_of("no_face", self.no_face, WITHOUT_FACE)
         check_one_of("device", self.device, DEVICES)
         check_number("crf", self.crf, 0, 51)
+        # At once, and not where each is needed: that may be after hours.
+        check_number("confidence", self.confidence, 0, 1)
+        check_number("clear_threshold", self.clear_threshold, 0, 1)
+        check_number("steps", self.steps, 1, 1000)
+        check_number("feather", self.feather, 0, 10_000)
+        check_number("window", self.window, 1, 10_000)
+        check_number("seed", self.seed, 0, 2**63 - 1)
+        if self.face_box is not None:
+            check_box("face_box", self.face_box)
         if self.threads is not None:
             check_number("threads", self.threads, 1, 1024)
         if self.name is not None:

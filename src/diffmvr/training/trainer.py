@@ -6,10 +6,13 @@ from typing import Any
 
 import lightning as L
 import torch
+from hydra.errors import InstantiationException
 from hydra.utils import get_class, instantiate
 from lightning.pytorch.strategies import ModelParallelStrategy
+from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from omegaconf import DictConfig, OmegaConf
 
+from diffmvr.checks import check_count
 from diffmvr.runs.checkpoint_io import VerifiedCheckpointIO
 from diffmvr.training.checkpoint_places import CheckpointPlaces
 from diffmvr.training.exact_resume import ExactResume, LastValidation
@@ -32,25 +35,29 @@ def build_trainer(
         seed: of the run.
 
     Raises:
-        ValueError: if it is to run on a GPU and there is none.
+        ValueError: if it is to run on a GPU and there is none, or a setting is none of a Trainer's.
     """
     check_accelerator(trainer)
+    steps = trainer.get("max_steps", -1)
+    if steps != -1:
+        check_count("trainer.max_steps", steps)
     configured = [instantiate(entry) for entry in callbacks.values() if entry is not None]
     plugins = instantiate(trainer.get("plugins")) or ()
     written = [one.dirpath for one in configured if getattr(one, "dirpath", None)]
-    built: L.Trainer = instantiate(
-        trainer,
-        # The guard before the other: the weights are still of one step when it raises.
-        callbacks=[
-            LastValidation(),
-            *configured,
-            CheckpointPlaces(),
-            FiniteGuard(),
-            ExactResume(folder, seed),
-        ],
-        logger=list(loggers),
-        plugins=[*plugins, VerifiedCheckpointIO([folder, *written])],
-    )
+    # The guard before the last: the weights are still of one step when it raises.
+    own = [CheckpointPlaces(), FiniteGuard(), ExactResume(folder, seed)]
+    try:
+        built: L.Trainer = instantiate(
+            trainer,
+            callbacks=[LastValidation(), *configured, *own],
+            logger=list(loggers),
+            plugins=[*plugins, VerifiedCheckpointIO([folder, *written])],
+        )
+    except InstantiationException as error:
+        # How Lightning says that it does not know a setting, or what it is set to.
+        if isinstance(error.__cause__, MisconfigurationException | TypeError):
+            raise ValueError(f"trainer: {' '.join(str(error.__cause__).split())}") from error
+        raise
     return built
 
 
