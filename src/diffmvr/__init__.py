@@ -1,7 +1,8 @@
 """diffmvr: restore the hidden part of a face in a video (DiffMVR).
 
-The public names are loaded when first used; importing the package has no side effects but one, in
-a command ``python -m diffmvr.…``: Ctrl-C is one line from the start.
+The public names are loaded when first used.  Importing the package has side effects only in a
+command ``python -m diffmvr.…``: Ctrl-C is one line from the start, and ``--help`` and a mistyped
+setting are answered before the command imports what it works with.
 """
 
 import sys
@@ -49,6 +50,16 @@ def _say_interrupted(
         sys.__excepthook__(kind, error, trace)
 
 
-# A command has to import for seconds before ``cli.run_cli`` can hear of Ctrl-C.
-if sys.argv[:1] == ["-m"] and any(word.startswith("diffmvr.") for word in sys.orig_argv):
+def _begin_command(name: str) -> None:
+    """Do what need not wait for what a command imports, which takes seconds."""
     sys.excepthook = _say_interrupted
+    from diffmvr.cli import answer_early
+
+    answer_early(name)
+
+
+# ``python -m`` imports the package before the command.
+if sys.argv[:1] == ["-m"] and "-m" in sys.orig_argv:
+    _module = sys.orig_argv[sys.orig_argv.index("-m") + 1]
+    if _module.startswith("diffmvr."):
+        _begin_command(_module.removeprefix("diffmvr."))

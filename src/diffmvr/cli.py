@@ -7,9 +7,11 @@ import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, NoReturn
 
 import hydra
+from hydra._internal.utils import get_args_parser
 from hydra.errors import HydraException, InstantiationException
 from omegaconf import DictConfig
 from omegaconf.errors import (
@@ -20,9 +22,10 @@ from omegaconf.errors import (
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, TextColumn
 
-from diffmvr.config import config_dir
+from diffmvr.config import config_dir, settings_file
 from diffmvr.overrides import as_overrides
 from diffmvr.setting_kinds import check_kinds
+from diffmvr.setting_names import check_names
 from diffmvr.signals import stopped_by_signals
 from diffmvr.text import printable
 
@@ -136,12 +139,8 @@ def entry_point(name: str, folder: str = "") -> Callable[[Callable[..., Any]], C
 
         @functools.wraps(function)
         def command() -> None:
-            if folder and {"-h", "--help"} & set(sys.argv[1:]):
-                # All there is to set, and what it means.
-                told = (settings / f"{name}.yaml").read_text(encoding="utf-8")
-                sys.stdout.write(told.partition("\nhydra:\n")[0])
+            if answered(settings / f"{name}.yaml"):
                 return
-            check_settings(sys.argv[1:])
             # In place: processes of a run repeat what is written here.
             sys.argv[1:] = as_overrides(sys.argv[1:], settings)
             _run_hydra(run)
@@ -196,8 +195,57 @@ def _one_line(error: HydraException) -> str:
     return " ".join(said.split())
 
 
+def answer_early(name: str) -> None:
+    """Answer for a command, and end it, before it imports what it uses, where that can be done.
+
+    Args:
+        name: of the command, e.g. ``"restore"``.
+    """
+    settings = settings_file(name)
+    if settings is not None and answered(settings):
+        sys.exit()
+
+
 @run_cli
-def check_settings(arguments: Sequence[str]) -> None:
+def answered(settings: Path) -> bool:
+    """Answer what the command line asks about a command's settings, if it asks.
+
+    Args:
+        settings: the command's own, a YAML file.
+
+    Returns:
+        Whether there is nothing more to do.
+
+    Raises:
+        ValueError: if the command line is none, or names what does not exist.
+    """
+    arguments = sys.argv[1:]
+    has_own_folder = settings.parent != config_dir()
+    if has_own_folder and {"-h", "--help"} & set(arguments):
+        # All there is to set, and what it means.
+        told = settings.read_text(encoding="utf-8")
+        sys.stdout.write(told.partition("\nhydra:\n")[0])
+        return True
+    check_arguments(arguments)
+    options, _ = get_args_parser().parse_known_args(as_overrides(arguments, settings.parent))
+    elsewhere = (options.config_path, options.config_dir, options.experimental_rerun)
+    if not any(elsewhere) and not options.shell_completion:
+        chosen = settings.with_name(f"{options.config_name or settings.stem}.yaml")
+        _run_hydra(lambda: check_names(chosen, tuple(options.overrides)))
+    if not any((options.help, options.hydra_help, options.cfg, options.info)):
+        return False
+
+    def show(cfg: DictConfig) -> None:
+        """Do nothing: Hydra has answered."""
+
+    # Hydra names a job after the module of its function.
+    show.__module__ = f"diffmvr.{settings.stem}"
+    where = {"config_path": str(settings.parent), "config_name": settings.stem}
+    _run_hydra(hydra.main(version_base="1.3", **where)(show))
+    return True
+
+
+def check_arguments(arguments: Sequence[str]) -> None:
     """Require ``key=value`` wherever Hydra would stumble over something else.
 
     Raises:

@@ -24,6 +24,17 @@ def config_dir() -> Path:
     )
 
 
+def settings_file(command: str) -> Path | None:
+    """Return the YAML file of a command's settings; ``None`` if there is no such command.
+
+    Args:
+        command: its name, e.g. ``"restore"``.
+    """
+    folder = config_dir()
+    found = (folder / f"{command}.yaml", *sorted(folder.glob(f"*/{command}.yaml")))
+    return next((path for path in found if path.is_file()), None)
+
+
 def weights_dir() -> Path:
     """Return the folder of the small weights that ship with the package."""
     return PACKAGE / "weights"

@@ -25,6 +25,8 @@ PUBLIC = [
     "TemporalConsistency",
 ]
 HEAVY = ["torch", "lightning", "diffusers", "wandb", "mediapipe", "ultralytics", "gradio"]
+# Nor these where a command only says something.
+MORE = ["numpy", "polars", "open_clip", "torchmetrics", "torchvision", "transformers"]
 
 
 def loaded_after(code: str, names: list[str]) -> list[str]:
@@ -57,6 +59,35 @@ def test_there_is_a_version() -> None:
 
 def test_importing_the_package_imports_nothing_heavy() -> None:
     assert loaded_after("import diffmvr; diffmvr.__version__; dir(diffmvr)", HEAVY) == []
+
+
+def imported_by(
+    command: list[str], cwd: Path
+) -> tuple[set[str], "subprocess.CompletedProcess[str]"]:
+    """What ``python -m diffmvr.COMMAND`` has imported until it ends, and what it said."""
+    environment = {**os.environ, "PYTHONPROFILEIMPORTTIME": "1"}
+    run = subprocess.run(
+        [sys.executable, "-m", f"diffmvr.{command[0]}", *command[1:]],
+        capture_output=True,
+        text=True,
+        env=environment,
+        cwd=cwd,
+    )
+    lines = run.stderr.splitlines()
+    imports = [line for line in lines if line.startswith("import time:")]
+    run.stderr = "\n".join(line for line in lines if line not in imports)
+    return {line.rpartition("|")[2].strip() for line in imports}, run
+
+
+def test_help_and_a_mistyped_setting_are_answered_without_heavy_imports(tmp_path: Path) -> None:
+    imported, run = imported_by(["train", "--help"], tmp_path)
+    assert run.returncode == 0 and "max_steps:" in run.stdout
+    assert "hydra" in imported and not imported & {*HEAVY, *MORE}
+    imported, run = imported_by(["train", "experiment=dul"], tmp_path)
+    assert run.returncode == 2 and run.stderr.endswith("did you mean dual?")
+    assert run.stderr.startswith("error: experiment: expected one of") and "\n" not in run.stderr
+    assert not imported & {*HEAVY, *MORE}
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals are others there")

@@ -41,8 +41,8 @@ def given(
         ("threads=0", "threads: expected a whole number of at least 1, or null, got 0"),
         ("data.batch_frames=1.5", "data.batch_frames: expected a whole number of at least 1"),
         ("seed=-1", "seed: expected a number in [0, 4.29497e+09], got -1"),
-        ("mask=outline", "Could not find 'mask/outline' Available options in 'mask': bbox segm"),
-        ("trainer.maxsteps=3", "Could not override 'trainer.maxsteps'."),
+        ("mask=outline", "mask: expected one of bbox, segmentation, got 'outline'"),
+        ("trainer.maxsteps=3", "did you mean trainer.max_steps?"),
     ],
 )
 def test_one_line_and_no_run(
