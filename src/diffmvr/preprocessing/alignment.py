@@ -9,8 +9,9 @@ Maps: ``matrix`` takes a position in the past frame to its position in the curre
 frame has at x + u(x), hence what the past frame has at matrix⁻¹(x + u(x)).
 """
 
+from collections.abc import Sequence
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
@@ -28,6 +29,30 @@ FLOW_SIZE = 128
 
 MIN_TRUSTED = 0.05
 """Least share of pixels whose flow must be trusted; with fewer, the residual is zero."""
+
+TOLERANCE = 0.5
+"""Following the flow forward and back may miss the start by so many pixels, and 1 % of the way."""
+
+
+class FlowPass(NamedTuple):
+    """One estimate of the flow; each sees the hole filled as the one before says.
+
+    Attributes:
+        preset: of OpenCV's dense inverse search.
+        finest: halvings of the finest scale that is searched; ``None`` leaves it to the preset.
+        checked: whether the way back is found too, to see where the flow can be trusted; without
+            it what was trusted before is trusted again.
+    """
+
+    preset: int
+    finest: int | None = None
+    checked: bool = True
+
+
+PASSES = (
+    FlowPass(cv2.DISOPTICAL_FLOW_PRESET_ULTRAFAST),
+    FlowPass(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM),
+)
 
 EXTENSION_SCALES = (0.2, 0.1, 0.05)
 """Widths (standard deviations, in shares of the frame's shorter side) of the averages of trusted
@@ -63,7 +88,7 @@ def propagate_past(
     if not refine:
         return carried, known
     residual = refine_by_flow(carried, known, current_image, current_mask)
-    return _warp_by_residual(past_image, past_mask, similarity_past_to_current, residual)
+    return warp_by_residual(past_image, past_mask, similarity_past_to_current, residual)
 
 
 def refine_by_flow(
@@ -71,18 +96,22 @@ def refine_by_flow(
     carried_known: NDArray[np.bool_],
     current_image: UInt8Array,
     current_mask: UInt8Array,
+    passes: Sequence[FlowPass] = PASSES,
+    tolerance: float = TOLERANCE,
 ) -> FlowArray:
     """Find the motion that the similarity leaves, and extend it into the hole.
 
     Dense inverse search flow (Kroeger et al. 2016, OpenCV) between the two frames counts only
     where both show something and where going forward and back returns to the start:
-    |fb| ≤ 0.01 (|fw| + |bw|) + 0.5.  From there it is extended smoothly over the rest.
+    |fw + bw| ≤ 0.01 (|fw| + |bw|) + tolerance.  From there it is extended smoothly over the rest.
 
     Args:
         carried: ``[H, W, 3]`` uint8, the past frame after the similarity.
         carried_known: ``[H, W]`` bool.
         current_image: ``[H, W, 3]`` uint8; its hidden pixels are not looked at.
         current_mask: ``[H, W]`` 0/1, 1 = hidden.
+        passes: estimates, from coarse to fine; the first is checked.
+        tolerance: in pixels.
 
     Returns:
         ``[H, W, 2]`` float32 residual field in pixels; zero if too little can be trusted.
@@ -90,13 +119,15 @@ def refine_by_flow(
     visible = (current_mask == 0) & carried_known
     grid = _grid(*current_mask.shape)
     residual = np.zeros_like(grid)
-    # The second pass sees the hole filled by the first, so that its flow near the rim is not
+    trusted = visible
+    # A later pass sees the hole filled by the one before, so that its flow near the rim is not
     # drawn to the zero motion of a hole filled by the carried frame as it was.
-    for preset in (cv2.DISOPTICAL_FLOW_PRESET_ULTRAFAST, cv2.DISOPTICAL_FLOW_PRESET_MEDIUM):
+    for one in passes:
         filling = _look_up(carried, grid + residual)
         target = np.where(visible[..., None], current_image, filling)
-        forward, backward = _flow_both_ways(target, carried, preset)
-        trusted = visible & _returns(forward, backward)
+        forward, backward = _flow(target, carried, one)
+        if backward is not None:
+            trusted = visible & _returns(forward, backward, tolerance)
         if trusted.mean() < MIN_TRUSTED:
             return np.zeros_like(residual)
         residual = extend_smoothly(forward, trusted)
@@ -134,9 +165,9 @@ def extend_smoothly(field: FlowArray, trusted: NDArray[np.bool_]) -> FlowArray:
     return extended
 
 
-def _flow_both_ways(
-    target: UInt8Array, source: UInt8Array, preset: int
-) -> tuple[FlowArray, FlowArray]:
+def _flow(
+    target: UInt8Array, source: UInt8Array, one: FlowPass
+) -> tuple[FlowArray, FlowArray | None]:
     """Return the DIS flow from target to source and back, ``[H, W, 2]`` each, in pixels."""
     height, width = target.shape[:2]
     zoom = max(1, int(np.ceil(FLOW_SIZE / min(height, width))))
@@ -145,31 +176,41 @@ def _flow_both_ways(
         cv2.resize(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), size, interpolation=cv2.INTER_CUBIC)
         for image in (target, source)
     ]
-    solver = cv2.DISOpticalFlow.create(preset)
-    start = np.zeros((*ends[0].shape, 2), np.float32)
-    flows = (
-        solver.calc(ends[0], ends[1], start.copy()),
-        solver.calc(ends[1], ends[0], start.copy()),
-    )
-    forward, backward = (
-        cv2.resize(flow, (width, height), interpolation=cv2.INTER_AREA) / np.float32(zoom)
-        for flow in flows
-    )
-    return forward, backward
+    solver = cv2.DISOpticalFlow.create(one.preset)
+    if one.finest is not None:
+        solver.setFinestScale(one.finest)
+
+    def find(start: Any, end: Any) -> Any:
+        flow = solver.calc(start, end, np.zeros((*start.shape, 2), np.float32))
+        if zoom == 1:
+            return flow
+        return cv2.resize(flow, (width, height), interpolation=cv2.INTER_AREA) / np.float32(zoom)
+
+    return find(*ends), find(*ends[::-1]) if one.checked else None
 
 
-def _returns(forward: FlowArray, backward: FlowArray) -> NDArray[np.bool_]:
+def _returns(forward: FlowArray, backward: FlowArray, tolerance: float) -> NDArray[np.bool_]:
     """Tell where following the flow forward and back ends within the tolerance of the start."""
     there = _look_up(backward, _grid(*forward.shape[:2]) + forward)
     length = _length(forward) + _length(there)
-    return _length(forward + there) <= 0.01 * length + 0.5
+    return _length(forward + there) <= 0.01 * length + tolerance
 
 
-def _warp_by_residual(
+def warp_by_residual(
     image: UInt8Array, mask: UInt8Array, matrix: FloatArray, residual: FlowArray
 ) -> tuple[UInt8Array, NDArray[np.bool_]]:
-    """Sample the visible part of ``image`` at matrix⁻¹(x + u(x)), once."""
-    position: Any = cv2.transform(_grid(*mask.shape) + residual, invert(matrix))
+    """Sample the visible part of ``image`` at matrix⁻¹(x + u(x)), once.
+
+    Args:
+        image: ``[H, W, 3]`` uint8.
+        mask: ``[H, W]`` 0/1, 1 = hidden.
+        matrix: ``[2, 3]``, position in ``image`` → position in the result.
+        residual: ``[h, w, 2]``, u, in pixels of the result.
+
+    Returns:
+        ``[h, w, 3]`` uint8, grey (128) where unknown, and ``[h, w]`` bool, True where known.
+    """
+    position: Any = cv2.transform(_grid(*residual.shape[:2]) + residual, invert(matrix))
     visible = (mask == 0).astype(np.float32)
     moved = _look_up(image, position)
     known = _look_up(visible, position, cv2.BORDER_CONSTANT) >= ALL_VISIBLE
@@ -179,8 +220,8 @@ def _warp_by_residual(
 
 def _look_up(array: Any, position: FlowArray, border: int = cv2.BORDER_REPLICATE) -> Any:
     """Read an image or field at ``[H, W, 2]`` (x, y) positions, bilinearly."""
-    x, y = position[..., 0], position[..., 1]
-    return cv2.remap(array, x, y, cv2.INTER_LINEAR, borderMode=border)
+    nothing: Any = None
+    return cv2.remap(array, position, nothing, cv2.INTER_LINEAR, borderMode=border)
 
 
 def _length(field: FlowArray) -> FlowArray:
@@ -191,7 +232,7 @@ def _length(field: FlowArray) -> FlowArray:
 @lru_cache(maxsize=4)
 def _grid(height: int, width: int) -> FlowArray:
     """Return the ``[H, W, 2]`` (x, y) positions of the pixels; shared, so read-only."""
-    rows, columns = np.mgrid[:height, :width]
-    grid = np.stack([columns, rows], axis=-1).astype(np.float32)
+    grid = np.empty((height, width, 2), np.float32)
+    grid[..., 0], grid[..., 1] = np.arange(width), np.arange(height)[:, None]
     grid.setflags(write=False)
     return grid

@@ -101,7 +101,7 @@ def mirror_visible_half(
 
 
 def warp_visible(
-    image: UInt8Array, mask: UInt8Array, matrix: FloatArray
+    image: UInt8Array, mask: UInt8Array, matrix: FloatArray, size: tuple[int, int] | None = None
 ) -> tuple[UInt8Array, NDArray[np.bool_]]:
     """Move what is visible of an image by an affine map, bilinearly.
 
@@ -109,12 +109,13 @@ def warp_visible(
         image: ``[H, W, 3]`` uint8.
         mask: ``[H, W]`` 0/1, 1 = hidden.
         matrix: ``[2, 3]``, position in ``image`` → position in the result.
+        size: (height, width) of the result; the image's by default.
 
     Returns:
-        ``[H, W, 3]`` uint8, grey where unknown, and ``[H, W]`` bool, True where known: every
+        ``[h, w, 3]`` uint8, grey where unknown, and ``[h, w]`` bool, True where known: every
         pixel that the interpolation reads is visible and inside the image.
     """
-    height, width = mask.shape
+    height, width = size or mask.shape
     visible = (mask == 0).astype(np.float32)
     moved: Any = cv2.warpAffine(image, matrix, (width, height), flags=cv2.INTER_LINEAR)
     weight = cv2.warpAffine(visible, matrix, (width, height), flags=cv2.INTER_LINEAR)

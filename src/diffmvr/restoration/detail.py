@@ -10,14 +10,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from diffmvr.geometry import compose, scaling, zoom_of
+from diffmvr.geometry import compose, move_points
 from diffmvr.preprocessing.crop import CropTransform
 from diffmvr.preprocessing.inpainting import inpaint
 from diffmvr.restoration.lenders import FrameInPlace, carry
 from diffmvr.structures import UInt8Array
-
-LARGEST_SIDE = 512
-"""The model's square is enlarged to the recording's resolution, but not beyond this."""
 
 
 def carry_detail(
@@ -33,18 +30,22 @@ def carry_detail(
     Returns:
         ``[s, s, 3]`` uint8, the region without a hole, and its place in the frame.
     """
-    square = _at_native_resolution(region, current.crop)
-    # What stands still in the recording is in the same square of every frame.
-    past = [frame.in_crop(square) for frame in lenders]
-    carried, known = carry(past, current.in_crop(square))
+    square = _at_native_resolution(region, current)
+    carried, known = carry(lenders, current, square)
     hidden = square.apply_mask(current.mask) != 0
     shown = np.where(known[..., None], carried, square.apply(current.image))
     return inpaint(shown, hidden & ~known), square
 
 
-def _at_native_resolution(region: CropTransform, crop: CropTransform) -> CropTransform:
-    """Return the region with the recording's own pixels, or coarser ones if the crop has many."""
-    native, in_crop = (square.size / zoom_of(square.matrix) for square in (region, crop))
-    side = max(round(native * min(1.0, LARGEST_SIDE / in_crop)), region.size)
-    matrix = compose(scaling(side / region.size), region.matrix)
-    return CropTransform(matrix, side, region.frame_size)
+def _at_native_resolution(region: CropTransform, frame: FrameInPlace) -> CropTransform:
+    """Return a square around the region whose pixels are those of the frame's ``picture``.
+
+    They are the recording's own, which are copied then and not resampled, but for large faces.
+    """
+    edges = np.array([[-0.5, -0.5], [region.size - 0.5, region.size - 0.5]])
+    box = move_points(frame.reduction, region.to_frame(edges)) + 0.5
+    # The tolerance keeps an edge that lies between two pixels but for rounding.
+    corner = np.floor(box[0] + 1e-6)
+    side = int((np.ceil(box[1] - 1e-6) - corner).max())
+    shift = np.column_stack([np.eye(2), -corner])
+    return CropTransform(compose(shift, frame.reduction), side, region.frame_size)

@@ -5,8 +5,16 @@ import numpy as np
 import pytest
 from tests.unit.preprocessing.test_alignment import error, texture
 
-from diffmvr.preprocessing.alignment import propagate_past
-from diffmvr.preprocessing.layers import Motions, head_region, propagate_in_layers
+from diffmvr.preprocessing import layers
+from diffmvr.preprocessing.alignment import propagate_past, refine_by_flow
+from diffmvr.preprocessing.layers import (
+    FINDING_SIZE,
+    Motions,
+    Picture,
+    carry,
+    head_region,
+    propagate_in_layers,
+)
 
 SIZE, EYES, SHIFT = 96, 16.0, (9.0, -5.0)
 """Frame, distance between the eyes and the head's motion, in pixels."""
@@ -90,3 +98,72 @@ def test_nothing_known_is_grey(frames):
     past, truth, hole = frames
     image, known = propagate_in_layers(past, np.ones_like(hole), truth, hole, MOTIONS)
     assert not known.any() and (image == 128).all()
+
+
+@pytest.fixture(scope="module")
+def large() -> tuple[Picture, Picture, np.ndarray, Motions]:
+    """A head that moves by 20 pixels before a still background; twice the size that is reduced."""
+    size, eyes = 2 * FINDING_SIZE, 65.0
+    faces = [np.array([[eyes, 0, x], [0, eyes, 150.0]]) for x in (180.0, 200.0)]
+    head, background = texture(size, 1), texture(size, 2)
+    moved = cv2.warpAffine(head, np.array([[1.0, 0, 20], [0, 1, 0]]), (size, size))
+    past, truth = (
+        np.where(head_region(face, (size, size))[..., None] > 0.5, shown, background)
+        for face, shown in zip(faces, (head, moved), strict=True)
+    )
+    hole = np.zeros((size, size), np.uint8)
+    hole[110:230, 150:330] = 1
+    motions = Motions(np.array([[1.0, 0, 20], [0, 1, 0]]), np.eye(2, 3), faces[1])
+    return Picture(past, 0 * hole), Picture(truth, hole), truth, motions
+
+
+def test_the_motions_of_a_large_picture_are_found_in_a_small_one(large, monkeypatch):
+    past, current, truth, motions = large
+    sizes = []
+
+    def refine(shown: np.ndarray, *rest: object) -> np.ndarray:
+        sizes.append(shown.shape[:2])
+        return refine_by_flow(shown, *rest)
+
+    monkeypatch.setattr(layers, "refine_by_flow", refine)
+    image, known = carry(past, current, motions)
+    assert sizes == [(FINDING_SIZE, FINDING_SIZE)] * 2
+    region, hole = head_region(motions.face, truth.shape[:2]), current.mask == 1
+    on_head = hole & (region > 0.9)
+    assert known[on_head].all()
+    # Sharp: the head's own pixels are read, not those of the small picture.
+    assert error(image, truth, on_head) < 0.2 * truth.std()
+
+
+def test_a_window_shows_a_part_of_the_whole(large):
+    past, current, _, motions = large
+    window = np.s_[115:200, 160:300]
+    whole, part = carry(past, current, motions), carry(past, current, motions, window)
+    np.testing.assert_array_equal(part[1], whole[1][window])
+    difference = np.abs(part[0].astype(int) - whole[0][window])
+    assert difference.max() <= 2, "but for the rounding of positions"
+
+
+def test_hidden_pixels_of_a_large_picture_are_not_looked_at(large):
+    past, current, _, motions = large
+    beside = np.zeros_like(past.mask)
+    beside[5:41, 7:33] = 1
+    first, again = (
+        carry(
+            Picture(np.where(beside[..., None] == 1, np.uint8(a), past.image), beside),
+            Picture(
+                np.where(current.mask[..., None] == 1, np.uint8(b), current.image), current.mask
+            ),
+            motions,
+        )
+        for a, b in ((0, 255), (255, 0))
+    )
+    np.testing.assert_array_equal(first[0], again[0])
+    np.testing.assert_array_equal(first[1], again[1])
+
+
+def test_a_small_picture_is_not_reduced():
+    image, mask = texture(SIZE), np.zeros((SIZE, SIZE), np.uint8)
+    picture = Picture(image, mask)
+    assert picture.small[0] is image
+    np.testing.assert_array_equal(picture.reduction, np.eye(2, 3))

@@ -77,6 +77,18 @@ def test_without_a_clear_frame_the_hole_is_inpainted_and_nothing_else():
     assert picture[~visible].mean() > 0.5 * crop.apply(truth)[~visible].mean()
 
 
+def test_the_frames_own_pixels_are_copied_and_not_resampled():
+    past, current, truth = scene()
+    # Neither its corner nor its side is a whole number of pixels.
+    region = square(26.3, 27.4, SQUARE - 3.7)
+    picture, place = carry_detail(current, region, [past])
+    x, y = place.to_frame(np.zeros(2)).astype(int)
+    assert (x, y, place.size) == (26, 27, 197)
+    own = np.s_[y : y + 197, x : x + 197]
+    visible = current.mask[own] == 0
+    np.testing.assert_array_equal(picture[visible], truth[own][visible])
+
+
 def test_the_region_may_be_larger_than_the_crop():
     past, current, truth = scene()
     small = replace(current, crop=square(60, 60, 80))

@@ -4,8 +4,9 @@ from dataclasses import replace
 
 import numpy as np
 from tests.unit.preprocessing.test_alignment import texture
-from tests.unit.restoration.test_detail import MODEL, SIZE, rms, scene, square
+from tests.unit.restoration.test_detail import SIZE, rms, scene, square
 
+from diffmvr.preprocessing.crop import CropTransform
 from diffmvr.restoration.lenders import FrameInPlace, Lenders, carry
 
 
@@ -35,23 +36,35 @@ def test_a_still_recording_is_carried_as_it_is():
     crop, face = square(20, 20, 200, 200), np.array([[40.0, 0, 100], [0, 40, 90]])
     past = FrameInPlace(image, np.zeros_like(mask), crop, face)
     current = FrameInPlace(np.where(mask[..., None] == 1, 0, image), mask, crop, face)
-    carried, known = carry([past], current)
-    hole = crop.apply_mask(mask) == 1
-    assert known[hole].all()
-    assert rms(carried, crop.apply(image), hole) < 2
+    frame = square(20, 20, 200, 200)
+    carried, known = carry([past], current, frame)
+    hole = frame.apply_mask(mask) == 1
+    np.testing.assert_array_equal(known, hole)
+    assert rms(carried, frame.apply(image), hole) < 2
 
 
 def test_nobody_knows_nothing():
     _, current, _ = scene()
-    carried, known = carry((), current)
+    carried, known = carry((), current, current.crop)
     assert not known.any()
     assert (carried == 128).all()
 
 
-def test_another_crop_shows_the_same_face():
-    _, current, _ = scene()
-    other = current.in_crop(square(60, 40, 100))
-    points = np.array([[0.0, 0, 1], [1, 0, 1], [0, 1, 1]])
-    in_frame = [frame.crop.to_frame(points @ frame.similarity.T) for frame in (current, other)]
-    np.testing.assert_allclose(*in_frame, atol=1e-9)
-    assert other.crop.size == MODEL
+def test_a_large_face_is_reduced_and_stays_in_its_place():
+    zoom = 64 / 1024
+    crop = CropTransform(np.array([[zoom, 0, 0], [0, zoom, 0]]), 64, (1100, 1100))
+    image, mask = np.zeros((1100, 1100, 3), np.uint8), np.zeros((1100, 1100), np.uint8)
+    image[400:, 600:] = 255
+    frame = FrameInPlace(image, mask, crop, np.array([[13.0, 0, 32], [0, 13, 28]]))
+    assert frame.picture.mask.shape == (550, 550)
+    assert frame.picture.image[201, 301].min() == 255 and frame.picture.image[199, 299].max() == 0
+    eyes = frame.face(frame.reduction)[:, 2]
+    np.testing.assert_allclose(eyes, crop.to_frame(np.array([32.0, 28])) / 2, atol=0.5)
+
+
+def test_a_past_frame_is_made_ready_once():
+    past, current, _ = scene()
+    picture, small = past.picture, past.picture.small
+    for _ in range(2):
+        carry([past], current, current.crop)
+    assert past.picture is picture and picture.small is small
