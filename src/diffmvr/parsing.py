@@ -11,7 +11,9 @@ from omegaconf.errors import OmegaConfBaseException
 
 Settings = TypeVar("Settings")
 
-MAX_RATE = 1000
+MIN_RATE, MAX_RATE = Fraction(1, 1000), Fraction(1000)
+# Media files hold rates as two whole numbers of 32 bits; 29.970029970029973 is 30000/1001.
+MAX_DENOMINATOR = 1_000_000
 
 
 def read_settings(kind: type[Settings], config: DictConfig, needed: Mapping[str, str]) -> Settings:
@@ -31,9 +33,15 @@ def read_settings(kind: type[Settings], config: DictConfig, needed: Mapping[str,
         if not config[key]:
             raise ValueError(f"{key}: expected {expected}")
     try:
-        values: Any = OmegaConf.to_container(OmegaConf.merge(OmegaConf.structured(kind), config))
+        merged = OmegaConf.merge(OmegaConf.structured(kind), config)
+        # Resolved, since a name that holds "${" is escaped until then.
+        values: Any = OmegaConf.to_container(merged, resolve=True)
     except OmegaConfBaseException as error:
-        raise ValueError(f"{error.full_key}: {str(error).splitlines()[0]}") from error
+        reason = str(error).splitlines()[0]
+        if "is not a ListConfig" in reason:
+            got = OmegaConf.select(config, str(error.full_key))
+            reason = f"expected a list such as [1,2], got {got!r}"
+        raise ValueError(f"{error.full_key}: {reason}") from error
     return kind(**values)
 
 
@@ -47,7 +55,7 @@ def user_path(text: str | Path) -> Path:
 
 
 def parse_rate(name: str, text: str, examples: str = "25 or 30000/1001") -> Fraction:
-    """Read a frame rate such as 25, 29.97 or 30000/1001.
+    """Read a frame rate such as 25, 29.97 or 30000/1001, as exactly as media files hold one.
 
     Args:
         name: the argument's name, for the message.
@@ -58,12 +66,13 @@ def parse_rate(name: str, text: str, examples: str = "25 or 30000/1001") -> Frac
         ValueError: if it is not a positive number, or not a sensible one.
     """
     try:
-        rate = Fraction(text)
+        rate = Fraction(text).limit_denominator(MAX_DENOMINATOR)
     except (ValueError, ZeroDivisionError):
         rate = Fraction(0)
-    if not 0 < rate <= MAX_RATE:
+    if not MIN_RATE <= rate <= MAX_RATE:
         raise ValueError(
-            f"{name}: expected a number up to {MAX_RATE} such as {examples}, got {text!r}"
+            f"{name}: expected a number from {float(MIN_RATE):g} to {float(MAX_RATE):g} such as "
+            f"{examples}, got {text!r}"
         )
     return rate
 

@@ -228,7 +228,7 @@ def test_a_killed_run_is_completed_by_the_next(folder: Path) -> None:
         ({"output": ""}, "output: expected the store's folder, got none"),
         ({"input": "gone"}, "input: there is no file or folder gone"),
         ({"mask": "magic"}, "mask: expected one of"),
-        ({"fps": "fast"}, "fps: expected a number up to 1000 such as 20"),
+        ({"fps": "fast"}, "fps: expected a number from 0.001 to 1000 such as 20"),
         ({"workers": "0"}, "workers: expected a number in [1, 1024], got 0"),
         ({"masks": "gone"}, "masks: there is no file or folder gone"),
         ({"face": "mediapipe"}, "face: no face detector is installed: give landmarker=PATH"),

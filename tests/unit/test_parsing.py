@@ -33,9 +33,30 @@ def test_settings_that_cannot_be_are_named_by_key() -> None:
 
 def test_rates() -> None:
     assert parse_rate("fps", "30000/1001") == Fraction(30000, 1001)
-    for wrong in ("0", "fast", "1/0", "-3", "2000", "nan"):
+    assert parse_rate("fps", "1/3") == Fraction(1, 3)
+    for wrong in ("0", "fast", "1/0", "-3", "2000", "nan", "1e-320", "inf"):
         with pytest.raises(ValueError, match=rf"speed: expected a number .* 25 or .*'{wrong}'"):
             parse_rate("speed", wrong)
+
+
+def test_a_rate_with_more_digits_than_media_hold_is_the_rate_that_is_meant() -> None:
+    assert parse_rate("fps", "29.970029970029973") == Fraction(30000, 1001)
+    assert parse_rate("fps", "23.976") == Fraction(2997, 125)
+    assert parse_rate("fps", "999.9999999999") == 1000
+
+
+def test_a_name_that_looks_like_another_setting_stays_a_name() -> None:
+    named = read_settings(Wanted, OmegaConf.create({"input": r"\${oc.env:HOME}.mp4"}), NEEDED)
+    assert named.input == "${oc.env:HOME}.mp4"
+
+
+def test_a_number_where_a_list_is_expected_is_told_so() -> None:
+    @dataclass(frozen=True)
+    class Scaled:
+        scales: list[float] | None = None
+
+    with pytest.raises(ValueError, match=r"scales: expected a list such as \[1,2\], got 0\.5"):
+        read_settings(Scaled, OmegaConf.create({"scales": 0.5}), {})
 
 
 def test_patterns_tell_a_subject() -> None:

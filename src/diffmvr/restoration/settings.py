@@ -6,7 +6,7 @@ from typing import Any
 from omegaconf import DictConfig
 
 from diffmvr.checks import check_box, check_name, check_number, check_one_of
-from diffmvr.parsing import read_settings
+from diffmvr.parsing import parse_rate, read_settings
 from diffmvr.preprocessing.occlusion import DETECTED
 from diffmvr.preprocessing.video_writer import CRF
 from diffmvr.restoration.output import FORMATS
@@ -73,6 +73,8 @@ class RestoreSettings:
         check_number("feather", self.feather, 0, 10_000)
         check_number("window", self.window, 1, 10_000)
         check_number("seed", self.seed, 0, 2**63 - 1)
+        if self.fps is not None:
+            parse_rate("fps", self.fps)
         if self.face_box is not None:
             check_box("face_box", self.face_box)
         if self.threads is not None:
