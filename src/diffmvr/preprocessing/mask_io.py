@@ -22,7 +22,7 @@ from diffmvr.preprocessing.picture_folder import (
     depth_of,
     list_pictures,
 )
-from diffmvr.preprocessing.stored_pixels import read_stored
+from diffmvr.preprocessing.stored_pixels import read_stored, upright
 from diffmvr.preprocessing.video_reader import VideoFile
 from diffmvr.structures import UInt8Array
 
@@ -170,7 +170,7 @@ class MaskVideo:
 
 
 def read_mask(file: Path) -> UInt8Array:
-    """Read one picture as a mask.
+    """Read one picture as a mask, turned as its EXIF says, as frames are.
 
     Args:
         file: a palette, grey (1 to 16 bits) or RGB picture.
@@ -189,7 +189,7 @@ def read_mask(file: Path) -> UInt8Array:
         )
     # Of 16 bits Pillow keeps the upper 8, in which a small value is 0.
     deep = picture.mode == "RGB" and depth_of([file]) > 8
-    values = read_stored(file, "mask").values if deep else np.asarray(picture)
+    values = read_stored(file, "mask").values if deep else upright(picture)
     if picture.format != "PNG":
         return _threshold(np.atleast_3d(values))
     hidden = values != 0

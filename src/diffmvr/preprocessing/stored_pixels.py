@@ -127,7 +127,7 @@ def read_stored(file: Path, name: str) -> StoredPixels:
     else:
         raise ValueError(f"{name}: {file} has pixel type {picture.mode}; give grey or RGB pictures")
     chunks = b"".join(_colour_chunks(data)) if data.startswith(_SIGNATURE) else _profile(picture)
-    return StoredPixels(_upright(values, picture.getexif().get(_ORIENTATION, 1)), chunks)
+    return StoredPixels(upright(picture, values), chunks)
 
 
 def is_deep(start: bytes) -> bool:
@@ -161,10 +161,17 @@ def _decode_deep(data: bytes, clear: object) -> NDArray[np.uint16]:
     return values
 
 
-def _upright(values: np.ndarray, orientation: int) -> np.ndarray:
-    """Turn ``[H, W, C]`` as EXIF says (1: as it is)."""
+def upright(picture: Image.Image, values: np.ndarray | None = None) -> np.ndarray:
+    """Turn a picture's values as its EXIF says.
+
+    Args:
+        picture: the picture.
+        values: its ``[H, W]`` or ``[H, W, C]`` values, if they are not Pillow's.
+    """
+    values = np.asarray(picture) if values is None else values
+    orientation = picture.getexif().get(_ORIENTATION, 1)
     if orientation in (5, 6, 7, 8):
-        values = values.transpose(1, 0, 2)
+        values = values.swapaxes(0, 1)
     rows = -1 if orientation in (3, 4, 7, 8) else 1
     columns = -1 if orientation in (2, 3, 6, 7) else 1
     return np.ascontiguousarray(values[::rows, ::columns])

@@ -9,6 +9,7 @@ from PIL import Image
 from tests.helpers.recordings import box_masks, moving_frames, write_pictures, write_video
 
 from diffmvr.preprocessing.mask_io import open_masks, read_mask
+from diffmvr.preprocessing.picture_folder import read_picture
 from diffmvr.preprocessing.stored_pixels import StoredPixels
 from diffmvr.preprocessing.video_io import open_frames
 
@@ -159,3 +160,17 @@ def test_a_rotation_flag_of_the_mask_is_followed(tmp_path: Path, frames) -> None
     path = write_video(tmp_path / "mask.mp4", stored.copy(), rotation=(90, False))
 
     np.testing.assert_array_equal(np.stack(list(open_masks(path, frames))), MASKS)
+
+
+@pytest.mark.parametrize("suffix", [".png", ".jpg"])
+def test_a_mask_is_turned_as_its_exif_says_like_a_frame(tmp_path: Path, suffix: str) -> None:
+    values = np.zeros((16, 24), np.uint8)
+    values[:8, :8] = 255
+    exif = Image.Exif()
+    exif[0x0112] = 6  # Shown turned to the right by 90 degrees.
+    file = tmp_path / f"mask{suffix}"
+    Image.fromarray(values).save(file, exif=exif)
+    expected = np.rot90(values, -1) > 127
+    np.testing.assert_array_equal(read_mask(file), expected)
+    # The same file as a frame.
+    np.testing.assert_array_equal(read_picture(file, "input")[..., 0] > 127, expected)
