@@ -1,6 +1,7 @@
 """What the files of a folder are: videos, pictures, or neither."""
 
 import logging
+import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,14 +37,17 @@ class FolderContents:
 
 
 def sort_files(paths: Iterable[Path]) -> FolderContents:
-    """Tell videos, pictures and other files apart; folders are passed over.
+    """Tell videos, pictures and other files apart; folders that can be read are passed over.
 
-    A file of another name is opened, so that no suffix has to be known.
+    A file of another name is opened, so that no suffix has to be known.  A link that leads nowhere
+    is what its name says, so that it is reported.
     """
-    files = sorted(path for path in paths if path.is_file())
+    files = sorted(path for path in paths if not (path.is_dir() and os.access(path, os.R_OK)))
     pictures = [path for path in files if path.suffix.lower() in PICTURE_SUFFIXES]
     rest = [path for path in files if path.suffix.lower() not in PICTURE_SUFFIXES]
-    videos = [p for p in rest if p.suffix.lower() in VIDEO_SUFFIXES or is_video(p)]
+    videos = [
+        p for p in rest if p.suffix.lower() in VIDEO_SUFFIXES or (p.is_file() and is_video(p))
+    ]
     others = [path for path in rest if path not in set(videos)]
     return FolderContents(tuple(videos), tuple(pictures), tuple(others))
 

@@ -1,12 +1,14 @@
 """A folder's recordings are what opens as one; what is left out is said."""
 
 import logging
+import os
 from pathlib import Path
 
 import pytest
 from tests.helpers.recordings import box_masks, moving_frames, write_pictures, write_video
 
 from diffmvr.preprocessing.layouts import find_recordings
+from diffmvr.preprocessing.video_io import open_frames
 from diffmvr.restoration.cohort import find_cohort
 
 H264 = {"codec": "libx264", "pix_fmt": "yuv420p"}
@@ -78,3 +80,24 @@ def test_files_that_a_layout_does_not_read_are_listed(
     with caplog.at_level(logging.WARNING):
         assert find_recordings(tmp_path, layout)
     assert f"{images}/scan.tif" in caplog.text
+
+
+def test_a_link_that_leads_nowhere_a_pipe_and_a_locked_folder_are_not_lost(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    write_video(tmp_path / "a.mkv", moving_frames(2, 16, 16))
+    (tmp_path / "moved.mp4").symlink_to(tmp_path / "gone.mp4")
+    os.mkfifo(tmp_path / "pipe")
+    locked = tmp_path / "locked"
+    locked.mkdir(mode=0)
+    try:
+        with caplog.at_level(logging.WARNING):
+            found = find_recordings(tmp_path)
+        root_reads_all = os.access(locked, os.R_OK)
+    finally:
+        locked.chmod(0o755)
+    assert [one.path.name for one in found] == ["a.mkv", "moved.mp4"]
+    others = "pipe" if root_reads_all else "locked, pipe"
+    assert f"left out, because they are no recordings: {others}" in caplog.text
+    with pytest.raises(FileNotFoundError, match=r"there is no file .*moved\.mp4"):
+        open_frames(found[1].path)
