@@ -9,6 +9,7 @@
   pictures, is a recording of a person of its own.
 """
 
+import hashlib
 import logging
 import re
 from collections import defaultdict
@@ -16,7 +17,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from diffmvr.checks import check_one_of
+from diffmvr.checks import MAX_NAME_BYTES, check_one_of
 from diffmvr.clip_store.layout import IMAGES, MASKS
 from diffmvr.parsing import parse_pattern
 from diffmvr.preprocessing.folder_contents import (
@@ -39,6 +40,8 @@ HOF_IMAGES, HOF_MASKS = ("image", "img", "photo"), ("mask", "annotation", "label
 
 SEPARATOR = "__"
 """Stands for "/" in the name of a recording from a subfolder."""
+
+DIGEST_LENGTH = 12
 
 _FORBIDDEN = re.compile(r'[\\:*?"<>|\x00-\x1f\x7f-\x9f\ud800-\udfff]')
 
@@ -177,7 +180,7 @@ def _named(
     stem = below if path.is_dir() else below[: len(below) - len(path.suffix)]
     name = stem.replace("/", SEPARATOR)
     if expression is None:
-        return Recording(_plain(name), path, subject=_plain(name))
+        return Recording(plain_name(name), path, subject=plain_name(name))
     text = stem if whole_path else stem.rsplit("/", 1)[-1]
     match = expression.fullmatch(text)
     if match is None or not match["subject"]:
@@ -188,7 +191,7 @@ def _named(
         )
     groups = match.groupdict()
     return Recording(
-        _plain(groups.get("clip") or name), path, groups["subject"], groups.get("state") or None
+        plain_name(groups.get("clip") or name), path, groups["subject"], groups.get("state") or None
     )
 
 
@@ -207,7 +210,7 @@ def _hof(root: Path) -> list[Recording]:
             raise ValueError(
                 f"input: {path} has no mask of its name in {masks}; add it, or remove the image"
             )
-        name = _plain(path.stem)
+        name = plain_name(path.stem)
         found.append(Recording(name, path, subject=name, masks=hidden[path.stem]))
     return found
 
@@ -241,7 +244,7 @@ def _davis(root: Path) -> list[Recording]:
     for path in _in_order(images, {path.parent for path in contents.pictures} - {images}):
         below = path.relative_to(images)
         masks = annotations / below
-        name = _plain(SEPARATOR.join(below.parts))
+        name = plain_name(SEPARATOR.join(below.parts))
         given = masks if masks.is_dir() else None
         found.append(Recording(name, path, subject=path.name, masks=given))
     loose = [path for path in contents.pictures if path.parent == images]
@@ -250,9 +253,17 @@ def _davis(root: Path) -> list[Recording]:
     return found
 
 
-def _plain(name: str) -> str:
-    """Return a name that a file may have on any system."""
-    return _FORBIDDEN.sub("-", name).strip(". ") or "recording"
+def plain_name(name: str) -> str:
+    """Return a name that a file may have on any system.
+
+    What is left out of a long one is told apart by a hash.
+    """
+    plain = _FORBIDDEN.sub("-", name).strip(". ") or "recording"
+    if len(plain.encode()) <= MAX_NAME_BYTES:
+        return plain
+    digest = hashlib.sha256(plain.encode()).hexdigest()[:DIGEST_LENGTH]
+    kept = plain.encode()[: MAX_NAME_BYTES - DIGEST_LENGTH - 1]
+    return f"{kept.decode(errors='ignore')}-{digest}"
 
 
 def _check_names(found: Sequence[Recording]) -> None:

@@ -88,6 +88,13 @@ def find_cohort(root: Path, masks: str | None = None) -> list[Member] | None:
     if pictures:
         return None
     recordings: list[Recording] = find_recordings(root)
+    for recording in recordings:
+        # Where capitals do not count, too.
+        if recording.name.casefold() == COHORT_FILE:
+            raise ValueError(
+                f"input: {recording.path} would be restored into a folder called {COHORT_FILE}, "
+                "which is the name of the list of all; rename the recording"
+            )
     # More than one, so that a mask is always found by its recording's name.
     count = max(2, len(recordings))
     return [

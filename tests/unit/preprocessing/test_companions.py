@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from diffmvr.preprocessing.companions import find_beside
-from diffmvr.preprocessing.layouts import Recording
+from diffmvr.preprocessing.layouts import Recording, find_recordings
 
 ANNA = Recording("anna", Path("anna.mp4"), subject="anna")
 
@@ -35,3 +35,20 @@ def test_what_is_missing_is_named(tmp_path: Path) -> None:
         find_beside(str(tmp_path / "gone"), ANNA, 1, "masks")
     with pytest.raises(FileNotFoundError, match=r"boxes: .* holds nothing called 'anna'"):
         find_beside(str(tmp_path), ANNA, 2, "boxes")
+
+
+@pytest.mark.parametrize("stem", ["a:b", "clip?", "\u00e9\u6f22" * 40])
+def test_masks_and_boxes_called_like_the_file_are_found(tmp_path: Path, stem: str) -> None:
+    for folder, names in (("in", [f"{stem}.mp4", "z.mp4"]), ("beside", [f"{stem}.csv"])):
+        (tmp_path / folder).mkdir()
+        for name in names:
+            (tmp_path / folder / name).touch()
+    recording = next(r for r in find_recordings(tmp_path / "in") if r.path.stem == stem)
+    beside = tmp_path / "beside"
+    (beside / f".{stem}.png").touch()
+    (beside / f"{stem}.png").touch()
+    assert find_beside(str(beside), recording, 2, "masks") == beside / f"{stem}.png"
+    assert find_beside(str(beside), recording, 2, "boxes") == beside / f"{stem}.csv"
+    (beside / f"{stem}.png").unlink()
+    (beside / stem).mkdir()
+    assert find_beside(str(beside), recording, 2, "masks") == beside / stem

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from diffmvr.checks import check_name
 from diffmvr.preprocessing.layouts import Recording, check_outside, find_recordings
 
 
@@ -171,3 +172,13 @@ def test_results_may_not_lie_among_the_recordings(tmp_path: Path) -> None:
     message = rf"output: .*in/deep/store lies in .*in, .*such as output={tmp_path / 'store'}"
     with pytest.raises(ValueError, match=message):
         check_outside(tmp_path / "in" / "deep" / "store", tmp_path / "in")
+
+
+def test_a_name_longer_than_a_store_takes_is_cut_and_stays_its_own(tmp_path: Path) -> None:
+    for end in "ab":
+        (tmp_path / f"{'day' * 75}{end}.mp4").touch()
+    names = [one.name for one in find_recordings(tmp_path)]
+    for name in names:
+        check_name("recording", name)
+        assert name.startswith("day" * 60)
+    assert len(set(names)) == 2

@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 import pytest
-from tests.helpers.recordings import box_masks, write_pictures
+from tests.helpers.recordings import box_masks, moving_frames, write_pictures, write_video
 
 from diffmvr.files import BusyError
 from diffmvr.restoration.cohort import (
@@ -132,3 +132,9 @@ def test_another_division_replaces_the_one_before(tmp_path: Path) -> None:
     for shard in (Shard(1, 2), Shard(2, 2), Shard(1, 3)):
         note_shard(tmp_path, shard, [MEMBER], {})
     assert [path.name for path in tmp_path.glob(".shards/*.json")] == ["1-of-3.json"]
+
+
+def test_a_recording_called_like_the_list_of_all_is_refused_at_once(tmp_path: Path) -> None:
+    write_video(tmp_path / "Cohort.csv.mkv", moving_frames(2, 16, 16))
+    with pytest.raises(ValueError, match=r"input: .*Cohort\.csv\.mkv would be restored into a fol"):
+        find_cohort(tmp_path)
