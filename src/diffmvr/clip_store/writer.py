@@ -60,13 +60,18 @@ class ClipStoreWriter:
         self._check_folder()
         self.root.mkdir(parents=True, exist_ok=True)
         with self._lock():
-            if (self.root / INFO_NAME).exists():
-                self._check_info(read_info(self.root))
-            else:
-                self._write_info()
             for folder in (IMAGES, MASKS, PARTS):
                 self._own(folder).mkdir(exist_ok=True)
             self._remove_leftovers()
+            # Other settings may be tried where nothing has come of these.
+            if (self.root / INFO_NAME).exists() and self._is_begun():
+                existing = read_info(self.root)
+                self._check_info(existing)
+                if existing.tools != info.tools:
+                    was, now = existing.tools, info.tools
+                    log.warning("%s was begun with %s; it goes on with %s", self.root, was, now)
+            else:
+                self._write_info()
 
     def is_complete(self, recording: str) -> bool:
         """Tell whether a recording is in the store as a whole."""
@@ -88,6 +93,7 @@ class ClipStoreWriter:
         staging = self._own(STAGING, name)
         lock = FileLock(self._own(STAGING, name, LOCK_NAME))
         with self._lock():
+            self._check_info(read_info(self.root))
             if self.is_complete(name):
                 raise ValueError(f"recording: {name!r} is already in {self.root}; skip it")
             staging.mkdir(parents=True, exist_ok=True)
@@ -155,6 +161,9 @@ class ClipStoreWriter:
         """Return a path that is shown to lie in the store."""
         return below(self.root, self.root.joinpath(*parts))
 
+    def _is_begun(self) -> bool:
+        return any((self.root / PARTS).glob("*.parquet")) or any((self.root / STAGING).glob("*"))
+
     def _lock(self) -> FileLock:
         return FileLock(self._own(LOCK_NAME))
 
@@ -180,13 +189,6 @@ class ClipStoreWriter:
             raise ValueError(
                 f"output: {self.root} is a store made with other settings: "
                 f"{'; '.join(differences)}; use the same ones, or give a new folder"
-            )
-        if existing.tools != self.info.tools:
-            log.warning(
-                "%s was begun with %s; it goes on with %s",
-                self.root,
-                existing.tools,
-                self.info.tools,
             )
 
     def _write_info(self, **content: int) -> None:

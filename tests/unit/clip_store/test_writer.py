@@ -1,5 +1,7 @@
 import pickle
 import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -162,7 +164,8 @@ def test_long_recordings_become_columns_on_the_way(
 
 
 def test_other_settings_are_refused(tmp_path: Path) -> None:
-    ClipStoreWriter(tmp_path, store_info())
+    with ClipStoreWriter(tmp_path, store_info()).recording("visit") as out:
+        add_noise(out, "visit", 2)
     ClipStoreWriter(tmp_path, store_info(tools={"opencv": "5.0"}))
     with pytest.raises(ValueError, match=r"size 64 is not 32"):
         ClipStoreWriter(tmp_path, store_info(size=64))
@@ -170,6 +173,28 @@ def test_other_settings_are_refused(tmp_path: Path) -> None:
         ClipStoreWriter(tmp_path, store_info(settings={"mask": "given"}))
     with pytest.raises(ValueError, match=r"weights\.face 'cd34' is not 'ab12'"):
         ClipStoreWriter(tmp_path, store_info(weights={"face": "cd34"}))
+
+
+def test_where_nothing_came_of_a_run_other_settings_may_be_tried(tmp_path: Path) -> None:
+    before = ClipStoreWriter(tmp_path, store_info())
+    before.note_failures({"visit": "damaged"})
+    ClipStoreWriter(tmp_path, store_info(size=64))
+    # A run that is still there does not write into a store of the other kind.
+    with pytest.raises(ValueError, match=r"size 32 is not 64"), before.recording("visit"):
+        pass
+    with before_ends(tmp_path), pytest.raises(ValueError, match=r"size 32 is not 64"):
+        ClipStoreWriter(tmp_path, store_info())
+
+
+@contextmanager
+def before_ends(root: Path) -> Iterator[None]:
+    """Within it a run with a side of 64 is at work on its first recording."""
+    try:
+        with ClipStoreWriter(root, store_info(size=64)).recording("first"):
+            yield
+            raise KeyboardInterrupt
+    except KeyboardInterrupt:
+        pass
 
 
 def test_a_folder_that_is_no_store_is_refused(tmp_path: Path) -> None:
