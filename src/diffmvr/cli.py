@@ -26,7 +26,7 @@ from diffmvr.config import config_dir, settings_file
 from diffmvr.overrides import as_overrides
 from diffmvr.setting_kinds import check_kinds
 from diffmvr.setting_names import check_names
-from diffmvr.signals import stopped_by_signals
+from diffmvr.signals import StoppedError, stopped_by_signals
 from diffmvr.text import printable
 
 log = logging.getLogger(__name__)
@@ -68,6 +68,10 @@ def printable_log() -> Iterator[None]:
             handler.setFormatter(formatter)
 
 
+class InterruptedExit(SystemExit):
+    """The end of a command that was interrupted, after it has been told."""
+
+
 def run_cli(function: Callable[..., Any]) -> Callable[..., Any]:
     """Turn a user's mistake into one line and exit code 2, and the end by a signal into one line.
 
@@ -95,7 +99,7 @@ def run_cli(function: Callable[..., Any]) -> Callable[..., Any]:
             if not isinstance(cause, ValueError | OSError):
                 raise
             log.debug("details", exc_info=True)
-            sys.stderr.write(printable(f"error: {cause}\n"))
+            sys.stderr.write(printable(f"error: {_told(cause)}\n"))
             sys.exit(USAGE_ERROR)
         except MissingMandatoryValue as error:
             key = error.full_key
@@ -104,8 +108,12 @@ def run_cli(function: Callable[..., Any]) -> Callable[..., Any]:
         except MemoryError as error:
             sys.stderr.write(printable(f"error: out of memory: {error}\n"))
             sys.exit(USAGE_ERROR)
-        except KeyboardInterrupt:
+        except KeyboardInterrupt as error:
+            signals += [error.number] if isinstance(error, StoppedError) and not signals else []
             _exit_interrupted(signals)
+        except InterruptedExit:
+            # A command within this one has told it.
+            raise
         except SystemExit as error:
             # A library's own way to end when it is interrupted; its exit code may be 0.
             if signals or isinstance(error.__context__, KeyboardInterrupt):
@@ -115,12 +123,22 @@ def run_cli(function: Callable[..., Any]) -> Callable[..., Any]:
     return wrapped
 
 
+def _told(error: Exception | None) -> str:
+    """Return an error's words; Python's own of a file that may not be used name no remedy."""
+    if isinstance(error, PermissionError) and error.filename and error.strerror:
+        return (
+            f"{error.filename}: {error.strerror.lower()}; give what you may read, and a folder "
+            "that you may write to"
+        )
+    return str(error)
+
+
 def _exit_interrupted(signals: Sequence[int]) -> NoReturn:
     """Say how this command was ended, and end it."""
     number = signals[0] if signals else signal.SIGINT
     by = f" by {signal.Signals(number).name}" if signals else ""
     sys.stderr.write(f"\ninterrupted{by}\n")
-    sys.exit(SIGNALLED + number)
+    raise InterruptedExit(SIGNALLED + number)
 
 
 def entry_point(name: str, folder: str = "") -> Callable[[Callable[..., Any]], Callable[[], None]]:

@@ -1,5 +1,6 @@
 """A user's mistake is one line and exit code 2; a bug is a traceback."""
 
+import errno
 import os
 import signal
 import sys
@@ -33,6 +34,15 @@ def test_a_users_mistake_is_one_line(error: Exception, capsys: pytest.CaptureFix
     assert stop.value.code == USAGE_ERROR == 2
     captured = capsys.readouterr()
     assert captured.err == "error: window: 3 is odd\n" and captured.out == ""
+
+
+def test_a_file_that_may_not_be_used_is_told_with_a_remedy(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with pytest.raises(SystemExit):
+        raising(PermissionError(errno.EACCES, "Permission denied", "/store"))()
+    told = "error: /store: permission denied; give what you may read, and a folder that you may wr"
+    assert capsys.readouterr().err.startswith(told)
 
 
 def test_hydras_wrapping_is_taken_off(capsys: pytest.CaptureFixture[str]) -> None:
@@ -150,6 +160,21 @@ def test_a_scheduler_and_a_closed_terminal_end_a_command_like_ctrl_c(
     assert stop.value.code == 128 + number
     assert capsys.readouterr().err == f"\ninterrupted by {signal.Signals(number).name}\n"
     assert list(tmp_path.iterdir()) == [], "nothing blocks the next run"
+
+
+@pytest.mark.usefixtures("default_handlers")
+def test_a_command_within_another_says_once_that_it_was_interrupted(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    @run_cli
+    @run_cli
+    def command() -> None:
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    with pytest.raises(SystemExit) as stop:
+        command()
+    assert stop.value.code == 128 + signal.SIGTERM
+    assert capsys.readouterr().err == "\ninterrupted by SIGTERM\n"
 
 
 @pytest.mark.usefixtures("default_handlers")
