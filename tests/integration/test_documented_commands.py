@@ -13,6 +13,7 @@ from omegaconf import OmegaConf
 from tests.helpers.overrides import jobs_of
 
 from diffmvr.config import config_dir, register_resolvers
+from diffmvr.metrics.extractors import I3D_TRUSTED
 
 ROOT = Path(__file__).parents[2]
 PAGES = ("README.md", "experiments/README.md")
@@ -112,7 +113,7 @@ def test_every_other_command_names_what_is_there(page: str) -> None:
             assert f'"{flag}"' in source, (script, flag)
 
 
-@pytest.mark.parametrize("page", PAGES)
+@pytest.mark.parametrize("page", (*PAGES, "SECURITY.md"))
 def test_every_link_leads_somewhere(page: str) -> None:
     text = (ROOT / page).read_text()
     links = [link for link in re.findall(r"\]\(([^)\s]+)\)", text) if "://" not in link]
@@ -125,3 +126,14 @@ def test_every_link_leads_somewhere(page: str) -> None:
             headings = re.findall(r"^#+ (.*)$", target.read_text(), re.MULTILINE)
             slugs = [re.sub(r"[^\w -]", "", head).lower().replace(" ", "-") for head in headings]
             assert anchor in slugs, link
+
+
+def test_security_names_every_setting_that_trusts() -> None:
+    told = (ROOT / "SECURITY.md").read_text()
+    for path in (ROOT / "conf").rglob("*.yaml"):
+        for found in re.findall(r"^(?: *)trusted: (.*)$", path.read_text(), re.MULTILINE):
+            assert found == "false", f"{path}: asked for, never assumed"
+    for setting in ("`trusted=true`", "`baselines.lama.trusted`", f"`{I3D_TRUSTED}`"):
+        assert setting in told
+    files = [p for p in (ROOT / "conf").rglob("*.yaml") if "trusted: false" in p.read_text()]
+    assert len(files) == 3, "a new one is told in SECURITY.md"

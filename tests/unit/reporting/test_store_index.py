@@ -101,6 +101,19 @@ def test_the_page_loads_nothing(store: ClipStore) -> None:
     assert "default-src 'none'" in text
 
 
+def test_what_strangers_wrote_into_a_store_stays_text_on_the_page(tmp_path: Path) -> None:
+    writer = ClipStoreWriter(tmp_path, store_info(settings={"fps": "</pre><script>a()</script>"}))
+    tag = "\"><script src='x'>a()</script>"
+    with writer.recording("visit") as out:
+        add_noise(out, "a", 1, subject=tag)
+        skipped = {"subject": tag, "source_frame": 1, "skip_reason": tag}
+        out.add_frame(None, None, None, skipped)
+    writer.finish()
+    page = Page(index_page(ClipStore(tmp_path)))
+    assert [attributes for kind, attributes in page.seen if kind == "script"] == [{}]
+    assert tag in [text for row in page.tables["clips"] for text, _ in row]
+
+
 def test_one_row_a_clip_the_most_occluded_first(store: ClipStore) -> None:
     head, *rows = Page(index_page(store)).tables["clips"]
     assert [text for text, _ in head] == list(COLUMNS)
