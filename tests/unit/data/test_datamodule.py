@@ -7,9 +7,9 @@ import torch
 from hydra import compose, initialize_config_dir
 from tests.helpers.tiny import SIDE, TextureClips, tiny_datamodule
 
-from diffmvr.cli import as_override
 from diffmvr.config import config_dir
 from diffmvr.data.splits import split_indices, split_settings
+from diffmvr.overrides import as_override
 from diffmvr.structures import ClipBatch
 
 
