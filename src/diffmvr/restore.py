@@ -242,7 +242,7 @@ def _open_scanner(
             boxes=face_box is not None,
         )
     except ValueError as error:
-        if masks_given:
+        if masks_given and face_weights is None:
             return Scanner(NoFaces(), NO_FACE), [
                 "the face is not looked for, since nothing that finds faces is installed: "
                 "pip install 'diffmvr[detect]', or give landmarker=PATH of face_landmarker.task "

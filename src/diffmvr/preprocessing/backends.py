@@ -119,9 +119,9 @@ def choose_backends(
     """Decide what to use of what is there.
 
     Args:
-        face: one of the kinds, or ``"auto"``: given boxes if there are any, else MediaPipe if it is
-            installed with its bundle (it places the box better than the small detector that
-            ships), else the YOLO detector.
+        face: one of the kinds, or ``"auto"``: given boxes if there are any, else the detector that
+            ``face_weights`` names, else MediaPipe if it is installed with its bundle (it places the
+            box better than the small detector that ships), else the YOLO detector that ships.
         mask: one of the kinds.
         face_weights: instead of the detector that ships.
         occluder_weights: instead of the detector that ships.
@@ -131,15 +131,19 @@ def choose_backends(
         boxes: whether boxes of faces are given.
 
     Raises:
-        ValueError: if what is asked for is not installed; the message names the remedy.
+        FileNotFoundError: if a detector that is named lacks a file.
+        ValueError: if what is asked for is not installed, or a detector that is named is broken;
+            the message names the remedy.
     """
     check_one_of("face", face, ("auto", *FACE_KINDS))
     check_one_of("mask", mask, MASK_KINDS)
     installed = importlib.util.find_spec("ultralytics") is not None
     mediapipe = landmarker is not None and importlib.util.find_spec("mediapipe") is not None
+    given = [path for path in (face_weights, occluder_weights) if path is not None]
+    named = face_weights is not None
     face_weights = face_weights or shipped_detector("face")
     if face == "auto":
-        yolo = not mediapipe and installed and face_weights is not None
+        yolo = named or (not mediapipe and installed and face_weights is not None)
         face = "given" if boxes else "yolo" if yolo else "mediapipe"
     if mask in DETECTED:
         occluder_weights = occluder_weights or shipped_detector(OCCLUDER_TASK[mask])
@@ -152,7 +156,13 @@ def choose_backends(
             "pip install 'diffmvr[landmarks]', or pip install 'diffmvr[detect]' with face=yolo, or "
             "give boxes=FILE.csv"
         )
-    return Backends(face, mask, face_weights, occluder_weights, landmarker, confidence, trusted)
+    chosen = Backends(face, mask, face_weights, occluder_weights, landmarker, confidence, trusted)
+    # Those that ship are whole; a broken one would fail every recording.
+    for path in set(given) & set(chosen.weights.values()):
+        from diffmvr.preprocessing.yolo_files import check_detector
+
+        check_detector(path, trusted)
+    return chosen
 
 
 def shipped_detector(task: str) -> Path | None:

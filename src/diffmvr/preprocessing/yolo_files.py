@@ -67,8 +67,21 @@ def build_network(architecture: dict[str, Any], segmentation: bool) -> nn.Module
     return kind(architecture, ch=3, nc=architecture["nc"], verbose=False)
 
 
-def read_detector(folder: Path) -> tuple[nn.Module, DetectorConfig]:
-    """Read a detector's folder; see ``YoloDetector``."""
+def check_detector(path: Path, trusted: bool) -> None:
+    """Check of a detector what can be known before it is loaded.
+
+    Raises:
+        FileNotFoundError: if a file is missing.
+        ValueError: if its settings make no detector, or it is a ``.pt`` file that is not trusted.
+    """
+    if path.suffix == ".pt":
+        _check_trusted(path, trusted)
+    else:
+        _describe(path)
+
+
+def _describe(folder: Path) -> tuple[DetectorConfig, dict[str, Any]]:
+    """Return what a detector's folder says of it, and its architecture."""
     missing = [name for name in _FILES if not (folder / name).is_file()]
     if missing:
         raise FileNotFoundError(
@@ -76,7 +89,12 @@ def read_detector(folder: Path) -> tuple[nn.Module, DetectorConfig]:
             "diffmvr.train_detector wrote"
         )
     config = _read_config(folder / "config.json")
-    architecture = read_architecture(folder / "model.yaml", config.segmentation)
+    return config, read_architecture(folder / "model.yaml", config.segmentation)
+
+
+def read_detector(folder: Path) -> tuple[nn.Module, DetectorConfig]:
+    """Read a detector's folder; see ``YoloDetector``."""
+    config, architecture = _describe(folder)
     with building("detector", folder / "model.yaml"):
         network = build_network(architecture, config.segmentation)
     state = {name: value.float() for name, value in read_tensors(folder / _FILES[2]).items()}
@@ -123,13 +141,7 @@ def read_checkpoint(path: Path, trusted: bool) -> tuple[nn.Module, DetectorConfi
         FileNotFoundError: if there is no such file.
         ValueError: if it is not named as trusted, or holds something else.
     """
-    if not trusted:
-        raise ValueError(
-            f"trusted: expected true for {path}, got false; a .pt file runs the code it holds when "
-            "it is read, so name it as trusted only if you know who made it"
-        )
-    if not path.is_file():
-        raise FileNotFoundError(f"detector: there is no file {path}")
+    _check_trusted(path, trusted)
     import_ultralytics()
     with building("YOLOv8 detector", path):
         saved = torch.load(path, map_location="cpu", weights_only=False)
@@ -141,6 +153,16 @@ def read_checkpoint(path: Path, trusted: bool) -> tuple[nn.Module, DetectorConfi
         config = DetectorConfig(task, size, names, segmentation)
     check_finite_weights(network.state_dict(), path)
     return network, config
+
+
+def _check_trusted(path: Path, trusted: bool) -> None:
+    if not trusted:
+        raise ValueError(
+            f"trusted: expected true for {path}, got false; a .pt file runs the code it holds when "
+            "it is read, so name it as trusted only if you know who made it"
+        )
+    if not path.is_file():
+        raise FileNotFoundError(f"detector: there is no file {path}")
 
 
 def _read_config(path: Path) -> DetectorConfig:

@@ -1,10 +1,12 @@
 """Which detectors are used of what is there, and what is said where one is missing."""
 
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from diffmvr.config import weights_dir
 from diffmvr.preprocessing import backends
 from diffmvr.preprocessing.backends import Backends, choose_backends
 from diffmvr.preprocessing.detection import FixedBox, GivenBoxes
@@ -34,6 +36,25 @@ def test_auto_takes_the_first_that_can(monkeypatch: pytest.MonkeyPatch, tmp_path
     chosen = choose_backends(mask="segmentation", landmarker=bundle)
     assert chosen.occluder_weights == tmp_path / "occluder_seg"
     assert set(chosen.weights) == {"segmentation", "landmarker"}
+
+
+def test_a_detector_that_is_named_is_used_and_a_broken_one_told_at_once(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    install(monkeypatch, "ultralytics", "mediapipe")
+    bundle, own = tmp_path / "face_landmarker.task", tmp_path / "own"
+    shutil.copytree(weights_dir() / "detectors" / "face", own)
+    assert choose_backends(mask="none", landmarker=bundle, face_weights=own).face == "yolo"
+    (own / "model.yaml").write_text("nc: 1")
+    with pytest.raises(ValueError, match=r"detector: .*model\.yaml: scales: expected"):
+        choose_backends(mask="none", landmarker=bundle, face_weights=own)
+    (own / "model.yaml").unlink()
+    with pytest.raises(FileNotFoundError, match=r"detector: .* has no model\.yaml"):
+        choose_backends(mask="bbox", landmarker=bundle, occluder_weights=own)
+    with pytest.raises(ValueError, match=r"trusted: expected true for .*own\.pt"):
+        choose_backends(mask="none", face_weights=tmp_path / "own.pt")
+    # What is not used is not asked.
+    assert choose_backends(mask="none", face_weights=own, boxes=True).face == "given"
 
 
 def test_without_a_face_detector_the_remedies_are_named() -> None:
