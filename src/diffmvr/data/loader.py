@@ -10,6 +10,7 @@ import lightning as L
 import torch
 from torch.utils.data import DataLoader, Dataset, Sampler
 
+from diffmvr.seeds import number_seed
 from diffmvr.structures import collate_clips
 
 
@@ -91,7 +92,7 @@ class EpochSeededSampler(Sampler[int]):
         return self.batches * self.batch_size
 
     def __iter__(self) -> Iterator[int]:
-        generator = torch.Generator().manual_seed(self.seed * 1_000_003 + self.epoch)
+        generator = torch.Generator().manual_seed(number_seed(self.seed, self.epoch))
         order = torch.randperm(self.length, generator=generator).tolist()
         for batch in range(self.first_batch, self.batches):
             first = (batch * self.world_size + self.rank) * self.batch_size

@@ -18,6 +18,7 @@ from lightning.pytorch.strategies import DDPStrategy, SingleDeviceStrategy
 from torch.optim import Optimizer
 
 from diffmvr.runs.checkpoint_io import HALF_WRITTEN
+from diffmvr.seeds import step_seed
 
 log = logging.getLogger(__name__)
 
@@ -59,8 +60,8 @@ class ExactResume(L.Callback):
     ) -> None:
         """Seed the global generators."""
         batches = trainer.fit_loop.epoch_loop.total_batch_idx
-        mixed = (self._seed * 1_000_003 + batches) * 1_009 + trainer.global_rank
-        torch.manual_seed(mixed % 2**63)
+        mixed = step_seed(self._seed, batches, trainer.global_rank)
+        torch.manual_seed(mixed)
         random.seed(mixed)
         np.random.seed(mixed % 2**32)
 

@@ -24,6 +24,7 @@ from diffmvr.models.conditioning import Conditions
 from diffmvr.models.denoiser import predict
 from diffmvr.models.dual_guide_attention import guide_processors
 from diffmvr.models.vae import decode_latents
+from diffmvr.seeds import step_seed
 from diffmvr.structures import ClipBatch
 from diffmvr.training.draws import SharedDraws
 from diffmvr.training.encoding import ClipEncoder, EncodedBatch
@@ -274,5 +275,4 @@ class DiffMVRModule(L.LightningModule):
         )
 
     def _generator(self, step: int) -> torch.Generator:
-        mixed = (self._seed * 1_000_003 + step) * 1_009
-        return torch.Generator().manual_seed(mixed % 2**63)
+        return torch.Generator().manual_seed(step_seed(self._seed, step))

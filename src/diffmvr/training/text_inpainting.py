@@ -24,6 +24,7 @@ from diffmvr.data.still_frames import StillFrames
 from diffmvr.losses.denoising import denoising_loss
 from diffmvr.losses.estimates import training_target
 from diffmvr.models.vae import encode_latents
+from diffmvr.seeds import number_seed, step_seed
 from diffmvr.structures import UInt8Array, check_finite_frames, to_pixel_values
 from diffmvr.training.draws import SharedDraws
 
@@ -124,8 +125,7 @@ class TextInpaintingModule(L.LightningModule):
 
     def training_step(self, batch: Tensor, batch_idx: int) -> Tensor:
         """Return the loss of ``[N, 3, H, W]`` frames, and of as many class images."""
-        mixed = (self._seed * 1_000_003 + self.global_step) * 1_009
-        generator = torch.Generator().manual_seed(mixed % 2**63)
+        generator = torch.Generator().manual_seed(step_seed(self._seed, self.global_step))
         draws = SharedDraws.of_trainer(generator, self.trainer, batch_idx)
         loss = self._denoising(batch, self._embeddings[0], draws)
         self.log("train/loss_frames", loss)
@@ -205,7 +205,7 @@ def paint_prior_images(
             width=width,
             num_inference_steps=num_inference_steps,
             guidance_scale=guidance_scale,
-            generator=torch.Generator().manual_seed(seed * 1_000_003 + number),
+            generator=torch.Generator().manual_seed(number_seed(seed, number)),
             output_type="np",
         )
         drawn = torch.from_numpy(output.images)
