@@ -42,10 +42,11 @@ from diffmvr.text import without_places
 from diffmvr.training.cache_contents import check_contents, describe_contents
 from diffmvr.training.cached_data import CachedDataModule
 from diffmvr.training.checkpoints import check_checkpoint, find_checkpoint, save_model
+from diffmvr.training.draws import augmentation_fact
 from diffmvr.training.encoding_cache import EncodingCache
 from diffmvr.training.learning_rate import find_learning_rate
 from diffmvr.training.memory_check import say_what_fits
-from diffmvr.training.module import DiffMVRModule
+from diffmvr.training.module import NO_PICTURES, DiffMVRModule
 from diffmvr.training.overfit import OneClipDataModule
 from diffmvr.training.sampling_callback import comparison_grid
 from diffmvr.training.trainer import build_trainer
@@ -84,6 +85,8 @@ def train(cfg: DictConfig) -> TrainResult:
         ValueError: if settings contradict each other, or the ledger has the folder under others.
         FileNotFoundError: if the base or the checkpoint is missing.
     """
+    if cfg.encodings is not None and cfg.augmentation is not None:
+        raise ValueError(NO_PICTURES)
     torch.set_num_threads(cfg.threads)
     output = Path(cfg.paths.output)
     job = open_job(cfg, output, input_hashes(cfg.model.components), cfg.ledger)
@@ -157,6 +160,7 @@ def _train(cfg: DictConfig, job: Job, loggers: list[Any]) -> TrainResult:
         "data": f"{cfg.data.source.subjects} rendered people, seed {cfg.data.source.seed}"
         if "subjects" in cfg.data.source
         else cfg.data.source.get("root"),
+        **augmentation_fact(cfg),
     }
     save_model(module.components, output / "model", facts)
     record = run_record(

@@ -32,6 +32,7 @@ from diffmvr.runs.ledger import Job, open_job
 from diffmvr.runs.process_jobs import run_job
 from diffmvr.sweep_names import job_name
 from diffmvr.training.checkpoints import check_checkpoint, find_checkpoint
+from diffmvr.training.draws import augmentation_fact
 from diffmvr.training.inpainter_module import InpainterModule
 from diffmvr.training.model_card import write_model_card
 from diffmvr.training.trainer import build_trainer, check_whole
@@ -110,6 +111,7 @@ def _train(cfg: DictConfig, job: Job) -> None:
         f"{trainer.global_step * frames} frames in all",
         "training time": f"{seconds:.0f} s, {cfg.threads} threads"
         + (" since it was resumed" if checkpoint else ""),
+        **augmentation_fact(cfg),
         "parameters": sum(parameter.numel() for parameter in network.parameters()),
         "loss": "mean absolute error; no discriminator and no perceptual loss",
         "scored on": "the test people, weights as stored (float16)",

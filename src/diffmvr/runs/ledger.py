@@ -56,11 +56,15 @@ NOT_THE_RESULT = (
 # it came: with that value it is no part of the hash, and those runs stay finished.
 ADDED_SETTINGS: Mapping[str, Any] = MappingProxyType(
     {
+        "augmentation": None,
         "data.test_subjects": None,
         "data.val_subjects": None,
+        "model.augmentation": "${augmentation}",
         "model.channels_last": False,
         "model.compile_backend": None,
         "model.optimizer.fused": None,
+        "module.augmentation": "${augmentation}",
+        "module.seed": "${seed}",
         "shard": None,
         "trainer.accumulate_grad_batches": 1,
     }

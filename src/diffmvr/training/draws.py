@@ -8,10 +8,14 @@ as long; nothing is sent.
 """
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import lightning as L
 import torch
+from omegaconf import DictConfig
 from torch import Tensor
+
+from diffmvr.structures import ClipBatch
 
 
 class SharedDraws:
@@ -62,3 +66,15 @@ class SharedDraws:
         count, *rest = shape
         whole = draw((self._parts * count, *rest), generator=self._generator)
         return whole[self._part * count : (self._part + 1) * count]
+
+
+Augmentation = Callable[[ClipBatch, SharedDraws], ClipBatch]
+"""Changes a batch of whole windows at random, e.g. ``ClipAugmentation``."""
+
+
+def augmentation_fact(cfg: DictConfig) -> dict[str, Any]:
+    """Return what a model card says of a run's augmentation; nothing if there was none."""
+    if cfg.augmentation is None:
+        return {}
+    values = ((name, value) for name, value in cfg.augmentation.items() if name != "_target_")
+    return {"augmentation": ", ".join(f"{name} {value}" for name, value in values if value)}

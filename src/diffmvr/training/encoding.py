@@ -79,10 +79,15 @@ class ClipEncoder:
             part.to(device)
 
     @torch.no_grad()
-    def __call__(self, batch: ClipBatch) -> EncodedBatch:
-        """Encode the clean frames, the masked frames and the guides of a batch."""
+    def __call__(self, batch: ClipBatch, remember: bool = True) -> EncodedBatch:
+        """Encode the clean frames, the masked frames and the guides of a batch.
+
+        Args:
+            batch: whole windows.
+            remember: use the memory, if there is one; False for windows that were changed.
+        """
         clips, frames = batch.mask.shape[:2]
-        if self._cache is None:
+        if self._cache is None or not remember:
             return self._encode(batch, slice(0, clips))
         parts = []
         for b in range(clips):

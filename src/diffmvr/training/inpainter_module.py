@@ -9,13 +9,16 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from diffmvr.losses.hole_l1 import HoleL1Loss
+from diffmvr.seeds import step_seed
 from diffmvr.structures import ClipBatch
+from diffmvr.training.draws import Augmentation, SharedDraws
 
 
 class InpainterModule(L.LightningModule):
     """Trains all of a network to draw the frames behind the masks.
 
-    Nothing is drawn at random but the order of the clips, which the loader derives from the seed.
+    Nothing is drawn at random but the order of the clips, which the loader derives from the seed,
+    and what an augmentation draws.
     The networks' batch normalisation keeps statistics of the raw weights, not of their average:
     under a schedule that ends at 0 the two have met by then.
 
@@ -24,6 +27,8 @@ class InpainterModule(L.LightningModule):
         loss: what it is trained by.
         optimizer: builds the optimizer from the parameters.
         lr_scheduler: builds the learning-rate schedule, stepped once a training step.
+        augmentation: changes the batches of training at random; ``None`` takes clips as they are.
+        seed: of what the augmentation draws.
     """
 
     def __init__(
@@ -32,12 +37,16 @@ class InpainterModule(L.LightningModule):
         loss: HoleL1Loss,
         optimizer: Callable[[Iterable[nn.Parameter]], Optimizer],
         lr_scheduler: Callable[[Optimizer], torch.optim.lr_scheduler.LRScheduler],
+        augmentation: Augmentation | None = None,
+        seed: int = 0,
     ) -> None:
         super().__init__()
         self.network = network.train()
         self.loss = loss
         self._optimizer = optimizer
         self._lr_scheduler = lr_scheduler
+        self.augmentation = augmentation
+        self._seed = seed
 
     def trainable_parameters(self) -> list[nn.Parameter]:
         """Return the network's parameters."""
@@ -45,6 +54,10 @@ class InpainterModule(L.LightningModule):
 
     def training_step(self, batch: ClipBatch, batch_idx: int) -> Tensor:
         """Return the weighted sum of the loss's terms."""
+        if self.augmentation is not None:
+            generator = torch.Generator().manual_seed(step_seed(self._seed, self.global_step))
+            draws = SharedDraws.of_trainer(generator, self.trainer, batch_idx)
+            batch = self.augmentation(batch, draws)
         losses = self.loss(self._draw(batch), batch.pixel_values, batch.mask)
         self.log("train/loss", losses["total"], prog_bar=True)
         self.log("train/loss_hole", losses["hole"])

@@ -26,11 +26,15 @@ from diffmvr.models.dual_guide_attention import guide_processors
 from diffmvr.models.vae import decode_latents
 from diffmvr.seeds import step_seed
 from diffmvr.structures import ClipBatch
-from diffmvr.training.draws import SharedDraws
+from diffmvr.training.draws import Augmentation, SharedDraws
 from diffmvr.training.encoding import ClipEncoder, EncodedBatch
 from diffmvr.training.sharding import fill, gathered, hollow, shard
 
 VALIDATION_SEED = 20241
+NO_PICTURES = (
+    "augmentation: expected pictures to change, got what the frozen parts made of them; leave out "
+    "encodings=, or take augmentation=none"
+)
 
 
 class DiffMVRModule(L.LightningModule):
@@ -55,6 +59,8 @@ class DiffMVRModule(L.LightningModule):
             while the data of a window never changes (it does not here).
         channels_last: keep the U-Net's images channel by channel within a pixel, as the tensor
             cores of a GPU want them.
+        augmentation: changes the batches of training at random; the frozen parts then run at every
+            step.  ``None`` trains on the clips as they are.
         compile_backend: of ``torch.compile``, for the U-Net in training: ``inductor``; ``None``
             does not compile.  Neither this nor ``channels_last`` is for ``trainer=fsdp``.
     """
@@ -73,6 +79,7 @@ class DiffMVRModule(L.LightningModule):
         cache_encodings: bool = True,
         channels_last: bool = False,
         compile_backend: str | None = None,
+        augmentation: Augmentation | None = None,
     ) -> None:
         super().__init__()
         self.unet = components.unet
@@ -92,6 +99,7 @@ class DiffMVRModule(L.LightningModule):
         self.decoded = decoded or DecodedLoss()
         self.first_step_share = first_step_share
         self.guide_latent_dropout = guide_latent_dropout
+        self.augmentation = augmentation
         self._optimizer = optimizer
         self._lr_scheduler = lr_scheduler
         self._seed = seed
@@ -158,7 +166,7 @@ class DiffMVRModule(L.LightningModule):
     def training_step(self, batch: ClipBatch | EncodedBatch, batch_idx: int) -> Tensor:
         """Return L = L_diff + λ · L_motion (Eq. 2), and our decoded loss if it has a weight."""
         draws = SharedDraws.of_trainer(self._generator(self.global_step), self.trainer, batch_idx)
-        losses = self.losses(batch, draws)
+        losses = self.losses(self._augmented(batch, draws), draws)
         total = losses["denoising"] + self.motion.weight * losses["motion"]
         share = self.motion.weight * losses["motion"] / total
         if "decoded" in losses:
@@ -262,6 +270,15 @@ class DiffMVRModule(L.LightningModule):
     def _encoded(self, batch: ClipBatch | EncodedBatch) -> EncodedBatch:
         """Run the frozen parts, unless a cache has kept what they gave."""
         return batch if isinstance(batch, EncodedBatch) else self.encoder(batch)
+
+    def _augmented(
+        self, batch: ClipBatch | EncodedBatch, draws: SharedDraws
+    ) -> ClipBatch | EncodedBatch:
+        if self.augmentation is None:
+            return batch
+        if isinstance(batch, EncodedBatch):
+            raise ValueError(NO_PICTURES)
+        return self.encoder(self.augmentation(batch, draws), remember=False)
 
     def _drop_guide_latents(
         self, conditions: Conditions, clips: int, draws: SharedDraws
