@@ -4,6 +4,7 @@ Of a folder of recordings, every one: each into a folder of its own, with ``shar
 """
 
 import logging
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,7 @@ from diffmvr.preprocessing.mask_io import MaskSource, davis_annotations, open_ma
 from diffmvr.preprocessing.picture_folder import read_picture
 from diffmvr.preprocessing.scan import Scanner
 from diffmvr.preprocessing.sightings import REGION_SCALE, REGION_SIZE
+from diffmvr.preprocessing.threads import read_ahead, worker_count, write_behind
 from diffmvr.preprocessing.video_io import open_frames
 from diffmvr.restoration.cohort import find_cohort
 from diffmvr.restoration.cohort_restoration import restore_cohort
@@ -113,6 +115,7 @@ def restore(settings: RestoreSettings, pipeline: FramePipeline | None = None) ->
             settings.past_detail,
             settings.self_check,
             settings.no_face,
+            worker_count(threads),
         )
 
         # 3. Find the face and what hides it, restore and write, scene by scene.
@@ -120,9 +123,7 @@ def restore(settings: RestoreSettings, pipeline: FramePipeline | None = None) ->
         restoring = progress.add_task("restoring", total=frames.info.frame_count)
         # Clean-up is set in pixels of a crop, which shows a face at another size than a region.
         cleaning = default_cleaning(settings.detect, round(REGION_SIZE / REGION_SCALE * CROP_SCALE))
-        seen = counted(with_masks(frames, masks, exact=True), lambda: progress.advance(looking))
-        plans = plan(seen, frames.info, scanner, pipeline.resolution, cleaning)
-        with RestorationOutput(
+        output = RestorationOutput(
             staging,
             frames,
             settings.format,
@@ -130,10 +131,18 @@ def restore(settings: RestoreSettings, pipeline: FramePipeline | None = None) ->
             settings.audio,
             settings.crf,
             threads,
-        ) as output:
-            for frame in restorer.restore(plans, with_masks(frames, masks)):
-                output.write(frame)
-                progress.advance(restoring)
+        )
+        with (
+            closing(read_ahead(with_masks(frames, masks, exact=True))) as first_pass,
+            closing(read_ahead(with_masks(frames, masks))) as second_pass,
+            output,
+        ):
+            seen = counted(first_pass, lambda: progress.advance(looking))
+            plans = plan(seen, frames.info, scanner, pipeline.resolution, cleaning)
+            with write_behind(output.write) as write:
+                for frame in restorer.restore(plans, second_pass):
+                    write(frame)
+                    progress.advance(restoring)
             if not output.records:
                 raise ValueError(f"input: {frames.path} has no frames; give a video that plays")
 

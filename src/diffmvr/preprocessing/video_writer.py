@@ -1,6 +1,8 @@
 """Write frames as a video or as pictures, with the input's times and untouched audio (PyAV)."""
 
 import math
+from collections import deque
+from concurrent.futures import Future, ThreadPoolExecutor
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
@@ -16,6 +18,7 @@ from diffmvr.preprocessing.audio import AudioCopy
 from diffmvr.preprocessing.frame_source import BT601, BT709, Frame, VideoInfo
 from diffmvr.preprocessing.media_files import open_to_write
 from diffmvr.preprocessing.stored_pixels import StoredPixels
+from diffmvr.preprocessing.threads import AHEAD, worker_count
 from diffmvr.preprocessing.video_reader import CONVERSION
 
 CODECS = ("h264", "ffv1")
@@ -49,22 +52,35 @@ class PngWriter:
 
     Args:
         path: the folder, which must not exist yet.
+        threads: how many pictures are compressed at once; 0 goes by the cores.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, threads: int = 0) -> None:
         self.path = path
+        self.threads = threads
 
     def write(self, frame: Frame) -> None:
-        """Write one frame with all that it holds; its number is its name."""
+        """Write one frame with all that it holds; its number is its name.
+
+        It may be written a little later, beside others; an error is then raised by a later call.
+        """
         stored = frame.stored or StoredPixels(frame.image)
-        stored.write(self.path / f"{frame.index:05d}.png")
+        self._pending.append(self._pool.submit(stored.write, self.path / f"{frame.index:05d}.png"))
+        if len(self._pending) > AHEAD:
+            self._pending.popleft().result()
 
     def __enter__(self) -> Self:
         self.path.mkdir(parents=True)
+        self._pending: deque[Future[None]] = deque()
+        self._pool = ThreadPoolExecutor(worker_count(self.threads), "PNG")
         return self
 
-    def __exit__(self, *_: object) -> None:
-        return None
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        try:
+            while kind is None and self._pending:
+                self._pending.popleft().result()
+        finally:
+            self._pool.shutdown(cancel_futures=True)
 
 
 class VideoWriter:

@@ -127,7 +127,7 @@ class RestorationOutput:
             if self._audio is not None:
                 name = self.names["audio"] = "audio" + self._suffix
                 copy_audio(self._audio, self._folder / name, TRIMMED_SOUND[self._suffix])
-            return PngWriter(self._folder / "frames")
+            return PngWriter(self._folder / "frames", self._threads)
         if file_format == "ffv1":
             self.names["video"] = "restored" + self._suffix
             return self._video(self.names["video"], "ffv1", info.width)

@@ -4,6 +4,7 @@ T frames of H × W, crops of p × p, G guides.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from itertools import islice
 
@@ -18,6 +19,7 @@ from diffmvr.preprocessing.frame_source import Frame
 from diffmvr.preprocessing.frame_stream import FrameAndMask
 from diffmvr.preprocessing.inpainting import inpaint
 from diffmvr.preprocessing.symmetry import GREY
+from diffmvr.preprocessing.threads import in_order
 from diffmvr.restoration.background import StillBackground
 from diffmvr.restoration.detail import carry_detail
 from diffmvr.restoration.lenders import FrameInPlace, Lenders
@@ -62,6 +64,7 @@ class VideoRestorer:
             model's correction is taken as is right on them; see ``SelfCheck``.
         no_face: what is done where something is hidden and no face was found: ``"fill"`` it with
             what stood still there and from its rim, or ``"refuse"``.
+        workers: how many frames of a window are laid back at once; the result does not change.
 
     Raises:
         ValueError: if an argument is unknown or out of range.
@@ -75,6 +78,7 @@ class VideoRestorer:
         past_detail: bool = True,
         self_check: bool = True,
         no_face: str = "fill",
+        workers: int = 1,
     ) -> None:
         check_number("window", window, 1, 10_000)
         check_number("feather", feather, 0.0, 10_000)
@@ -85,6 +89,7 @@ class VideoRestorer:
         self._past_detail = past_detail and crops.led_by_past
         self._self_check = self_check
         self._no_face = no_face
+        self._workers = workers
         self._led, self._unled = Tally(), Tally()
 
     @property
@@ -176,17 +181,17 @@ class VideoRestorer:
         restored = self._crops.fill(clip, guides, person.memory, seam=self._feather > 0)
         corrections = self._corrections(clip, guides, restored, self.weights)
         clear = self._crops.is_clear(clip)
-        for t, (frame, mask) in enumerate(window, start=first):
-            k = before + t - first
-            place = FrameInPlace(frame.image, mask, plan.crops[t], clip.track.similarity[k])
-            result = frame
-            if mask.any():
-                region = plan.regions[t]
-                image = self._lay_back(restored[k], corrections[k], place, region, person.lenders)
-                result = replace(frame, image=image)
-            if clear[k]:
+        jobs = []
+        for k, (frame, mask) in enumerate(window):
+            t, of_clip = first + k, before + k
+            place = FrameInPlace(frame.image, mask, plan.crops[t], clip.track.similarity[of_clip])
+            crop = restored[of_clip], corrections[of_clip]
+            jobs.append((frame, crop, place, plan.regions[t], person.lenders.frames()))
+            if clear[of_clip]:
                 person.lenders.add(place)
-            yield result, self._record(plan, t, clip, guides, k)
+        with closing(in_order(lambda job: self._lay_back(*job), jobs, self._workers)) as laid:
+            for k, result in enumerate(laid):
+                yield result, self._record(plan, first + k, clip, guides, before + k)
 
     def _fill(
         self, plan: ScenePlan, first: int, window: Window, background: StillBackground
@@ -232,22 +237,26 @@ class VideoRestorer:
 
     def _lay_back(
         self,
-        restored: UInt8Array,
-        correction: NDArray[np.float32] | None,
+        frame: Frame,
+        restored: tuple[UInt8Array, NDArray[np.float32] | None],
         place: FrameInPlace,
         region: CropTransform,
-        lenders: Lenders,
-    ) -> UInt8Array:
-        """Return ``[H, W, 3]``, a frame with its hole filled."""
-        frame = place.image, place.mask, place.crop
-        past = lenders.frames()
+        lenders: Sequence[FrameInPlace],
+    ) -> Frame:
+        """Return a frame with its hole filled, from its restored crop and the correction in it."""
+        if not place.mask.any():
+            return frame
+        crop, correction = restored
+        whole = place.image, place.mask, place.crop
         if self._past_detail and correction is not None:
-            picture = carry_detail(place, region, past)
-            return paste_corrected(correction, *frame, picture, self._feather)
-        around = None
-        if not shows_all(place.mask, place.crop):
-            around = carry_detail(place, region, past)
-        return paste_back(restored, *frame, self._feather, around)
+            picture = carry_detail(place, region, lenders)
+            image = paste_corrected(correction, *whole, picture, self._feather)
+        else:
+            around = None
+            if not shows_all(place.mask, place.crop):
+                around = carry_detail(place, region, lenders)
+            image = paste_back(crop, *whole, self._feather, around)
+        return replace(frame, image=image)
 
     def _record(
         self,
