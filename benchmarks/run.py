@@ -6,7 +6,8 @@
     python -m benchmarks.run --sizes sd15 --device cuda     # full size, random weights, bfloat16
 
 Suites: ``sampling`` (by stage), ``training`` (a step by stage), ``loading`` (against a raw decode),
-``preprocessing`` (by stage) and ``comparison`` (against a plain diffusers loop).  A GPU's figures
+``preprocessing`` and ``restoring`` a recording (by stage), and ``comparison`` (against a plain
+diffusers loop).  A GPU's figures
 are of bfloat16.  Full size on a CPU takes hours and is left out unless ``--slow`` asks for it.
 """
 
@@ -26,6 +27,7 @@ import torch
 from benchmarks.comparison import CLIPS, comparison
 from benchmarks.loading import loading
 from benchmarks.models import PIXELS, SIZES, Case, build_case
+from benchmarks.restoring import restoring
 from benchmarks.sampling import guide_images, sampling
 from benchmarks.tables import markdown
 from benchmarks.training import training
@@ -112,6 +114,15 @@ class Runner:
             subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
             yield from read_json(output)
 
+    def restoring(self) -> Rows:
+        """Time the restoration of a recording of 480 × 480, with one thread and as it comes."""
+        size, frames = (96, 12) if self._options.quick else (480, 96)
+        with tempfile.TemporaryDirectory() as folder:
+            for threads in (1, None):
+                log.info("restoring: %s", "one thread" if threads else "threads by the cores")
+                repeats = min(3, self._options.repeats)
+                yield restoring(Path(folder), size, frames, threads, repeats, self._options.warmup)
+
     def comparison(self) -> Rows:
         """Time diffmvr against the plain diffusers loop; in float32, so that they can be equal."""
         clips = CLIPS[:1] if self._options.quick else CLIPS
@@ -137,6 +148,7 @@ SUITES: dict[str, tuple[Callable[[Runner], Rows], ...]] = {
     "training": (Runner.training,),
     "loading": (Runner.loading,),
     "preprocessing": (Runner.preprocessing,),
+    "restoring": (Runner.restoring,),
     "comparison": (Runner.comparison,),
 }
 

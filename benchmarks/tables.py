@@ -56,6 +56,12 @@ def _shares(row: Row) -> str:
     return ", ".join(f"{stage} {value / whole:.0%}" for stage, value in ordered)
 
 
+def _stages(row: Row) -> str:
+    """Return each stage's CPU milliseconds, in order."""
+    stages = row.get("stages", {}).items()
+    return ", ".join(f"{stage} {1000 * values['median']:.0f}" for stage, values in stages)
+
+
 def _ratio(name: str) -> Callable[[Row], str]:
     return lambda row: f"{row['ratios'][name]:.2f}×"
 
@@ -97,6 +103,17 @@ TABLES: Mapping[str, Columns] = {
         "ms a frame": lambda row: ", ".join(f"{k} {v:.1f}" for k, v in row["ms_per_frame"].items()),
         "Frames/s": _of("frames_per_second", ".1f"),
         "Peak MiB": _of("peak_memory_mib", ".0f"),
+    },
+    "restoring": {
+        "Pixels": _of("pixels"),
+        "Hidden": lambda row: f"{row['hidden_frames']} of {row['frames']}",
+        "Threads": _of("threads"),
+        "ms": lambda row: _seconds(row["seconds"]),
+        "CPU ms": lambda row: _seconds(row["cpu_seconds"]),
+        "Frames/s without the start": lambda row: (
+            f"{row['frames_per_second_without_start']['median']:.1f}"
+        ),
+        "CPU ms of stages": _stages,
     },
     "comparison": {
         "Clip": _of("clip"),

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 import torch
-from benchmarks import sampling, training
+from benchmarks import restoring, sampling, training
 from benchmarks.models import build_case
 from benchmarks.plain_diffusers import PlainInpainting, ip_adapter_unet
 from benchmarks.run import SUITES, main
@@ -61,6 +61,10 @@ def test_everything_is_measured_and_written(tmp_path: Path) -> None:
     forms = [row["form"] for row in results["loading"] if "form" in row]
     assert forms[0] == "raw decode" and "cache of encodings" in forms and len(forms) == 6
     assert all("everything" in row["ms_per_frame"] for row in results["preprocessing"])
+    one, several = results["restoring"]
+    assert set(one["stages"]) == set(restoring.STAGES) and "stages" not in several
+    assert all(one["stages"][stage]["median"] > 0 for stage in restoring.STAGES if stage != "rest")
+    assert one["frames_per_second_without_start"]["median"] > 0
     for row in results["comparison"]:
         assert row["largest_difference"] <= 1e-4
         assert row["hidden_frames"] <= row["frames"]

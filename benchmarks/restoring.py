@@ -1,0 +1,177 @@
+"""Restoring a recording, stage by stage: from the file that is read to the file that is written."""
+
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+from benchmarks.timing import measure, spread
+from PIL import Image
+
+import diffmvr.restoration.recording as walk
+import diffmvr.restore as command
+from diffmvr.data.synthetic import render_clip
+from diffmvr.pipelines.crop_restorer import CropRestorer
+from diffmvr.pipelines.diffmvr_pipeline import DiffMVRPipeline
+from diffmvr.preprocessing.frame_source import Frame, VideoInfo
+from diffmvr.preprocessing.video_reader import VideoFile
+from diffmvr.preprocessing.video_writer import VideoWriter
+from diffmvr.restoration.settings import RestoreSettings
+
+STAGES = ("start", "decode", "plan", "guides", "network", "carry", "paste", "encode", "rest")
+"""``start`` ends with the first frame that is read: the model is loaded then.  ``plan`` finds the
+face, ``guides`` are the crops', ``carry`` takes past frames to the recording's own resolution."""
+
+POINTS = (
+    (VideoFile, "__iter__", "decode"),
+    (command, "plan", "plan"),
+    (CropRestorer, "find_guides", "guides"),
+    (DiffMVRPipeline, "__call__", "network"),
+    (walk, "carry_detail", "carry"),
+    (walk, "paste_corrected", "paste"),
+    (walk, "paste_back", "paste"),
+    (VideoWriter, "write", "encode"),
+    (VideoWriter, "__exit__", "encode"),
+)
+
+
+def restoring(
+    folder: Path, size: int, frames: int, threads: int | None, repeats: int, warmup: int
+) -> dict[str, Any]:
+    """Time the restoration of a rendered recording, about half of whose frames are hidden in part.
+
+    Args:
+        folder: where to write; it exists.
+        size: side of the frames.
+        frames: length of the recording.
+        threads: as ``restore threads=``; OpenCV gets as many.
+        repeats: measurements.
+        warmup: restorations before.
+
+    Returns:
+        A row: time on the clock and CPU time of the whole, frames a second without the start, and
+        with one thread the CPU time of each stage, found in further repeats.
+    """
+    clip_folder = folder / f"{size}-{frames}"
+    settings, hidden = _recording(clip_folder, size, frames)
+    count = iter(range(1000))
+
+    def restore() -> None:
+        output = folder / f"restored-{size}-{threads}-{next(count)}"
+        command.restore(RestoreSettings(output=str(output), threads=threads, **settings))
+
+    before, torch_before = cv2.getNumThreads(), torch.get_num_threads()
+    cv2.setNumThreads(-1 if threads is None else threads)
+    try:
+        whole = measure(restore, repeats, warmup, torch.device("cpu"))
+        rates: list[float] = []
+        spent: dict[str, list[float]] = defaultdict(list)
+        for _ in range(repeats):
+            clock = StageTimes()
+            busy = time.process_time()
+            with clock.running():
+                restore()
+            rates.append(frames / (time.perf_counter() - clock.first_frame[0]))
+            total = time.process_time() - busy
+            clock.spent["start"] = clock.first_frame[1] - busy
+            clock.spent["rest"] = total - sum(clock.spent.values())
+            for stage in STAGES:
+                spent[stage].append(clock.spent[stage])
+    finally:
+        cv2.setNumThreads(before)
+        torch.set_num_threads(torch_before)
+    return {
+        "pixels": size,
+        "frames": frames,
+        "hidden_frames": hidden,
+        "threads": threads or "by the cores",
+        **whole,
+        "frames_per_second_without_start": spread(rates),
+        # Of threads that a library starts nobody knows what they were for.
+        **({"stages": {stage: spread(spent[stage]) for stage in STAGES}} if threads == 1 else {}),
+    }
+
+
+class StageTimes:
+    """Adds up the CPU time that each thread spends in chosen functions, each for itself.
+
+    Attributes:
+        spent: seconds by stage; what a stage called that is another stage is not in it.
+        first_frame: when the first frame had been read: on the clock, and in CPU time.
+    """
+
+    def __init__(self) -> None:
+        self.spent: dict[str, float] = defaultdict(float)
+        self.first_frame = (0.0, 0.0)
+        self._open = threading.local()
+        self._lock = threading.Lock()
+
+    @contextmanager
+    def running(self) -> Iterator[None]:
+        """Put the clock on, and take it off after."""
+        kept = [(owner, name, getattr(owner, name)) for owner, name, _ in POINTS]
+        for owner, name, stage in POINTS:
+            setattr(owner, name, self._timed(getattr(owner, name), stage))
+        try:
+            yield
+        finally:
+            for owner, name, function in kept:
+                setattr(owner, name, function)
+
+    def _timed(self, function: Callable[..., Any], stage: str) -> Callable[..., Any]:
+        def call(*args: Any, **kwargs: Any) -> Any:
+            with self._counted(stage):
+                result = function(*args, **kwargs)
+            return self._each(result, stage) if hasattr(result, "__next__") else result
+
+        return call
+
+    def _each(self, items: Iterator[Any], stage: str) -> Iterator[Any]:
+        while True:
+            with self._counted(stage):
+                item = next(items, None)
+            if item is None:
+                return
+            if stage == "decode" and not self.first_frame[0]:
+                self.first_frame = time.perf_counter(), time.process_time()
+            yield item
+
+    @contextmanager
+    def _counted(self, stage: str) -> Iterator[None]:
+        inner = getattr(self._open, "inner", 0.0)
+        self._open.inner, start = 0.0, time.thread_time()
+        try:
+            yield
+        finally:
+            took = time.thread_time() - start
+            with self._lock:
+                self.spent[stage] += took - self._open.inner
+            self._open.inner = inner + took
+
+
+def _recording(folder: Path, size: int, frames: int) -> tuple[dict[str, Any], int]:
+    """Render a recording with its masks, if that is not done; count the frames with a hole."""
+    clip = render_clip(0, 0, 0, size=size, num_frames=frames)
+    if not folder.exists():
+        (folder / "masks").mkdir(parents=True)
+        rate = Fraction(25)
+        info = VideoInfo("input.mp4", size, size, frame_rate=rate, time_base=1 / rate)
+        with VideoWriter(folder / "input.mp4", info) as writer:
+            for t, image in enumerate(clip.observed):
+                writer.write(Frame(t, t, 1, image))
+        for t, mask in enumerate(clip.mask):
+            Image.fromarray(255 * mask).save(folder / "masks" / f"{t:05d}.png")
+    box = np.concatenate([clip.track.face_box[:, :2].min(0), clip.track.face_box[:, 2:].max(0)])
+    settings = {
+        "input": str(folder / "input.mp4"),
+        "mask": str(folder / "masks"),
+        "face_box": [float(edge) for edge in box],
+    }
+    return settings, int(clip.mask.any(axis=(1, 2)).sum())
