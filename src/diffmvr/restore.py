@@ -16,10 +16,10 @@ from rich.progress import TimeRemainingColumn
 from diffmvr.cli import entry_point, progress_bars
 from diffmvr.config import weights_dir
 from diffmvr.files import staged_output
+from diffmvr.hidden_packages import UNUSED_BY_RESTORE, hide
 from diffmvr.models.base_checkpoint import resolve_folder
 from diffmvr.parsing import parse_rate, user_path
 from diffmvr.pipelines.crop_restorer import CropRestorer, FramePipeline
-from diffmvr.pipelines.diffmvr_pipeline import DiffMVRPipeline
 from diffmvr.pipelines.own_guides import OwnGuide
 from diffmvr.preprocessing.backends import choose_backends, default_cleaning
 from diffmvr.preprocessing.crop import CROP_SCALE
@@ -92,8 +92,7 @@ def restore(settings: RestoreSettings, pipeline: FramePipeline | None = None) ->
         if pipeline is None:
             model = settings.weights or str(weights_dir() / DEFAULT_MODEL)
             hashes = hash_weights(resolve_folder(model))
-            loaded: Any = DiffMVRPipeline.from_pretrained(model)
-            pipeline = loaded.to(choose_device(settings.device))
+            pipeline = _load_pipeline(model, settings.device)
         own_files = {kind: Path(path) for kind, path in settings.guides.items() if path}
         own_guides = {
             kind: OwnGuide.from_image(
@@ -190,6 +189,15 @@ def restore(settings: RestoreSettings, pipeline: FramePipeline | None = None) ->
             *(check.frames, check.psnr_model, check.psnr_guide, 100 * check.correction_weight),
         )
     return destination
+
+
+def _load_pipeline(model: str, device: str) -> FramePipeline:
+    """Load a model; importing what it is built of takes seconds, too."""
+    from diffmvr.pipelines.diffmvr_pipeline import DiffMVRPipeline
+
+    loaded: Any = DiffMVRPipeline.from_pretrained(model)
+    pipeline: FramePipeline = loaded.to(choose_device(device))
+    return pipeline
 
 
 def _open_masks(settings: RestoreSettings, frames: FrameSource) -> MaskSource | None:
@@ -304,4 +312,5 @@ def main(config: DictConfig) -> None:
 
 
 if __name__ == "__main__":
+    hide(UNUSED_BY_RESTORE)
     main()

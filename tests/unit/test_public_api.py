@@ -90,6 +90,28 @@ def test_help_and_a_mistyped_setting_are_answered_without_heavy_imports(tmp_path
     assert list(tmp_path.iterdir()) == []
 
 
+def test_restore_has_imported_no_model_when_it_opens_its_input(tmp_path: Path) -> None:
+    given = ["input=absent.mp4", "output=out"]
+    imported, run = imported_by(["restore", *given], tmp_path)
+    assert run.returncode == 2 and "absent.mp4" in run.stderr
+    assert "torch" in imported
+    more = {*HEAVY, *MORE} - {"torch", "numpy", "polars"}
+    assert not imported & {*more, "torch._dynamo", "torchvision.models", "kornia", "timm"}
+
+
+def test_hidden_packages_look_as_if_they_were_absent() -> None:
+    found = loaded_after(
+        "from diffmvr.hidden_packages import UNUSED_BY_RESTORE, hide\n"
+        "import json\n"
+        "hide([*UNUSED_BY_RESTORE, 'json'])\n"
+        "assert sys.modules['json'] is json\n"
+        "import diffmvr.pipelines.diffmvr_pipeline\n"
+        "sys.modules = {name: module for name, module in sys.modules.items() if module}",
+        ["timm", "transformers", "wandb", "torchmetrics", "lightning", "diffusers", "json"],
+    )
+    assert found == ["diffusers", "json"]
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="signals are others there")
 def test_ctrl_c_while_a_command_is_imported_is_one_line(tmp_path: Path) -> None:
     # In place of the first heavy import of the command.

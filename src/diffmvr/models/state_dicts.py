@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from diffusers.models.modeling_utils import no_init_weights
 from torch import Tensor, nn
 
 from diffmvr.checks import WeightsNotPresentError
@@ -115,6 +114,9 @@ def load_pretrained(model_class: Any, folder: Path) -> Any:
         ValueError: if a setting is of another kind, or a weight is missing, unknown, of another
             shape or not finite.
     """
+    # It takes seconds, and whoever only looks for weights does without.
+    from diffusers.models.modeling_utils import no_init_weights
+
     settings = folder / "config.json"
     weights = find_weights(folder)
     config = read_config(settings, model_class)

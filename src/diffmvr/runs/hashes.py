@@ -10,7 +10,6 @@ from omegaconf import DictConfig, OmegaConf
 from diffmvr.files import hash_files
 from diffmvr.models.base_checkpoint import part_folder, resolve_base
 from diffmvr.models.hub import cached_snapshot
-from diffmvr.models.open_clip_weights import locate_tower
 from diffmvr.parsing import user_path
 
 PARTS = ("unet", "vae", "image_encoder", "image_encoder_2", "projector")
@@ -92,6 +91,9 @@ def _tower_files(image_encoder: str | Sequence[str | None]) -> list[Path]:
     name, pretrained = image_encoder
     if name is None or pretrained is None:
         return []
+    # OpenCLIP takes seconds to import, and most models have their tower in their own folder.
+    from diffmvr.models.open_clip_weights import locate_tower
+
     found = locate_tower(name, pretrained)
     return [file for file in (found.weights, found.config) if file is not None]
 
