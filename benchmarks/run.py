@@ -6,9 +6,9 @@
     python -m benchmarks.run --sizes sd15 --device cuda     # full size, random weights, bfloat16
 
 Suites: ``sampling`` (by stage), ``training`` (a step by stage), ``loading`` (against a raw decode),
-``preprocessing`` and ``restoring`` a recording (by stage), and ``comparison`` (against a plain
-diffusers loop).  A GPU's figures
-are of bfloat16.  Full size on a CPU takes hours and is left out unless ``--slow`` asks for it.
+``preprocessing`` and ``restoring`` a recording (by stage), ``comparison`` (against a plain
+diffusers loop) and ``startup`` (of every command).  A GPU's figures are of bfloat16.  Full size on
+a CPU takes hours and is left out unless ``--slow`` asks for it.
 """
 
 import argparse
@@ -29,6 +29,7 @@ from benchmarks.loading import loading
 from benchmarks.models import PIXELS, SIZES, Case, build_case
 from benchmarks.restoring import restoring
 from benchmarks.sampling import guide_images, sampling
+from benchmarks.startup import COMMANDS, startup
 from benchmarks.tables import markdown
 from benchmarks.training import training
 
@@ -133,6 +134,12 @@ class Runner:
             log.info("comparison: %s, %s, %d steps", pathway, clip, steps)
             yield comparison(cases[pathway], clip, steps, frames, self._options.repeats)
 
+    def startup(self) -> Rows:
+        """Time how long commands take to begin."""
+        log.info("startup")
+        quick = self._options.quick
+        yield from startup(("restore",) if quick else COMMANDS, min(3, self._options.repeats))
+
     def _skipped(self, size: str) -> bool:
         return size == "sd15" and self._device.type != "cuda" and not self._options.slow
 
@@ -150,6 +157,7 @@ SUITES: dict[str, tuple[Callable[[Runner], Rows], ...]] = {
     "preprocessing": (Runner.preprocessing,),
     "restoring": (Runner.restoring,),
     "comparison": (Runner.comparison,),
+    "startup": (Runner.startup,),
 }
 
 

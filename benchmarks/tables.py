@@ -129,5 +129,11 @@ TABLES: Mapping[str, Columns] = {
         "U-Net a frame": _ratio("unet_per_frame"),
         "Largest difference": _of("largest_difference", ".1e"),
     },
+    "startup": {
+        "Command": _of("command"),
+        "Call": _of("call"),
+        "ms": lambda row: _seconds(row["seconds"]),
+        "CPU ms": lambda row: _seconds(row["cpu_seconds"]),
+    },
 }
 """Columns of each suite's table."""

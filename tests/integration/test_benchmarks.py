@@ -69,6 +69,11 @@ def test_everything_is_measured_and_written(tmp_path: Path) -> None:
         assert row["largest_difference"] <= 1e-4
         assert row["hidden_frames"] <= row["frames"]
         assert all(ratio > 0 for ratio in row["ratios"].values())
+    started = {row["call"]: row for row in results["startup"]}
+    assert {"--help", "a mistyped setting", "first frame", "import torch"} <= started.keys()
+    for row in started.values():
+        check_spread(row["seconds"])
+        check_spread(row["cpu_seconds"])
 
 
 @pytest.mark.parametrize("steps", [1, 3])
