@@ -18,25 +18,17 @@ from rich.table import Table as Grid
 
 from diffmvr.checks import check_one_of
 from diffmvr.cli import entry_point
-from diffmvr.metrics.bootstrap import paired_bootstrap, paired_replicates
 from diffmvr.parsing import read_settings, user_path
 from diffmvr.reporting.claims import paper_claims
-from diffmvr.reporting.differences import Comparer, Study
-from diffmvr.reporting.paper_layout import PaperTable, TableSpec, spec_rows
-from diffmvr.reporting.paper_rendering import (
-    CSV_COLUMNS,
-    paper_csv,
-    paper_latex,
-    paper_markdown,
-    print_paper_table,
-    table_records,
-)
-from diffmvr.reporting.paper_tables import hole_columns, paper_table, table_columns
+from diffmvr.reporting.differences import Study
+from diffmvr.reporting.paper_tables import TableSpec, hole_columns, paper_table, table_columns
 from diffmvr.reporting.paper_values import disagreements
 from diffmvr.reporting.plots import draw_figures
-from diffmvr.reporting.rendering import to_csv, to_markdown
+from diffmvr.reporting.rendering import print_table, to_latex, to_markdown
 from diffmvr.reporting.run_collection import collect, find_runs, save_collection
 from diffmvr.reporting.sweeps import find_sweeps
+from diffmvr.reporting.table_csv import LONG_COLUMNS, long_records, to_csv, to_long_csv
+from diffmvr.reporting.tables import Table
 from diffmvr.reporting.verdicts import Trial, try_claim, verdicts_csv, verdicts_markdown
 from diffmvr.reporting.wandb_source import WANDB_PREFIX, fetch_wandb_runs
 from diffmvr.training.wandb_logger import build_wandb_logger, finish_wandb
@@ -113,7 +105,7 @@ class ReportSettings:
         return {**ours, **self.rivals, **self.others}
 
 
-def report(settings: ReportSettings) -> list[PaperTable]:
+def report(settings: ReportSettings) -> list[Table]:
     """Make the tables, verdicts and figures, show them and write them.
 
     Returns:
@@ -127,7 +119,7 @@ def report(settings: ReportSettings) -> list[PaperTable]:
         runs = find_runs(_sources(settings.source, Path(folder)))
         sweeps = find_runs(_sources(settings.sweeps, Path(folder))) if settings.sweeps else []
     found = list(find_sweeps(sweeps))
-    study = Study(collect(runs), Comparer(paired_bootstrap, paired_replicates))
+    study = Study(collect(runs))
     tables, hole = paper_tables(study, settings)
     learned = [*settings.paper_systems, *settings.learned]
     claims = paper_claims(study, settings.product, learned, list(settings.floor))
@@ -136,7 +128,7 @@ def report(settings: ReportSettings) -> list[PaperTable]:
 
     console = Console()
     for table in tables:
-        print_paper_table(table, console)
+        print_table(table, console)
     verdicts = Grid.grid(padding=(0, 2))
     verdicts.add_column(justify="right", no_wrap=True)
     for trial in trials:
@@ -147,13 +139,13 @@ def report(settings: ReportSettings) -> list[PaperTable]:
         output = user_path(settings.output)
         _write(tables, hole, trials, labels, output)
         for sweep in found:
-            compared = sweep.table(paired_bootstrap)
+            compared = sweep.table()
             (output / f"sweep_{sweep.name}.md").write_text(to_markdown(compared))
             (output / f"sweep_{sweep.name}.csv").write_text(to_csv(compared))
         if settings.paper_values:
             (output / "paper_disagreements.md").write_text(_disagreements())
         if settings.figures:
-            draw_figures(runs, found, labels, output / "figures", paired_bootstrap)
+            draw_figures(runs, found, labels, output / "figures")
         if settings.collect:
             save_collection(runs, output / "rows")
             if sweeps:
@@ -164,9 +156,7 @@ def report(settings: ReportSettings) -> list[PaperTable]:
     return tables
 
 
-def paper_tables(
-    study: Study, settings: ReportSettings
-) -> tuple[list[PaperTable], list[PaperTable]]:
+def paper_tables(study: Study, settings: ReportSettings) -> tuple[list[Table], list[Table]]:
     """Build the tables asked for, and those of the restored pixels alone.
 
     With ``table=all`` a table whose reference was never scored is left out with a warning, as long
@@ -196,16 +186,15 @@ def paper_tables(
 def table_spec(settings: ReportSettings, number: int) -> TableSpec:
     """Return who stands in a table, as in the paper."""
     if number == 3:
-        return TableSpec(3, "Guides, with motion loss", spec_rows(GUIDES, [*GUIDES]), "dual_motion")
+        return TableSpec(3, "Guides, with motion loss", GUIDES, [*GUIDES], "dual_motion")
     if number == 4:
-        rows = spec_rows(LOSSES, [*LOSSES])
-        return TableSpec(4, "Guides and losses", rows, "baseline", ("dual_motion", "dual"))
-    title = "Frame level" if number == 1 else "Video level"
-    required = [settings.ours, *settings.paper_systems]
+        gap = ("dual_motion", "dual")
+        return TableSpec(4, "Guides and losses", LOSSES, [*LOSSES], "baseline", gap)
     return TableSpec(
         number,
-        title,
-        spec_rows(settings.labels, required),
+        "Frame level" if number == 1 else "Video level",
+        settings.labels,
+        required=[settings.ours, *settings.paper_systems],
         reference=settings.ours,
         gap=(settings.ours, None),
         rivals=tuple(settings.rivals),
@@ -213,7 +202,7 @@ def table_spec(settings: ReportSettings, number: int) -> TableSpec:
     )
 
 
-def log_to_wandb(tables: Sequence[PaperTable], settings: ReportSettings, output: Path) -> None:
+def log_to_wandb(tables: Sequence[Table], settings: ReportSettings, output: Path) -> None:
     """Put the tables into a W&B run, offline unless asked."""
     logger = build_wandb_logger(
         output,
@@ -227,7 +216,7 @@ def log_to_wandb(tables: Sequence[PaperTable], settings: ReportSettings, output:
 
     try:
         for table in tables:
-            data = wandb.Table(columns=list(CSV_COLUMNS), data=table_records(table))
+            data = wandb.Table(columns=list(LONG_COLUMNS), data=long_records(table))
             logger.experiment.log({f"table{table.number}": data})
     finally:
         finish_wandb([logger])
@@ -245,8 +234,8 @@ def _sources(source: Any, folder: Path) -> list[Path]:
 
 
 def _write(
-    tables: Sequence[PaperTable],
-    hole: Sequence[PaperTable],
+    tables: Sequence[Table],
+    hole: Sequence[Table],
     trials: Sequence[Trial],
     labels: dict[str, str],
     output: Path,
@@ -255,9 +244,9 @@ def _write(
     named = [(f"table{table.number}", table) for table in tables]
     named += [(f"table{table.number}_hole", table) for table in hole]
     for name, table in named:
-        (output / f"{name}.md").write_text(paper_markdown(table))
-        (output / f"{name}.tex").write_text(paper_latex(table))
-        (output / f"{name}.csv").write_text(paper_csv(table))
+        (output / f"{name}.md").write_text(to_markdown(table))
+        (output / f"{name}.tex").write_text(to_latex(table))
+        (output / f"{name}.csv").write_text(to_long_csv(table))
     if trials:
         (output / "verdicts.md").write_text(verdicts_markdown(trials, labels))
         (output / "verdicts.csv").write_text(verdicts_csv(trials))

@@ -12,8 +12,16 @@ from rich.console import Console
 from tests.helpers.clips import moving_clip
 
 from diffmvr.cli import printable_log, run_cli
-from diffmvr.reporting import load_rows, print_table, rows_frame, save_rows, score_row, to_csv
-from diffmvr.reporting.tables import Column, comparison_table
+from diffmvr.reporting import (
+    comparison_table,
+    load_rows,
+    print_table,
+    rows_frame,
+    save_rows,
+    score_row,
+    to_csv,
+)
+from diffmvr.reporting.tables import Column
 from diffmvr.text import as_cell, as_cells, csv_text, from_cell, from_cells, printable
 
 FORMULAS = [

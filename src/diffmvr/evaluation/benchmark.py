@@ -9,7 +9,6 @@ import polars as pl
 import torch
 from rich.progress import track
 
-from diffmvr.metrics.bootstrap import paired_bootstrap, paired_replicates
 from diffmvr.metrics.clip_scores import score_clip
 from diffmvr.metrics.set_distances import SetDistances
 from diffmvr.models.vae import decode_latents, encode_latents
@@ -23,7 +22,6 @@ from diffmvr.reporting import (
     to_csv,
     to_markdown,
 )
-from diffmvr.reporting.distance_columns import with_distances
 from diffmvr.reporting.distance_rows import POOLED, distances_frame, save_distances
 from diffmvr.reporting.run_collection import MISSING_FILE
 from diffmvr.structures import Clip, Restorer, UInt8Array, to_pixel_values, to_uint8
@@ -159,10 +157,7 @@ def benchmark_table(
         missing: restorers that could not run, with the reason.
         distances: distances between sets, shown in columns of their own.
     """
-    table = comparison_table(rows, reference=reference, compare=paired_bootstrap, missing=missing)
-    if distances is None:
-        return table
-    return with_distances(table, distances, compare=paired_replicates)
+    return comparison_table(rows, reference=reference, missing=missing, distances=distances)
 
 
 def run_benchmark(

@@ -2,11 +2,9 @@
 
 A score is either a mean over clips (a column of the per-clip rows) or a number of a whole set (a
 Fréchet distance).  Seeds of one clip are averaged first; the interval is over subjects and says
-nothing of the seeds, whose spread is reported beside it.  What gives the interval is handed in
-(:class:`Comparer`), so that this folder only arranges numbers.
+nothing of the seeds, whose spread is reported beside it.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -14,23 +12,9 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from diffmvr.metrics.bootstrap import PairedComparison, paired_bootstrap, paired_replicates
 from diffmvr.reporting.run_collection import Collection
-from diffmvr.reporting.tables import Column, Comparison
-
-
-@dataclass(frozen=True)
-class Comparer:
-    """How differences get their intervals.
-
-    Attributes:
-        clips: (a, b, subjects, higher_is_better=…) for scores of clips
-            (:func:`diffmvr.metrics.paired_bootstrap` fits).
-        sets: (a, b, replicates_a, replicates_b, n_subjects=…, n_clips=…, higher_is_better=…) for
-            numbers of whole sets (:func:`diffmvr.metrics.paired_replicates` fits).
-    """
-
-    clips: Callable[..., Comparison]
-    sets: Callable[..., Comparison]
+from diffmvr.reporting.tables import Cell, Column, Difference, Mean
 
 
 @dataclass(frozen=True)
@@ -41,56 +25,15 @@ class Entry:
     mask_type: str
 
 
-@dataclass(frozen=True)
-class Mean:
-    """A restorer's score.
-
-    Attributes:
-        value: mean over clips of the mean over seeds, or the distance averaged over seeds.
-        seeds: the same of each seed alone, by seed.
-        n_clips: number of clips.
-        n_subjects: number of persons.
-    """
-
-    value: float
-    seeds: dict[int, float]
-    n_clips: int
-    n_subjects: int
-
-    @property
-    def spread(self) -> float | None:
-        """Standard deviation over seeds; ``None`` with a single seed."""
-        return float(np.std(list(self.seeds.values()), ddof=1)) if len(self.seeds) > 1 else None
-
-
-@dataclass(frozen=True)
-class Difference:
-    """a − b in one score, on what both have.
-
-    Attributes:
-        comparison: difference, interval over subjects and verdict on a.
-        relative: 100 · (a − b) / |b|, in percent; ``None`` where b is 0.
-        agreeing: seeds whose own difference has the sign of the whole.
-        n_seeds: seeds compared.
-    """
-
-    comparison: Comparison
-    relative: float | None
-    agreeing: int
-    n_seeds: int
-
-
 class Study:
     """Looks scores and differences up in a collection.
 
     Args:
         collection: the runs.
-        comparer: gives the intervals.
     """
 
-    def __init__(self, collection: Collection, comparer: Comparer) -> None:
+    def __init__(self, collection: Collection) -> None:
         self.collection = collection
-        self._comparer = comparer
         self._tables: dict[tuple[Entry, str], pl.DataFrame] = {}
 
     @cached_property
@@ -136,15 +79,24 @@ class Study:
             clips["subject_id"].n_unique(),
         )
 
+    def cell(self, entry: Entry, reference: Entry | None, column: Column) -> Cell:
+        """Return a restorer's score, beside its difference to a reference that is another."""
+        mean = self.mean(entry, column.metric)
+        if mean is None or reference is None or entry == reference:
+            return Cell(mean)
+        found = self.difference(entry, reference, column)
+        change = self._change(*self._tables_of(entry, reference, column.metric), column.metric)
+        return Cell(mean, found, _percent(*change) if change is not None else None)
+
     def difference(self, a: Entry, b: Entry, column: Column) -> Difference | None:
         """Return a − b, or ``None`` if they have too little in common for an interval."""
         metric = column.metric
-        first, second = self._table(a, metric), self._table(b, metric)
-        compare = self._set_difference if metric in self.distances else self._clip_difference
-        whole = compare(first, second, column)
-        if whole is None:
+        first, second = self._tables_of(a, b, metric)
+        change = self._change(first, second, metric)
+        compare = _compare_sets if metric in self.distances else _compare_clips
+        comparison = compare(first, second, column)
+        if comparison is None or change is None:
             return None
-        comparison, base = whole
         signs = []
         for seed in sorted(set(first["seed"]) | set(second["seed"])):
             # Who has but one seed (the floor has none) meets every seed of the other.
@@ -153,10 +105,12 @@ class Study:
             ]
             if parts[0].is_empty() or parts[1].is_empty():
                 continue
-            own = self._plain_difference(parts[0], parts[1], metric)
-            signs.append(own is not None and own * comparison.mean_difference > 0)
-        relative = 100.0 * comparison.mean_difference / abs(base) if base else None
-        return Difference(comparison, relative, sum(signs), len(signs))
+            own = self._change(parts[0], parts[1], metric)
+            signs.append(own is not None and own[0] * comparison.mean_difference > 0)
+        return Difference(comparison, _percent(*change), sum(signs), len(signs))
+
+    def _tables_of(self, a: Entry, b: Entry, metric: str) -> tuple[pl.DataFrame, pl.DataFrame]:
+        return self._table(a, metric), self._table(b, metric)
 
     def _table(self, entry: Entry, metric: str) -> pl.DataFrame:
         key = (entry, metric)
@@ -181,47 +135,52 @@ class Study:
                 )
         return own.sort("clip_id", "seed")
 
-    def _clip_difference(
-        self, a: pl.DataFrame, b: pl.DataFrame, column: Column
-    ) -> tuple[Comparison, float] | None:
-        metric = column.metric
-        both = paired_clips(a, b, metric)
-        if both["subject_id"].n_unique() < 2:
-            return None
-        scores, base = both[metric].to_numpy(), both["other"].to_numpy()
-        better = column.higher_is_better
-        subjects = both["subject_id"].to_list()
-        found = self._comparer.clips(scores, base, subjects, higher_is_better=better)
-        return found, float(base.mean())
-
-    def _set_difference(
-        self, a: pl.DataFrame, b: pl.DataFrame, column: Column
-    ) -> tuple[Comparison, float] | None:
-        if a.is_empty() or b.is_empty():
-            return None
-        first, second = _mean_replicates(a), _mean_replicates(b)
-        same_people = a["n_subjects"][0] == b["n_subjects"][0]
-        if len(first) < 2 or len(first) != len(second) or not same_people:
-            return None
-        value, base = float(a["value"].to_numpy().mean()), float(b["value"].to_numpy().mean())
-        found = self._comparer.sets(
-            value,
-            base,
-            first,
-            second,
-            n_subjects=a["n_subjects"][0],
-            n_clips=a["n_samples"][0],
-            higher_is_better=column.higher_is_better,
-        )
-        return found, base
-
-    def _plain_difference(self, a: pl.DataFrame, b: pl.DataFrame, metric: str) -> float | None:
+    def _change(self, a: pl.DataFrame, b: pl.DataFrame, metric: str) -> tuple[float, float] | None:
+        """Return a − b and b on what both have, or ``None`` if that is nothing."""
         if metric in self.distances:
-            return float(a["value"].to_numpy().mean() - b["value"].to_numpy().mean())
+            if a.is_empty() or b.is_empty():
+                return None
+            base = float(b["value"].to_numpy().mean())
+            return float(a["value"].to_numpy().mean()) - base, base
         both = paired_clips(a, b, metric)
         if both.is_empty():
             return None
-        return float((both[metric] - both["other"]).to_numpy().mean())
+        change = float((both[metric] - both["other"]).to_numpy().mean())
+        return change, float(both["other"].to_numpy().mean())
+
+
+def _percent(change: float, base: float) -> float | None:
+    return 100.0 * change / abs(base) if base else None
+
+
+def _compare_clips(a: pl.DataFrame, b: pl.DataFrame, column: Column) -> PairedComparison | None:
+    both = paired_clips(a, b, column.metric)
+    if both["subject_id"].n_unique() < 2:
+        return None
+    return paired_bootstrap(
+        both[column.metric].to_numpy(),
+        both["other"].to_numpy(),
+        both["subject_id"].to_list(),
+        higher_is_better=column.higher_is_better,
+    )
+
+
+def _compare_sets(a: pl.DataFrame, b: pl.DataFrame, column: Column) -> PairedComparison | None:
+    if a.is_empty() or b.is_empty():
+        return None
+    first, second = _mean_replicates(a), _mean_replicates(b)
+    same_people = a["n_subjects"][0] == b["n_subjects"][0]
+    if len(first) < 2 or len(first) != len(second) or not same_people:
+        return None
+    return paired_replicates(
+        float(a["value"].to_numpy().mean()),
+        float(b["value"].to_numpy().mean()),
+        first,
+        second,
+        n_subjects=a["n_subjects"][0],
+        n_clips=a["n_samples"][0],
+        higher_is_better=column.higher_is_better,
+    )
 
 
 def _per_clip(rows: pl.DataFrame, metric: str) -> pl.DataFrame:

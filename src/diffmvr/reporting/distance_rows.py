@@ -33,6 +33,7 @@ DISTANCE_IDENTITY = (
     *("restorer", "distance", "pooling", "seed", "mask_type", "resolution", "clip_length"),
 )
 POOLED = "pooled"
+HEADERS = {"fid": "FID", "fvd": "FVD", "vfid": "VFID"}
 
 
 def distances_frame(rows: Iterable[Mapping[str, Any]]) -> pl.DataFrame:
@@ -97,3 +98,11 @@ def save_distances(frame: pl.DataFrame, folder: Path) -> Path:
 def load_distances(folder: Path) -> pl.DataFrame:
     """Read the distances of a run's folder; see :meth:`TableFile.load`."""
     return _FILE.load(folder)
+
+
+def distance_header(distance: str) -> str:
+    """Return how a table calls a distance: FID, FVD, VFID, else by its extractor's name."""
+    if distance in HEADERS:
+        return HEADERS[distance]
+    kind, _, extractor = distance.partition("_")
+    return f"Fréchet {'video ' if kind == 'fvd' else ''}distance ({extractor})"

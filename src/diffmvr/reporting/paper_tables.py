@@ -5,21 +5,23 @@ DiffMVR in Tables 1, 2 and 3, the baseline in Table 4) and *Gap* rows, all recom
 values (decisions 19).
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from diffmvr.checks import check_one_of
 from diffmvr.reporting.differences import Entry, Study
-from diffmvr.reporting.distance_columns import distance_header
-from diffmvr.reporting.paper_layout import (
-    GapCell,
-    Line,
-    PaperCell,
-    PaperRow,
-    PaperTable,
-    TableSpec,
-)
+from diffmvr.reporting.distance_rows import distance_header
 from diffmvr.reporting.paper_values import GAP, GAP_BETWEEN_MASKS, PaperValue, gap, paper_value
-from diffmvr.reporting.tables import DEFAULT_COLUMNS, FACE_COLUMNS, Column
+from diffmvr.reporting.tables import (
+    DEFAULT_COLUMNS,
+    DOWN,
+    FACE_COLUMNS,
+    UP,
+    Cell,
+    Column,
+    Row,
+    Table,
+)
 
 NOT_EVALUATED = "not evaluated"
 # The first that was measured stands in the table, under its own name.
@@ -30,6 +32,37 @@ VIDEO_DISTANCES = ("fvd", "vfid", "fvd_clip_tiny")
 TC = Column("tc", "TC", False, 4)
 # What the paper does not report: the restored pixels alone, motion against the true one.
 HOLE = (*(c for c in DEFAULT_COLUMNS if c.metric not in ("psnr", "ssim")), *FACE_COLUMNS)
+
+
+@dataclass(frozen=True)
+class TableSpec:
+    """What one of the paper's tables compares.
+
+    Attributes:
+        number: 1 to 4.
+        title: what it shows.
+        labels: who competes, from top to bottom: names in the table (the paper's where it has
+            them), by name in the score rows.
+        required: restorers shown even if they were never scored, with the reason.
+        reference: restorer that the others are related to.
+        gap: winner and second of the *Gap* row; the second may be ``None``: whoever of the rows
+            that ``rivals`` names comes second most often.  ``None`` for no such row.
+        rivals: restorers that may be the second.
+        between_masks: restorer of the *Gap between masks* row; ``None`` for no such row.
+    """
+
+    number: int
+    title: str
+    labels: Mapping[str, str]
+    required: Sequence[str]
+    reference: str
+    gap: tuple[str, str | None] | None = None
+    rivals: tuple[str, ...] = ()
+    between_masks: str | None = None
+
+    def label(self, restorer: str) -> str:
+        """Return what the table calls a restorer."""
+        return self.labels.get(restorer, restorer)
 
 
 def table_columns(study: Study, number: int) -> tuple[Column, ...]:
@@ -53,7 +86,7 @@ def hole_columns(study: Study) -> tuple[Column, ...]:
 
 def paper_table(
     study: Study, spec: TableSpec, columns: Sequence[Column], paper: bool = False
-) -> PaperTable:
+) -> Table:
     """Build one table.
 
     Args:
@@ -71,48 +104,52 @@ def paper_table(
             f"table {spec.number}: expected scores of {spec.reference!r}, which the others are "
             f"related to, got those of {list(study.restorers)}; run its experiment first"
         )
-    lines = [
-        _line(study, spec, row, columns, masks, paper)
-        for row in spec.rows
-        if row.required or row.restorer in study.restorers
+    rows = [
+        _row(study, spec, restorer, columns)
+        for restorer in spec.labels
+        if restorer in spec.required or restorer in study.restorers
     ]
-    labels = {row.restorer: row.label for row in spec.rows}
     notes = _notes(study, spec, columns)
     if spec.gap is not None:
         winner, second = spec.gap
-        second = second or second_best(study, spec, columns, masks)
+        second = second or second_best(study, spec, columns)
         if second is not None:
-            lines.append(_gap_line(study, spec, (winner, second), columns, masks, paper))
-            name = labels.get(second, second)
-            notes.append(f"{GAP}: {labels.get(winner, winner)} against {name}, in % of {name}'s.")
-    if spec.between_masks is not None and {"segmentation", "bbox"} <= set(masks):
-        lines.append(_masks_line(study, spec, columns, masks, paper))
-        label = labels.get(spec.between_masks, spec.between_masks)
+            pairs = [(Entry(winner, mask), Entry(second, mask)) for mask in masks]
+            rows.append(_gap_row(study, GAP, pairs, columns))
+            name = spec.label(second)
+            notes.append(f"{GAP}: {spec.label(winner)} against {name}, in % of {name}'s.")
+    ours = spec.between_masks
+    if ours is not None and {"segmentation", "bbox"} <= set(masks):
+        pair = Entry(ours, "segmentation"), Entry(ours, "bbox")
+        only_once = [pair if mask == "segmentation" else None for mask in masks]
+        rows.append(_gap_row(study, GAP_BETWEEN_MASKS, only_once, columns))
         notes.append(
-            f"{GAP_BETWEEN_MASKS}: {label} with segmented masks against boxes; the holes of boxes "
-            "are larger, so this compares two tasks."
+            f"{GAP_BETWEEN_MASKS}: {spec.label(ours)} with segmented masks against boxes; the "
+            "holes of boxes are larger, so this compares two tasks."
         )
-    return PaperTable(
-        number=spec.number,
-        title=spec.title,
+    table = Table(
         columns=tuple(columns),
         masks=masks,
-        lines=tuple(lines),
-        reference=labels[spec.reference],
-        notes=tuple(notes),
+        rows=tuple(rows),
+        reference=spec.label(spec.reference),
+        caption=" ".join(
+            [f"{UP}/{DOWN}: by how much higher/lower than {spec.label(spec.reference)}.", *notes]
+        ),
+        change="relative",
+        title=f"Table {spec.number}. {spec.title}",
+        number=spec.number,
     )
+    return _with_paper_values(table) if paper else _without_empty_rows(table)
 
 
-def second_best(
-    study: Study, spec: TableSpec, columns: Sequence[Column], masks: Sequence[str]
-) -> str | None:
+def second_best(study: Study, spec: TableSpec, columns: Sequence[Column]) -> str | None:
     """Return the rival that is best in most columns; ties go to the earlier row.
 
     The paper's second-best model has "the majority of the second placement in metric values"
     (caption of Table 2), the first being its own.
     """
     wins: dict[str, int] = {}
-    for mask in masks:
+    for mask in study.mask_types:
         for column in columns:
             scores = {}
             for rival in spec.rivals:
@@ -122,7 +159,7 @@ def second_best(
             if scores:
                 best = max(scores, key=scores.__getitem__)
                 wins[best] = wins.get(best, 0) + 1
-    order = [row.restorer for row in spec.rows]
+    order = list(spec.labels)
     return max(wins, key=lambda name: (wins[name], -order.index(name))) if wins else None
 
 
@@ -135,81 +172,60 @@ def _first(study: Study, names: Sequence[str]) -> list[Column]:
     return []
 
 
-def _line(
-    study: Study,
-    spec: TableSpec,
-    row: PaperRow,
-    columns: Sequence[Column],
-    masks: Sequence[str],
-    paper: bool,
-) -> Line:
-    cells: list[PaperCell | GapCell] = []
-    counts = (0, 0, 0)
-    for mask in masks:
-        entry, reference = Entry(row.restorer, mask), Entry(spec.reference, mask)
-        for column in columns:
-            mean = study.mean(entry, column.metric)
-            other = row.restorer != spec.reference and mean is not None
-            difference = study.difference(entry, reference, column) if other else None
-            printed = _printed(spec.number, mask, row.label, column) if paper else None
-            cells.append(PaperCell(mean, difference, printed))
-            if mean is not None:
-                counts = max(counts, (mean.n_clips, mean.n_subjects, len(mean.seeds)))
+def _row(study: Study, spec: TableSpec, restorer: str, columns: Sequence[Column]) -> Row:
+    cells = tuple(
+        study.cell(Entry(restorer, mask), Entry(spec.reference, mask), column)
+        for mask in study.mask_types
+        for column in columns
+    )
+    means = [cell.mean for cell in cells if cell.mean is not None]
+    counts = max(((m.n_clips, m.n_subjects, len(m.seeds)) for m in means), default=(0, 0, 0))
     note = ""
-    if row.restorer not in study.restorers:
-        note = study.collection.missing.get(row.restorer, NOT_EVALUATED)
-        if not paper:
-            cells = []
-    return Line(row.label, row.restorer, tuple(cells), counts, note)
+    if restorer not in study.restorers:
+        note = study.collection.missing.get(restorer, NOT_EVALUATED)
+    return Row(spec.label(restorer), restorer, cells, *counts, note=note)
 
 
-def _gap_line(
+def _gap_row(
     study: Study,
-    spec: TableSpec,
-    pair: tuple[str, str],
+    label: str,
+    pairs: Sequence[tuple[Entry, Entry] | None],
     columns: Sequence[Column],
-    masks: Sequence[str],
-    paper: bool,
-) -> Line:
+) -> Row:
+    """Return by how much the first of each mask's pair is better than the second."""
     cells = [
-        _gap_cell(study, Entry(pair[0], mask), Entry(pair[1], mask), column, spec, GAP, paper)
-        for mask in masks
+        Cell() if pair is None else _gap_cell(study, *pair, column)
+        for pair in pairs
         for column in columns
     ]
-    return Line(GAP, "", tuple(cells))
+    return Row(label, "", tuple(cells))
 
 
-def _masks_line(
-    study: Study, spec: TableSpec, columns: Sequence[Column], masks: Sequence[str], paper: bool
-) -> Line:
-    ours = spec.between_masks or spec.reference
-    cells: list[PaperCell | GapCell] = []
-    for mask in masks:
-        for column in columns:
-            if mask != "segmentation":
-                cells.append(GapCell())
-                continue
-            outlines, boxes = Entry(ours, "segmentation"), Entry(ours, "bbox")
-            cells.append(_gap_cell(study, outlines, boxes, column, spec, GAP_BETWEEN_MASKS, paper))
-    return Line(GAP_BETWEEN_MASKS, "", tuple(cells))
-
-
-def _gap_cell(
-    study: Study,
-    winner: Entry,
-    second: Entry,
-    column: Column,
-    spec: TableSpec,
-    row: str,
-    paper: bool,
-) -> GapCell:
-    printed = _printed(spec.number, winner.mask_type, row, column) if paper else None
+def _gap_cell(study: Study, winner: Entry, second: Entry, column: Column) -> Cell:
     first, other = study.mean(winner, column.metric), study.mean(second, column.metric)
     if first is None or other is None or other.value == 0.0:
-        return GapCell(paper=printed)
-    difference = study.difference(winner, second, column)
-    tie = difference is not None and difference.comparison.verdict == "tie"
-    return GapCell(gap(first.value, other.value, column.higher_is_better), tie, printed)
+        return Cell()
+    percent = gap(first.value, other.value, column.higher_is_better)
+    return Cell(difference=study.difference(winner, second, column), gap=percent)
+
+
+def _without_empty_rows(table: Table) -> Table:
+    """Return the table with a note alone where a restorer was never scored."""
+    rows = (replace(row, cells=()) if row.note else row for row in table.rows)
+    return replace(table, rows=tuple(rows))
+
+
+def _with_paper_values(table: Table) -> Table:
+    """Return the table with the paper's numbers in its cells."""
+    rows = []
+    for row in table.rows:
+        pairs = zip(row.cells, table.places, strict=True)
+        cells = (
+            replace(cell, paper=_printed(table.number, mask, row.label, column))
+            for cell, (mask, column) in pairs
+        )
+        rows.append(replace(row, cells=tuple(cells)))
+    return replace(table, rows=tuple(rows))
 
 
 def _printed(number: int, mask: str, row: str, column: Column) -> PaperValue | None:

@@ -16,7 +16,6 @@ import polars as pl
 from diffmvr.reporting.canvas import new_axes, save_figure, subject_mean
 from diffmvr.reporting.run_collection import Run
 from diffmvr.reporting.sweeps import Sweep
-from diffmvr.reporting.tables import Compare
 from diffmvr.reporting.trade_offs import trade_offs
 
 SHARE_EDGES = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 1.0)
@@ -36,7 +35,6 @@ def draw_figures(
     sweeps: Sequence[Sweep],
     labels: Mapping[str, str],
     folder: Path,
-    compare: Compare,
 ) -> list[Path]:
     """Draw every figure whose rows are there.
 
@@ -45,8 +43,6 @@ def draw_figures(
         sweeps: of λ, fusion, pathway and sampling steps.
         labels: names to show, by restorer.
         folder: where the PNG files go.
-        compare: gives the interval of a paired difference, for the trade-offs' ties
-            (:func:`diffmvr.metrics.paired_bootstrap` fits).
 
     Returns:
         The files.
@@ -61,7 +57,7 @@ def draw_figures(
     if trained:
         drawn.append(training_curves(trained, labels, folder / "training_curves.png"))
     if sweeps:
-        drawn += trade_offs(sweeps, folder, compare)
+        drawn += trade_offs(sweeps, folder)
     return drawn
 
 

@@ -1,94 +1,113 @@
-"""A comparison table as Markdown, LaTeX, CSV, or on the console.
+"""A table as Markdown, as LaTeX (package booktabs), or on the console.
 
 ▲ and ▼ say that a value is higher or lower than the reference's (which way is good stands in the
 header); ≈ says that the interval of the difference covers 0: a tie.
 """
 
+import textwrap
 from collections.abc import Sequence
-from typing import Literal
 
 from rich.console import Console
 from rich.table import Table as RichTable
 from rich.text import Text
 
 from diffmvr.checks import check_one_of
-from diffmvr.reporting.tables import Cell, Column, Table, TableRow
-from diffmvr.text import csv_text, printable
+from diffmvr.reporting.paper_values import PaperValue
+from diffmvr.reporting.tables import (
+    CHANGES,
+    DOWN,
+    NOTHING,
+    TIE,
+    UP,
+    Cell,
+    Change,
+    Column,
+    Row,
+    Table,
+)
+from diffmvr.text import printable
 
-Change = Literal["difference", "relative", "verdict", "none"]
-CHANGES = ("difference", "relative", "verdict", "none")
-UP, DOWN, TIE, NOTHING = "▲", "▼", "≈", "—"
+COUNTS = "Clips (subjects)"
+MASK_HEADINGS = {"segmentation": "Segmented masks", "bbox": "Bounding boxes"}
+LABEL_WIDTH, HEADER_WIDTH = 24, 12
+"""Of the lines that labels and headers are broken into on a narrow console, in characters."""
 
 
-def to_markdown(table: Table, change: Change = "difference") -> str:
-    """Return the table in Markdown, with a caption that states N and the conditions.
+def to_markdown(table: Table, change: Change | None = None) -> str:
+    """Return the table in Markdown, title above and caption below.
 
     Args:
         table: the table.
-        change: what stands beside a mean: the ``"difference"`` to the reference with its
-            interval, the ``"relative"`` change in percent as in the paper, the ``"verdict"`` alone
-            (▲, ▼ or ≈), or ``"none"``.
+        change: what stands beside a mean, if not what the table says.
 
     Raises:
-        ValueError: on another ``change``.
+        ValueError: on another ``change`` than a table may have.
     """
-    lines = [
-        markdown_line(_headers(table)),
-        markdown_line(["---"] + ["---:"] * (len(table.columns) + 1)),
+    headers = [
+        f"{_heading(mask)}: {column.title}" if len(table.masks) > 1 else column.title
+        for mask, column in table.places
     ]
-    lines += [markdown_line(cells) for cells in _body(table, change)]
-    return "\n".join([*lines, "", caption(table, change)]) + "\n"
+    title = [f"**{table.title}**", ""] if table.title else []
+    lines = [
+        markdown_line([table.corner, *headers, COUNTS]),
+        markdown_line(["---"] + ["---:"] * (len(headers) + 1)),
+        *(markdown_line(_texts(table, row, change)) for row in table.rows),
+    ]
+    return "\n".join([*title, *lines, "", table.caption]) + "\n"
 
 
-def to_latex(table: Table, change: Change = "difference") -> str:
-    """Return the table as a LaTeX ``tabular`` (package booktabs); see :func:`to_markdown`."""
-    body = [_headers(table), *_body(table, change)]
-    lines = [" & ".join(escape_latex(cell) for cell in cells) + r" \\" for cells in body]
+def to_latex(table: Table) -> str:
+    """Return the table as a LaTeX ``table*``, the masks as column groups."""
+    width = len(table.columns)
+    groups, rules = [""], []
+    for index, mask in enumerate(table.masks):
+        groups.append(rf"\multicolumn{{{width}}}{{c}}{{{escape_latex(_heading(mask))}}}")
+        first = 2 + index * width
+        rules.append(rf"\cmidrule(lr){{{first}-{first + width - 1}}}")
+    body: list[str] = []
+    for row in table.rows:
+        if not row.restorer and (not body or body[-1] != r"\midrule"):
+            body.append(r"\midrule")
+        body.append(_latex_line(_texts(table, row)))
+    caption = f"{table.title}. {table.caption}" if table.title else table.caption
     return "\n".join(
         [
-            r"\begin{tabular}{l" + "r" * (len(table.columns) + 1) + "}",
+            r"\begin{table*}",
+            r"\centering",
+            r"\begin{tabular}{l" + "r" * (len(table.places) + 1) + "}",
             r"\toprule",
-            lines[0],
+            " & ".join([*groups, ""]) + r" \\",
+            *rules,
+            _latex_line([table.corner, *(column.title for _, column in table.places), COUNTS]),
             r"\midrule",
-            *lines[1:],
+            *body,
             r"\bottomrule",
             r"\end{tabular}",
-            f"% {caption(table, change)}",
+            rf"\caption{{{escape_latex(caption)}}}",
+            r"\end{table*}",
             "",
         ]
     )
 
 
-def to_csv(table: Table) -> str:
-    """Return the table as CSV, numbers in full: mean, difference, interval and verdict apart."""
-    parts = ("mean", "difference", "low", "high", "verdict", "relative_percent")
-    scores = [f"{column.metric}_{part}" for column in table.columns for part in parts]
-    lines: list[list[object]] = [
-        ["restorer", "n_clips", "n_subjects", "n_seeds", "note", *scores],
-    ]
-    for row in table.rows:
-        cells = row.cells or (Cell(None),) * len(table.columns)
-        numbers = [value for cell in cells for value in _csv_values(cell)]
-        lines.append([row.restorer, row.n_clips, row.n_subjects, row.n_seeds, row.note, *numbers])
-    return csv_text(lines)
+def print_table(table: Table, console: Console | None = None) -> None:
+    """Show the table on the console, one block below the other, reasons for missing rows below.
 
-
-def print_table(
-    table: Table, console: Console | None = None, change: Change = "difference"
-) -> None:
-    """Show the table on the console, reasons for missing rows below; see :func:`to_markdown`.
-
-    On a console that is too narrow the intervals are left out, then columns from the right.
+    On a console that is too narrow all but means and verdicts is left out, then columns from the
+    right.
     """
     console = console or Console()
     width = len(table.columns)
-    shown = [_console_table(table, change, width)]
-    shown += [_console_table(table, "verdict", count) for count in range(width, 0, -1)]
-    console.print(first_that_fits(shown, console))
-    console.print(as_it_is(caption(table, change)))
+    for index in range(len(table.masks)):
+        blocks = [_console_block(table, index, width, whole=True)]
+        blocks += [
+            _console_block(table, index, count, whole=False) for count in range(width, 0, -1)
+        ]
+        console.print(_first_that_fits(blocks, console))
+    console.print(as_it_is(table.caption))
     for row in table.rows:
         if row.note:
-            console.print(as_it_is(f"{row.restorer}: {row.note}"))
+            console.print(as_it_is(f"{row.label}: {row.note}"))
 
 
 def as_it_is(text: str) -> Text:
@@ -96,7 +115,7 @@ def as_it_is(text: str) -> Text:
     return Text(printable(text))
 
 
-def first_that_fits(tables: Sequence[RichTable], console: Console) -> RichTable:
+def _first_that_fits(tables: Sequence[RichTable], console: Console) -> RichTable:
     """Return the first of several tables that the console is wide enough for, else the last."""
     unlimited = console.options.update(width=10_000)
     for table in tables:
@@ -105,98 +124,102 @@ def first_that_fits(tables: Sequence[RichTable], console: Console) -> RichTable:
     return tables[-1]
 
 
-def _console_table(table: Table, change: Change, columns: int) -> RichTable:
-    """Build the console's table of the first ``columns`` scores."""
-    kept = [0, *range(1, columns + 1), len(table.columns) + 1]
-    shown = RichTable()
-    headers = _headers(table)
-    for index in kept:
-        shown.add_column(
-            as_it_is(headers[index]), justify="left" if index == 0 else "right", no_wrap=True
-        )
-    for row, cells in zip(table.rows, _body(table, change), strict=True):
-        if row.note:
-            # Beside numbers, a sentence would squeeze every other column.
-            cells = [row.restorer, *[NOTHING] * (len(cells) - 1)]
-        style = "bold" if row.restorer == table.reference else None
-        shown.add_row(*(as_it_is(cells[index]) for index in kept), style=style)
-    return shown
+def _console_block(table: Table, index: int, columns: int, whole: bool) -> RichTable:
+    """Build the console's table of the first ``columns`` scores of one kind of masks."""
+    title = as_it_is(f"{table.title}: {_heading(table.masks[index])}") if table.title else None
+    block = RichTable(title=title, title_justify="left")
+    first = index * len(table.columns)
+    headers = [table.corner, *(column.title for column in table.columns[:columns]), COUNTS]
+    for place, header in enumerate(headers):
+        text = header if whole else textwrap.fill(header, HEADER_WIDTH)
+        block.add_column(as_it_is(text), justify="right" if place else "left", no_wrap=True)
+    change = table.change if whole else "verdict"
+    for row in table.rows:
+        label = row.label if whole else textwrap.fill(row.label, LABEL_WIDTH)
+        cells = row.cells[first : first + columns] or (Cell(),) * columns
+        pairs = zip(cells, table.columns, strict=False)
+        texts = [cell_text(cell, column, change) for cell, column in pairs]
+        # Beside numbers, a sentence would squeeze every other column.
+        counts = NOTHING if row.note else _counts(row)
+        counts = counts if whole else textwrap.fill(counts, HEADER_WIDTH)
+        style = "bold" if row.label == table.reference else None
+        block.add_row(*map(as_it_is, (label, *texts, counts)), style=style)
+    return block
 
 
-def caption(table: Table, change: Change = "difference") -> str:
-    """Return what holds for every number of the table, as one sentence."""
-    conditions = ", ".join(f"{name} {value}" for name, value in table.conditions.items())
-    text = f"Means over clips; {conditions}; scored on the composited frames."
-    if table.reference is None or change == "none":
+def cell_text(cell: Cell, column: Column, change: Change) -> str:
+    """Return what stands in one place of a table; see :class:`Table` for ``change``."""
+    text = _score_text(cell, column, change)
+    if cell.paper is None or change == "verdict":
         return text
-    text += f" {UP}/{DOWN}: higher/lower than {table.reference}"
-    if change == "relative":
-        text += ", in percent"
-    if any(cell.comparison is not None for row in table.rows for cell in row.cells):
-        text += f"; {TIE}: a tie, the interval of the difference over subjects covers 0"
-    return text + "."
+    return f"{text} (paper {_paper_text(cell.paper)})"
 
 
-def _headers(table: Table) -> list[str]:
-    arrows = {True: "↑", False: "↓"}
-    scores = [f"{column.header} {arrows[column.higher_is_better]}" for column in table.columns]
-    return ["Restorer", *scores, "Clips (subjects)"]
-
-
-def _body(table: Table, change: Change) -> list[list[str]]:
-    check_one_of("change", change, CHANGES)
-    return [_row_texts(row, table.columns, change) for row in table.rows]
-
-
-def _row_texts(row: TableRow, columns: Sequence[Column], change: Change) -> list[str]:
-    if not row.cells:
-        return [row.restorer, row.note, *[NOTHING] * len(columns)]
-    cells = [
-        _cell_text(cell, column, change) for cell, column in zip(row.cells, columns, strict=True)
-    ]
-    seeds = f" × {row.n_seeds} seeds" if row.n_seeds > 1 else ""
-    return [row.restorer, *cells, f"{row.n_clips} ({row.n_subjects}){seeds}"]
-
-
-def _cell_text(cell: Cell, column: Column, change: Change) -> str:
+def _score_text(cell: Cell, column: Column, change: Change) -> str:
+    if cell.gap is not None:
+        return f"{cell.gap:+.2f}%{f' {TIE}' if cell.is_tie else ''}"
     if cell.mean is None:
         return NOTHING
-    mean = f"{cell.mean:.{column.digits}f}"
-    found = cell.comparison
-    if change == "none" or (found is None and cell.relative is None):
-        return mean
-    if change == "relative" or found is None:
-        if cell.relative is None:
-            return mean
-        return f"{mean} {_sign(cell, cell.relative)} {abs(cell.relative):.1f}%"
+    digits = column.digits
+    text = f"{cell.mean.value:.{digits}f}"
+    if change == "relative" and cell.mean.spread is not None:
+        text += f" ±{cell.mean.spread:.{digits}f}"
+    percent = "" if cell.relative is None else f"{abs(cell.relative):.1f}%"
+    if cell.difference is None:
+        # Too few people for an interval, or nothing to compare with.
+        said = "" if cell.relative is None else f" {_sign(False, cell.relative)}"
+        return text + said + (percent if change != "verdict" else "")
+    found = cell.difference.comparison
+    text += f" {_sign(cell.is_tie, found.mean_difference)}"
     if change == "verdict":
-        return f"{mean} {_sign(cell, found.mean_difference)}"
-    low, high, difference = (
-        f"{value:+.{column.digits}f}" for value in (found.low, found.high, found.mean_difference)
-    )
-    return f"{mean} {_sign(cell, found.mean_difference)} {difference} [{low}, {high}]"
+        return text
+    amount = percent if change == "relative" else f" {found.mean_difference:+.{digits}f}"
+    return f"{text}{amount} [{found.low:+.{digits}f}, {found.high:+.{digits}f}]"
 
 
-def _sign(cell: Cell, difference: float) -> str:
-    if cell.comparison is not None and cell.comparison.verdict == "tie":
+def _sign(tie: bool, difference: float) -> str:
+    if tie or not difference:
         return TIE
     return UP if difference > 0 else DOWN
 
 
-def _csv_values(cell: Cell) -> list[float | str | None]:
-    found = cell.comparison
-    compared = (
-        [None] * 4
-        if found is None
-        else [found.mean_difference, found.low, found.high, found.verdict]
-    )
-    return [cell.mean, *compared, cell.relative]
+def _paper_text(printed: PaperValue) -> str:
+    if printed.value is None:
+        return f"{printed.change:+.{printed.change_digits}f}%"
+    text = f"{printed.value:.{printed.digits}f}"
+    if printed.change is None:
+        return text
+    return f"{text}{_sign(False, printed.change)}{abs(printed.change):.{printed.change_digits}f}%"
+
+
+def _texts(table: Table, row: Row, change: Change | None = None) -> list[str]:
+    change = change or table.change
+    check_one_of("change", change, CHANGES)
+    if not row.cells:
+        return [row.label, row.note, *[NOTHING] * len(table.places)]
+    pairs = zip(row.cells, table.places, strict=True)
+    cells = [cell_text(cell, column, change) for cell, (_, column) in pairs]
+    return [row.label, *cells, row.note or _counts(row)]
+
+
+def _counts(row: Row) -> str:
+    """Return what is behind the numbers of a row; a gap is between two rows and says nothing."""
+    seeds = f" × {row.n_seeds} seeds" if row.n_seeds > 1 else ""
+    return f"{row.n_clips} ({row.n_subjects}){seeds}" if row.restorer else ""
+
+
+def _heading(mask: str) -> str:
+    return MASK_HEADINGS.get(mask, mask)
 
 
 def markdown_line(cells: Sequence[str]) -> str:
     """Return a row of a Markdown table."""
     # A bar inside a cell would end it.
     return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+
+
+def _latex_line(cells: Sequence[str]) -> str:
+    return " & ".join(map(escape_latex, cells)) + r" \\"
 
 
 def escape_latex(text: str) -> str:

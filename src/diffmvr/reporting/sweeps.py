@@ -9,8 +9,9 @@ import polars as pl
 
 from diffmvr.checks import check_name
 from diffmvr.reporting.canvas import subject_mean
+from diffmvr.reporting.comparison import comparison_table
 from diffmvr.reporting.run_collection import Run
-from diffmvr.reporting.tables import DEFAULT_COLUMNS, Column, Compare, Table, comparison_table
+from diffmvr.reporting.tables import DEFAULT_COLUMNS, Column, Table
 from diffmvr.run_record import RunRecord
 
 log = logging.getLogger(__name__)
@@ -85,7 +86,7 @@ class Sweep:
         """Whether what varies on a line is a number."""
         return all(isinstance(point.value, int | float) for point in self.points)
 
-    def table(self, compare: Compare) -> Table:
+    def table(self) -> Table:
         """Return the settings compared with the best one; the seeds of a clip are averaged."""
         named = [point.rows.with_columns(restorer=pl.lit(point.name)) for point in self.points]
         rows = pl.concat(named, how="diagonal")
@@ -93,7 +94,6 @@ class Sweep:
             rows,
             columns=[column for column in COLUMNS if column.metric in rows.columns],
             reference=self.best.name,
-            compare=compare,
         )
 
 

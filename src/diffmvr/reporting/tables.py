@@ -1,47 +1,20 @@
-"""From score rows to a comparison table: means, and differences to a reference with intervals.
+"""What a table of scores consists of: blocks of columns, one a kind of masks, and rows of cells.
 
-What decides whether a difference is real is handed in as ``compare``
-(:func:`diffmvr.metrics.paired_bootstrap` fits), so that this folder only arranges numbers.
+:mod:`diffmvr.reporting.comparison` and ``paper_tables`` fill tables with numbers, ``rendering``
+and ``table_csv`` show them.
 """
 
-from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
-from typing import Protocol
+from typing import Literal
 
-import polars as pl
+import numpy as np
 
-from diffmvr.reporting.rows import check_rows
+from diffmvr.metrics.bootstrap import PairedComparison
+from diffmvr.reporting.paper_values import PaperValue
 
-CONDITIONS = ("mask_type", "resolution", "clip_length")
-
-
-class Comparison(Protocol):
-    """The difference of two restorers on the same clips."""
-
-    @property
-    def mean_difference(self) -> float:
-        """Mean over clips of the one minus the other."""
-        ...
-
-    @property
-    def low(self) -> float:
-        """Lower end of the interval of that difference."""
-        ...
-
-    @property
-    def high(self) -> float:
-        """Upper end of it."""
-        ...
-
-    @property
-    def verdict(self) -> str:
-        """``"better"``, ``"worse"`` or ``"tie"``."""
-        ...
-
-
-Compare = Callable[..., Comparison]
-"""(a, b, subjects, higher_is_better=…) → Comparison of a − b."""
+Change = Literal["difference", "relative", "verdict"]
+CHANGES = ("difference", "relative", "verdict")
+UP, DOWN, TIE, NOTHING = "▲", "▼", "≈", "—"
 
 
 @dataclass(frozen=True)
@@ -59,6 +32,11 @@ class Column:
     header: str
     higher_is_better: bool
     digits: int = 2
+
+    @property
+    def title(self) -> str:
+        """The header, and which way is good."""
+        return f"{self.header} {'↑' if self.higher_is_better else '↓'}"
 
 
 DEFAULT_COLUMNS = (
@@ -84,33 +62,84 @@ FACE_COLUMNS = (
 
 
 @dataclass(frozen=True)
+class Mean:
+    """A restorer's score.
+
+    Attributes:
+        value: mean over clips of the mean over seeds, or the distance averaged over seeds.
+        seeds: the same of each seed alone, by seed.
+        n_clips: number of clips.
+        n_subjects: number of persons.
+    """
+
+    value: float
+    seeds: dict[int, float]
+    n_clips: int
+    n_subjects: int
+
+    @property
+    def spread(self) -> float | None:
+        """Standard deviation over seeds; ``None`` with a single seed."""
+        return float(np.std(list(self.seeds.values()), ddof=1)) if len(self.seeds) > 1 else None
+
+
+@dataclass(frozen=True)
+class Difference:
+    """a − b in one score, on what both have.
+
+    Attributes:
+        comparison: difference, interval over subjects and verdict on a.
+        relative: 100 · (a − b) / |b|, in percent; ``None`` where b is 0.
+        agreeing: seeds whose own difference has the sign of the whole.
+        n_seeds: seeds compared.
+    """
+
+    comparison: PairedComparison
+    relative: float | None
+    agreeing: int
+    n_seeds: int
+
+
+@dataclass(frozen=True)
 class Cell:
     """One number of a table.
 
     Attributes:
-        mean: over clips; ``None`` if there is nothing to score.
-        comparison: to the reference; ``None`` in its own row, or with too few subjects.
-        relative: 100 · (mean − reference) / reference, in percent, on the clips both scored.
+        mean: the score; ``None`` if there is nothing to score.
+        difference: to the reference; ``None`` in its own row, or with too few subjects.
+        relative: the change against the reference in percent, also with too few subjects.
+        gap: in a row about two restorers, by how many percent the first is better, and
+            ``difference`` is that of the two.
+        paper: what the paper prints in this place.
     """
 
-    mean: float | None
-    comparison: Comparison | None = None
+    mean: Mean | None = None
+    difference: Difference | None = None
     relative: float | None = None
+    gap: float | None = None
+    paper: PaperValue | None = None
+
+    @property
+    def is_tie(self) -> bool:
+        """Whether the interval of the difference covers 0."""
+        return self.difference is not None and self.difference.comparison.verdict == "tie"
 
 
 @dataclass(frozen=True)
-class TableRow:
-    """One restorer of a table.
+class Row:
+    """One row of a table, the cells of all blocks side by side.
 
     Attributes:
-        restorer: its name.
-        cells: one per column; empty if it could not run.
+        label: who.
+        restorer: its name in the score rows; empty for a gap between two.
+        cells: one per column of every block; empty if it could not run.
         n_clips: number of clips.
         n_subjects: number of persons in them.
         n_seeds: number of seeds averaged per clip.
         note: why there are no numbers, e.g. ``"weights not present: PATH"``.
     """
 
+    label: str
     restorer: str
     cells: tuple[Cell, ...]
     n_clips: int = 0
@@ -121,153 +150,33 @@ class TableRow:
 
 @dataclass(frozen=True)
 class Table:
-    """A comparison table, ready to be rendered.
+    """A table, ready to be rendered.
 
     Attributes:
-        columns: the scores.
-        rows: the restorers.
-        reference: the restorer that the others are compared with, if any.
-        conditions: what holds for every number, by name.
+        columns: the scores of every block.
+        masks: the kinds of masks, a block of columns each.
+        rows: the rows.
+        reference: label of the row that the others are compared with, if any.
+        caption: what holds for every number.
+        change: what stands beside a mean: the ``"difference"`` to the reference with its interval,
+            the ``"relative"`` change in percent with the interval, as in the paper, or the
+            ``"verdict"`` alone (▲, ▼ or ≈).
+        corner: header of the first column.
+        title: what the table shows; may be empty.
+        number: of the paper's table; 0 if it is none of them.
     """
 
     columns: tuple[Column, ...]
-    rows: tuple[TableRow, ...]
+    masks: tuple[str, ...]
+    rows: tuple[Row, ...]
     reference: str | None
-    conditions: Mapping[str, str | int]
+    caption: str
+    change: Change = "difference"
+    corner: str = ""
+    title: str = ""
+    number: int = 0
 
-
-def comparison_table(
-    rows: pl.DataFrame,
-    *,
-    columns: Sequence[Column] | None = None,
-    reference: str | None = None,
-    compare: Compare | None = None,
-    order: Sequence[str] | None = None,
-    missing: Mapping[str, str] | None = None,
-) -> Table:
-    """Average the scores of each restorer over clips and compare them with a reference.
-
-    Several seeds of a clip are averaged first, so that a clip counts once.
-
-    Args:
-        rows: score rows under one set of conditions.
-        columns: which scores; ``None``: :func:`default_columns`.
-        reference: restorer to compare with; none if ``None``.
-        compare: gives difference, interval and verdict; no intervals if ``None``.
-        order: names of the restorers from top to bottom; by default as they first appear, those
-            that could not run last.
-        missing: restorers that could not run, with the reason
-            (``{"lama": "weights not present: PATH"}``); they are shown, never dropped.
-
-    Returns:
-        The table.
-
-    Raises:
-        ValueError: if the rows mix conditions, lack a column, or a named restorer has no row.
-    """
-    check_rows(rows)
-    columns = default_columns(rows) if columns is None else columns
-    missing = missing or {}
-    conditions = _one_set_of_conditions(rows)
-    absent = [c.metric for c in columns if c.metric not in rows.columns]
-    if absent:
-        raise ValueError(f"columns: {absent} are not in the rows, which have {rows.columns}")
-    present = list(dict.fromkeys(rows["restorer"]))
-    if reference is not None and reference not in present:
-        raise ValueError(f"reference: expected one of {present}, got {reference!r}")
-    names = list(order) if order is not None else [*present, *missing]
-    unknown = [name for name in names if name not in present and name not in missing]
-    if unknown:
-        raise ValueError(
-            f"order: {unknown} have neither rows nor a reason in missing; rows are of {present}"
-        )
-    metrics = [column.metric for column in columns]
-    clips = {name: _per_clip(rows, name, metrics) for name in present}
-    build = partial(_table_row, clips=clips, columns=columns, reference=reference, compare=compare)
-    seeds = {name: rows.filter(restorer=name)["seed"].n_unique() for name in present}
-    return Table(
-        columns=tuple(columns),
-        rows=tuple(
-            build(name, n_seeds=seeds[name])
-            if name in present
-            else TableRow(name, (), note=missing[name])
-            for name in names
-        ),
-        reference=reference,
-        conditions=conditions,
-    )
-
-
-def default_columns(rows: pl.DataFrame) -> tuple[Column, ...]:
-    """Return the columns shown unless others are named: what the face says, where it was scored."""
-    scored = [
-        column
-        for column in FACE_COLUMNS
-        if column.metric in rows.columns and rows[column.metric].null_count() < rows.height
-    ]
-    return (*DEFAULT_COLUMNS, *scored)
-
-
-def _one_set_of_conditions(rows: pl.DataFrame) -> dict[str, str | int]:
-    for name in CONDITIONS:
-        values = rows[name].unique().sort().to_list()
-        if len(values) > 1:
-            raise ValueError(
-                f"rows: {name} takes the values {values}; a table compares like with like, "
-                "so filter the rows first"
-            )
-    return {name: rows[name][0] for name in CONDITIONS}
-
-
-def _per_clip(rows: pl.DataFrame, restorer: str, metrics: list[str]) -> pl.DataFrame:
-    """Return one line per clip, its seeds averaged, sorted by clip."""
-    return (
-        rows.filter(restorer=restorer)
-        .group_by("clip_id", "subject_id")
-        .agg(pl.col(metrics).mean())
-        .sort("clip_id")
-    )
-
-
-def _table_row(
-    name: str,
-    *,
-    n_seeds: int,
-    clips: Mapping[str, pl.DataFrame],
-    columns: Sequence[Column],
-    reference: str | None,
-    compare: Compare | None,
-) -> TableRow:
-    own = clips[name]
-    other = clips[reference] if reference is not None and reference != name else None
-    return TableRow(
-        restorer=name,
-        cells=tuple(_cell(own, other, column, compare) for column in columns),
-        n_clips=own.height,
-        n_subjects=own["subject_id"].n_unique(),
-        n_seeds=n_seeds,
-    )
-
-
-def _cell(
-    own: pl.DataFrame, other: pl.DataFrame | None, column: Column, compare: Compare | None
-) -> Cell:
-    metric = column.metric
-    mean = own[metric].mean()
-    if not isinstance(mean, float):
-        return Cell(None)
-    if other is None:
-        return Cell(mean)
-    both = own.join(other.select("clip_id", reference=metric), on="clip_id").drop_nulls(
-        [metric, "reference"]
-    )
-    if both.is_empty():
-        return Cell(mean)
-    scores, base = both[metric].to_numpy(), both["reference"].to_numpy()
-    change, size = float((scores - base).mean()), abs(float(base.mean()))
-    relative = 100.0 * change / size if size > 0.0 else None
-    if compare is None or both["subject_id"].n_unique() < 2:
-        return Cell(mean, relative=relative)
-    subjects = both["subject_id"].to_list()
-    comparison = compare(scores, base, subjects, higher_is_better=column.higher_is_better)
-    return Cell(mean, comparison, relative)
+    @property
+    def places(self) -> list[tuple[str, Column]]:
+        """Mask and column of each cell of a row."""
+        return [(mask, column) for mask in self.masks for column in self.columns]

@@ -6,11 +6,11 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
+from diffmvr.metrics.bootstrap import paired_bootstrap
 from diffmvr.reporting.canvas import new_axes, save_figure, subject_mean
 from diffmvr.reporting.differences import paired_clips
 from diffmvr.reporting.label_placing import spread_labels
 from diffmvr.reporting.sweeps import FIDELITY, Sweep
-from diffmvr.reporting.tables import Compare
 
 MOTION = (
     ("tc", "TC (lower is steadier)"),
@@ -19,12 +19,12 @@ MOTION = (
 )
 
 
-def trade_offs(sweeps: Sequence[Sweep], folder: Path, compare: Compare) -> list[Path]:
+def trade_offs(sweeps: Sequence[Sweep], folder: Path) -> list[Path]:
     """Draw fidelity against motion for each sweep, one point a setting."""
-    return [trade_off(sweep, folder / f"trade_off_{sweep.name}.png", compare) for sweep in sweeps]
+    return [trade_off(sweep, folder / f"trade_off_{sweep.name}.png") for sweep in sweeps]
 
 
-def trade_off(sweep: Sweep, path: Path, compare: Compare) -> Path:
+def trade_off(sweep: Sweep, path: Path) -> Path:
     """Draw PSNR inside the hole against TC, |TC − TC_gt| and the warp error.
 
     Bars are intervals of a point's own mean.  A hollow point is a tie with the point of the highest
@@ -33,10 +33,9 @@ def trade_off(sweep: Sweep, path: Path, compare: Compare) -> Path:
     Args:
         sweep: the settings.
         path: the PNG.
-        compare: gives the interval of a paired difference.
     """
     points, best = sweep.points, sweep.best
-    ties = {p.name for p in points if p is not best and _is_tie(p.rows, best.rows, compare)}
+    ties = {p.name for p in points if p is not best and _is_tie(p.rows, best.rows)}
     shown = [(m, title) for m, title in MOTION if all(m in point.rows.columns for point in points)]
     figure, axes = new_axes(1, len(shown), (1.0 + 4.8 * len(shown), 4.6))
     for axis, (metric, title) in zip(axes.flat, shown, strict=True):
@@ -70,9 +69,9 @@ def trade_off(sweep: Sweep, path: Path, compare: Compare) -> Path:
     return save_figure(figure, path)
 
 
-def _is_tie(rows: pl.DataFrame, best: pl.DataFrame, compare: Compare) -> bool:
+def _is_tie(rows: pl.DataFrame, best: pl.DataFrame) -> bool:
     both = paired_clips(rows, best, FIDELITY)
     if both["subject_id"].n_unique() < 2:
         return False
     scores = both[FIDELITY].to_numpy(), both["other"].to_numpy()
-    return compare(*scores, both["subject_id"].to_list(), higher_is_better=True).verdict == "tie"
+    return paired_bootstrap(*scores, both["subject_id"].to_list()).verdict == "tie"

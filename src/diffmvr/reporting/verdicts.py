@@ -11,9 +11,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from diffmvr.reporting.differences import Difference, Entry, Study
-from diffmvr.reporting.rendering import NOTHING, markdown_line
-from diffmvr.reporting.tables import Column
+from diffmvr.reporting.differences import Entry, Study
+from diffmvr.reporting.rendering import markdown_line
+from diffmvr.reporting.tables import NOTHING, Column, Difference
 from diffmvr.text import csv_text
 
 Verdict = Literal["holds", "holds in part", "does not hold", "mixed", "tie", "not measured"]
@@ -165,8 +165,8 @@ def _said(trial: Trial) -> str:
 
 def _differences_table(trial: Trial, labels: dict[str, str]) -> list[str]:
     claim = trial.claim
-    deciding = [_header(column) for column in claim.columns]
-    beside = [_header(column) for column in claim.beside]
+    deciding = [column.title for column in claim.columns]
+    beside = [column.title for column in claim.beside]
     marked = [f"‖ {beside[0]}", *beside[1:]] if beside else []
     lines = [markdown_line(["first", "second", "verdict", *deciding, *marked])]
     lines.append(markdown_line(["---"] * 3 + ["---:"] * (len(deciding) + len(beside))))
@@ -196,7 +196,3 @@ def _difference_text(difference: Difference | None, column: Column) -> str:
         f"{sign}{own.mean_difference:+.{digits}f} "
         f"[{own.low:+.{digits}f}, {own.high:+.{digits}f}]{seeds}"
     )
-
-
-def _header(column: Column) -> str:
-    return f"{column.header} {'↑' if column.higher_is_better else '↓'}"

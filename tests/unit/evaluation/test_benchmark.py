@@ -128,7 +128,8 @@ def test_every_scorer_and_distance_gives_its_columns(tmp_path: Path) -> None:
 
     assert [column.metric for column in table.columns][-1] == "fd_colours"
     best = next(row for row in table.rows if row.restorer == "truth").cells[-1]
-    assert best.comparison is not None and best.comparison.mean_difference < 0.0
+    assert best.difference is not None
+    assert best.difference.comparison.mean_difference < 0.0
     assert "Fréchet distance (colours)" in (tmp_path / "run" / "table.md").read_text()
 
 

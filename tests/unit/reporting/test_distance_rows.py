@@ -6,17 +6,18 @@ from typing import Any
 import polars as pl
 import pytest
 
-from diffmvr.metrics import paired_replicates
-from diffmvr.reporting.distance_columns import distance_header, with_distances
+from diffmvr.reporting.comparison import comparison_table
 from diffmvr.reporting.distance_rows import (
     check_distances,
+    distance_header,
     distances_frame,
     load_distances,
     save_distances,
 )
-from diffmvr.reporting.rendering import to_csv, to_markdown
+from diffmvr.reporting.rendering import to_markdown
 from diffmvr.reporting.rows import rows_frame
-from diffmvr.reporting.tables import Column, Table, comparison_table
+from diffmvr.reporting.table_csv import to_csv
+from diffmvr.reporting.tables import Column, Table
 
 
 def distance_row(restorer: str, value: float | None, **changes: Any) -> dict[str, Any]:
@@ -56,12 +57,13 @@ def score_rows(restorers: tuple[str, ...]) -> pl.DataFrame:
     )
 
 
-def table_of(*restorers: str) -> Table:
+def table_of(*restorers: str, distances: pl.DataFrame) -> Table:
     return comparison_table(
         score_rows(restorers),
         columns=[Column("psnr", "PSNR", True)],
         reference=restorers[0],
         missing={"lama": "weights not present: x.pt"},
+        distances=distances,
     )
 
 
@@ -102,17 +104,15 @@ def test_columns_carry_difference_interval_and_network() -> None:
         distance_row("telea", 3.0, replicates=[3.1, 3.3, 3.0]),
         distance_row("flow", 1.01, replicates=[1.4, 0.9, 1.2]),
     ]
-    table = with_distances(
-        table_of("ours", "telea", "flow"), distances_frame(rows), paired_replicates
-    )
+    table = table_of("ours", "telea", "flow", distances=distances_frame(rows))
     cells = {row.restorer: row.cells[-1] for row in table.rows if row.cells}
-    assert cells["ours"].mean == 1.0 and cells["ours"].comparison is None
-    telea = cells["telea"].comparison
-    assert telea is not None and telea.verdict == "worse"
+    assert cells["ours"].mean.value == 1.0 and cells["ours"].difference is None
+    telea = cells["telea"].difference.comparison
+    assert telea.verdict == "worse"
     assert telea.mean_difference == pytest.approx(2.0)
     assert telea.low < 2.0 < telea.high
     assert cells["telea"].relative == pytest.approx(200.0)
-    assert cells["flow"].comparison.verdict == "tie"
+    assert cells["flow"].difference.comparison.verdict == "tie"
     text = to_markdown(table)
     assert "Fréchet distance (clip_tiny) ↓" in text and "weights not present: x.pt" in text
     assert "fd_clip_tiny by clip_tiny (c0ffeec0ffee) on N 48" in text
@@ -126,20 +126,21 @@ def test_seeds_are_averaged() -> None:
         distance_row("ours", 3.0, seed=1),
         distance_row("telea", 4.0),
     ]
-    table = with_distances(table_of("ours", "telea"), distances_frame(rows), paired_replicates)
-    assert [row.cells[-1].mean for row in table.rows if row.cells] == [2.0, 4.0]
+    table = table_of("ours", "telea", distances=distances_frame(rows))
+    assert [row.cells[-1].mean.value for row in table.rows if row.cells] == [2.0, 4.0]
 
 
 def test_a_restorer_without_a_value_has_an_empty_cell() -> None:
     rows = [distance_row("ours", 1.0), distance_row("telea", None)]
-    table = with_distances(table_of("ours", "telea", "flow"), distances_frame(rows))
-    assert [row.cells[-1].mean for row in table.rows if row.cells] == [1.0, None, None]
+    table = table_of("ours", "telea", "flow", distances=distances_frame(rows))
+    ours, *others = (row.cells[-1].mean for row in table.rows if row.cells)
+    assert ours is not None and ours.value == 1.0 and others == [None, None]
 
 
 def test_other_conditions_are_refused() -> None:
     rows = distances_frame([distance_row("ours", 1.0, mask_type="segmentation")])
     with pytest.raises(ValueError, match="mask_type takes the value 'segmentation' where the tab"):
-        with_distances(table_of("ours", "telea"), rows)
+        table_of("ours", "telea", distances=rows)
 
 
 def test_headers_never_borrow_a_name() -> None:

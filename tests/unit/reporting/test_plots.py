@@ -7,7 +7,6 @@ import pytest
 from PIL import Image
 from tests.helpers.study import write_run, write_study, write_sweeps
 
-from diffmvr.metrics.bootstrap import paired_bootstrap
 from diffmvr.reporting import trade_offs
 from diffmvr.reporting.canvas import new_axes
 from diffmvr.reporting.frame_rows import check_frames, load_frames
@@ -26,7 +25,7 @@ def coloured(path: Path) -> int:
 def test_every_figure_is_drawn(tmp_path: Path) -> None:
     runs = find_runs([write_study(tmp_path / "study", seeds=1)])
     sweeps = list(find_sweeps(find_runs([write_sweeps(tmp_path / "sweeps")])))
-    drawn = draw_figures(runs, sweeps, {"telea": "Telea"}, tmp_path / "figures", paired_bootstrap)
+    drawn = draw_figures(runs, sweeps, {"telea": "Telea"}, tmp_path / "figures")
     assert [path.name for path in drawn] == [
         "error_by_occlusion.png",
         "training_curves.png",
@@ -39,7 +38,7 @@ def test_every_figure_is_drawn(tmp_path: Path) -> None:
 
 def test_without_rows_there_is_no_figure(tmp_path: Path) -> None:
     runs = find_runs([write_run(tmp_path / "a", "a", {"a": 1.0}, kind="evaluate").parent])
-    assert draw_figures(runs, [], {}, tmp_path / "figures", paired_bootstrap) == []
+    assert draw_figures(runs, [], {}, tmp_path / "figures") == []
     assert not (tmp_path / "figures").exists()
 
 
@@ -92,7 +91,7 @@ def test_a_tie_with_the_best_is_hollow(
     drawn = []
     monkeypatch.setattr(trade_offs, "save_figure", lambda figure, path: drawn.append(figure))
     sweeps = list(find_sweeps(find_runs([tmp_path])))
-    trade_offs.trade_offs(sweeps, tmp_path, paired_bootstrap)
+    trade_offs.trade_offs(sweeps, tmp_path)
     (figure,) = drawn
     markers = [
         collection for collection in figure.axes[0].collections if len(collection.get_offsets())

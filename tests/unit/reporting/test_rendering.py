@@ -4,17 +4,23 @@ import io
 import pytest
 from rich.console import Console
 
-from diffmvr.metrics import PairedComparison
+from diffmvr.metrics.bootstrap import PairedComparison
 from diffmvr.reporting import (
     Cell,
     Column,
+    Row,
     Table,
-    TableRow,
     print_table,
     to_csv,
     to_latex,
     to_markdown,
 )
+from diffmvr.reporting.tables import Difference, Mean
+
+
+def cell(mean: float, comparison: PairedComparison | None = None, relative: float | None = None):
+    difference = comparison and Difference(comparison, relative, 1, 1)
+    return Cell(Mean(mean, {0: mean}, 40, 20), difference, relative)
 
 
 @pytest.fixture
@@ -22,23 +28,26 @@ def table() -> Table:
     columns = (Column("psnr_hole", "PSNR hole", True), Column("tc_diff", "|TC|", False, 4))
     return Table(
         columns=columns,
+        masks=("segmentation",),
         rows=(
-            TableRow("ours", (Cell(24.0), Cell(0.001)), 40, 20, 3),
-            TableRow(
+            Row("ours", "ours", (cell(24.0), cell(0.001)), 40, 20, 3),
+            Row(
+                "copy_past",
                 "copy_past",
                 (
-                    Cell(18.0, PairedComparison(-6.0, -7.0, -5.0, "worse", 20, 40), -25.0),
-                    Cell(0.0012, PairedComparison(0.0002, -0.0001, 0.0004, "tie", 20, 40), 20.0),
+                    cell(18.0, PairedComparison(-6.0, -7.0, -5.0, "worse", 20, 40), -25.0),
+                    cell(0.0012, PairedComparison(0.0002, -0.0001, 0.0004, "tie", 20, 40), 20.0),
                 ),
                 40,
                 20,
                 1,
             ),
-            TableRow("mirror", (Cell(25.0, None, 4.2), Cell(None)), 40, 20, 1),
-            TableRow("lama", (), note="weights not present: weights/lama.pt"),
+            Row("mirror", "mirror", (cell(25.0, None, 4.2), Cell()), 40, 20, 1),
+            Row("lama", "lama", (), note="weights not present: weights/lama.pt"),
         ),
         reference="ours",
-        conditions={"mask_type": "segmentation", "resolution": 64, "clip_length": 16},
+        caption="Means over clips.",
+        corner="Restorer",
     )
 
 
@@ -50,28 +59,27 @@ def test_markdown(table: Table) -> None:
         "| copy_past | 18.00 ▼ -6.00 [-7.00, -5.00] "
         "| 0.0012 ≈ +0.0002 [-0.0001, +0.0004] | 40 (20) |"
     )
-    assert lines[4] == "| mirror | 25.00 ▲ 4.2% | — | 40 (20) |"
+    assert lines[4] == "| mirror | 25.00 ▲4.2% | — | 40 (20) |"
     assert lines[5] == "| lama | weights not present: weights/lama.pt | — | — |"
-    assert "mask_type segmentation, resolution 64, clip_length 16" in lines[-1]
-    assert "higher/lower than ours" in lines[-1] and "≈: a tie" in lines[-1]
+    assert lines[6:] == ["", "Means over clips."]
 
 
-def test_relative_change_as_in_the_paper_verdict_and_none(table: Table) -> None:
-    assert "18.00 ▼ 25.0% | 0.0012 ≈ 20.0%" in to_markdown(table, change="relative")
-    assert "| copy_past | 18.00 ▼ | 0.0012 ≈ | 40 (20) |" in to_markdown(table, change="verdict")
-    plain = to_markdown(table, change="none")
-    assert "| copy_past | 18.00 | 0.0012 | 40 (20) |" in plain
-    assert not any(sign in plain for sign in "▲▼≈")
+def test_relative_change_as_in_the_paper_and_verdict(table: Table) -> None:
+    relative = to_markdown(table, change="relative")
+    assert "18.00 ▼25.0% [-7.00, -5.00] | 0.0012 ≈20.0% [-0.0001, +0.0004] |" in relative
+    verdict = to_markdown(table, change="verdict")
+    assert "| copy_past | 18.00 ▼ | 0.0012 ≈ | 40 (20) |" in verdict
+    assert "| mirror | 25.00 ▲ | — |" in verdict
     with pytest.raises(ValueError, match=r"change: expected one of .*got 'percent'"):
         to_markdown(table, change="percent")
 
 
 def test_latex_escapes_what_latex_would_read(table: Table) -> None:
     latex = to_latex(table)
-    assert latex.startswith("\\begin{tabular}{lrrr}\n\\toprule\nRestorer & PSNR hole $\\uparrow$")
+    assert "Restorer & PSNR hole $\\uparrow$ & $|$TC$|$ $\\downarrow$ & Clips (subjects)" in latex
     assert "copy\\_past & 18.00 $\\blacktriangledown$ -6.00 [-7.00, -5.00]" in latex
-    assert "25.00 $\\blacktriangle$ 4.2\\%" in latex
-    assert all(sign not in latex.split("% Means")[0] for sign in "▲▼≈↑↓—×")
+    assert "25.00 $\\blacktriangle$4.2\\%" in latex
+    assert all(sign not in latex for sign in "▲▼≈↑↓—×")
 
 
 def test_csv_keeps_every_number(table: Table) -> None:
@@ -97,7 +105,7 @@ def test_the_console_shows_every_row(table: Table) -> None:
         assert text in shown
 
 
-@pytest.mark.parametrize("width", [200, 60, 52])
+@pytest.mark.parametrize("width", [200, 60, 44])
 def test_a_narrow_console_shows_fewer_columns_and_whole_names(table: Table, width: int) -> None:
     console = Console(width=width, record=True, file=io.StringIO())
     print_table(table, console)
@@ -106,4 +114,4 @@ def test_a_narrow_console_shows_fewer_columns_and_whole_names(table: Table, widt
         assert any(f" {name} " in line for line in lines), name
     assert any("PSNR hole ↑" in line for line in lines)
     assert any("[-7.00, -5.00]" in line for line in lines) == (width == 200)
-    assert any("|TC| ↓" in line for line in lines) == (width > 52)
+    assert any("|TC| ↓" in line for line in lines) == (width > 44)

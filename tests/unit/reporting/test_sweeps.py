@@ -6,7 +6,6 @@ from pathlib import Path
 import pytest
 from tests.helpers.study import write_run
 
-from diffmvr.metrics.bootstrap import paired_bootstrap
 from diffmvr.reporting.run_collection import collect, find_runs
 from diffmvr.reporting.sweeps import Sweep, find_sweeps
 
@@ -39,15 +38,14 @@ def test_lines_points_and_the_best(tmp_path: Path) -> None:
 def test_settings_are_compared_with_the_best(tmp_path: Path) -> None:
     for weight, lift in ((0.0, 0.0), (0.3, 1.0), (1.0, -3.0)):
         run_of(tmp_path, weight, lift)
-    table = only(tmp_path).table(paired_bootstrap)
+    table = only(tmp_path).table()
 
     assert table.reference == "λ 0.3"
     psnr = {row.restorer: row.cells[0] for row in table.rows}
-    assert psnr["λ 0.3"].comparison is None
+    assert psnr["λ 0.3"].difference is None
     for name, difference in (("λ 0", -1.0), ("λ 1", -4.0)):
-        assert psnr[name].comparison is not None
-        assert psnr[name].comparison.mean_difference == pytest.approx(difference)
-        assert psnr[name].comparison.verdict == "worse"
+        assert psnr[name].difference.comparison.mean_difference == pytest.approx(difference)
+        assert psnr[name].difference.comparison.verdict == "worse"
 
 
 def test_settings_are_compared_on_the_seeds_that_all_have(
