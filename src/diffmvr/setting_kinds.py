@@ -27,6 +27,10 @@ COUNTS = frozenset(
         *("num_nodes", "log_every_n_steps"),
     )
 )
+# Numbers of at least 0 in every command that has them; what reads them says so late, or not at all.
+NOT_NEGATIVE = frozenset(
+    ("lr", "learning_rate", "weight", "weight_decay", "num_workers", "gradient_clip_val")
+)
 MAX_SEED = 2**32 - 1
 
 
@@ -57,6 +61,8 @@ def check_kinds(cfg: DictConfig) -> None:
             continue  # another setting's, by ${...}
         if name in COUNTS:
             check_count(key, value, optional=True)
+        elif name in NOT_NEGATIVE and _is_number(value) and value < 0:
+            raise ValueError(f"{key}: expected a number of at least 0, got {value}")
         elif name == "seed" and value is not None:
             check_number(key, value, 0, MAX_SEED)
 
