@@ -10,7 +10,6 @@ from pathlib import Path
 import torch
 from hydra.utils import instantiate
 from omegaconf import DictConfig
-from rich.progress import track
 
 from diffmvr.checks import check_number
 from diffmvr.cli import entry_point
@@ -20,6 +19,7 @@ from diffmvr.data.datamodule import ClipDataModule
 from diffmvr.files import staged_output
 from diffmvr.models.components import Components
 from diffmvr.parsing import user_path
+from diffmvr.progress import tracked
 from diffmvr.structures import collate_clips
 from diffmvr.training.cache_contents import describe_contents
 from diffmvr.training.encoding import ClipEncoder
@@ -56,6 +56,7 @@ def cache(cfg: DictConfig) -> Path:
     encoder = ClipEncoder(components, cache=False)
     encoder.to(torch.device(cfg.device))
     output = user_path(cfg.output)
+    log.info("encoding clips into %s", output)
     with staged_output(output) as staging:
         writer = EncodingCacheWriter(staging, cfg.dtype)
         for k in range(cfg.masks):
@@ -77,7 +78,7 @@ def _encode_split(
         return
     clips = ClipDataset(data.source, data.indices[split], data.guide_builder, keep=False)
     device = encoder.components.vae.device
-    for i in track(range(len(clips)), f"encoding {split}"):
+    for i in tracked(range(len(clips)), f"encoding {split}", "clips"):
         batch = collate_clips([clips[i]])
         writer.add(split, batch, encoder(batch.to(device)))
 

@@ -19,8 +19,6 @@ from omegaconf.errors import (
     MissingMandatoryValue,
     OmegaConfBaseException,
 )
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, TextColumn
 
 from diffmvr.config import config_dir, settings_file
 from diffmvr.overrides import as_overrides
@@ -277,14 +275,3 @@ def check_arguments(arguments: Sequence[str]) -> None:
                 f"{argument}: expected key=value, such as input=FILE; --help shows the keys"
             )
         before = argument
-
-
-def progress_bars(time: ProgressColumn) -> Progress:
-    """Make bars for a terminal's stderr; elsewhere they keep quiet.
-
-    Args:
-        time: the last column, e.g. ``TimeRemainingColumn()``.
-    """
-    console = Console(stderr=True)
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), time)
-    return Progress(*columns, console=console, disable=not console.is_terminal)

@@ -6,10 +6,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from omegaconf import DictConfig
-from rich.progress import TimeElapsedColumn
 
 from diffmvr.checks import check_name, check_number
-from diffmvr.cli import entry_point, progress_bars
+from diffmvr.cli import entry_point
 from diffmvr.clip_store import ClipStore, ClipStoreWriter, StoreInfo
 from diffmvr.clip_store.layout import FAILED_NAME
 from diffmvr.files import hash_files
@@ -21,6 +20,7 @@ from diffmvr.preprocessing.landmarks import find_landmarker_bundle
 from diffmvr.preprocessing.layouts import Recording, check_outside, find_recordings
 from diffmvr.preprocessing.recording import RecordingJob, RecordingResult, RecordingSettings
 from diffmvr.preprocessing.workers import Outcome, process_all
+from diffmvr.progress import ProgressBars
 from diffmvr.reporting.store_index import write_index
 from diffmvr.reporting.store_sheet import save_sheets
 from diffmvr.runs.facts import package_versions
@@ -179,11 +179,12 @@ def preprocess(settings: PreprocessSettings) -> PreprocessSummary:
     open_jobs = [job for job in jobs if job.name not in set(before)]
     if before:
         log.info("%d of %d recordings are in the store already", len(before), len(jobs))
+    log.info("%d recordings to look at; the store is %s", len(open_jobs), writer.root)
     done: list[RecordingResult] = []
     failed: dict[str, str] = {}
-    with progress_bars(TimeElapsedColumn()) as progress:
+    with ProgressBars() as progress:
         whole = progress.add_task("recordings", total=len(open_jobs))
-        frames = progress.add_task("frames", total=None)
+        frames = progress.add_task("looking at", total=None, unit="frames")
 
         def finished(job: RecordingJob, outcome: Outcome) -> None:
             progress.advance(whole)

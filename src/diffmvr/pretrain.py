@@ -16,7 +16,7 @@ import torch
 import torch.nn.functional as F
 from hydra.core.hydra_config import HydraConfig
 from hydra.utils import instantiate
-from lightning.pytorch.callbacks import RichProgressBar, Timer
+from lightning.pytorch.callbacks import Timer
 from lightning.pytorch.loggers import CSVLogger
 from omegaconf import DictConfig
 from torch.utils.data import DataLoader
@@ -31,6 +31,7 @@ from diffmvr.models.state_dicts import load_pretrained
 from diffmvr.models.vae import decode_latents, encode_latents
 from diffmvr.training.autoencoder import measure_scaling_factor
 from diffmvr.training.model_card import write_model_card
+from diffmvr.training.progress_callback import TrainingProgress
 
 log = logging.getLogger(__name__)
 
@@ -56,6 +57,8 @@ def pretrain(cfg: DictConfig) -> Path:
     torch.set_num_threads(cfg.threads)
     L.seed_everything(cfg.seed, verbose=False)
 
+    log.info("the trained part will be in %s", output)
+
     # 1. Render.
     frames = kind.frames(cfg.stage, instantiate(cfg.source))
     held_out = kind.frames(cfg.stage, instantiate(cfg.held_out))
@@ -70,7 +73,8 @@ def pretrain(cfg: DictConfig) -> Path:
         accelerator="cpu",
         max_steps=cfg.max_steps,
         max_epochs=-1,
-        callbacks=[RichProgressBar(), Timer(limit)],
+        callbacks=[TrainingProgress(), Timer(limit)],
+        enable_progress_bar=False,
         logger=CSVLogger(HydraConfig.get().runtime.output_dir, "", ""),
         gradient_clip_val=1.0,
         enable_checkpointing=False,

@@ -11,9 +11,8 @@ from typing import Any
 import numpy as np
 import torch
 from omegaconf import DictConfig
-from rich.progress import TimeRemainingColumn
 
-from diffmvr.cli import entry_point, progress_bars
+from diffmvr.cli import entry_point
 from diffmvr.config import weights_dir
 from diffmvr.files import staged_output
 from diffmvr.hidden_packages import UNUSED_BY_RESTORE, hide
@@ -38,6 +37,7 @@ from diffmvr.preprocessing.scan import Scanner
 from diffmvr.preprocessing.sightings import REGION_SCALE, REGION_SIZE
 from diffmvr.preprocessing.threads import read_ahead, worker_count, write_behind
 from diffmvr.preprocessing.video_io import open_frames
+from diffmvr.progress import ProgressBars
 from diffmvr.restoration.cohort import find_cohort
 from diffmvr.restoration.cohort_restoration import restore_cohort
 from diffmvr.restoration.notes import recording_notes, unled_notes
@@ -86,7 +86,7 @@ def restore(settings: RestoreSettings, pipeline: FramePipeline | None = None) ->
     notes += more
 
     destination = user_path(settings.output)
-    with staged_output(destination) as staging, progress_bars(TimeRemainingColumn()) as progress:
+    with staged_output(destination) as staging, ProgressBars() as progress:
         # 2. Load the model and the user's own guides.
         model, hashes = "in memory", dict[str, str]()
         if pipeline is None:
@@ -118,8 +118,8 @@ def restore(settings: RestoreSettings, pipeline: FramePipeline | None = None) ->
         )
 
         # 3. Find the face and what hides it, restore and write, scene by scene.
-        looking = progress.add_task("finding faces", total=frames.info.frame_count)
-        restoring = progress.add_task("restoring", total=frames.info.frame_count)
+        looking = progress.add_task("finding faces", total=frames.info.frame_count, unit="frames")
+        restoring = progress.add_task("restoring", total=frames.info.frame_count, unit="frames")
         # Clean-up is set in pixels of a crop, which shows a face at another size than a region.
         cleaning = default_cleaning(settings.detect, round(REGION_SIZE / REGION_SCALE * CROP_SCALE))
         output = RestorationOutput(
@@ -308,6 +308,7 @@ def main(config: DictConfig) -> None:
             "folder of recordings, or leave shard out"
         )
     else:
+        log.info("restoring %s into %s", settings.input, user_path(settings.output))
         log.info("written to %s", restore(settings))
 
 

@@ -19,6 +19,7 @@ from diffmvr.data.sources import ClipSource
 from diffmvr.data.splits import SPLITS, check_disjoint, split_of
 from diffmvr.geometry import boxes_mask
 from diffmvr.picture_files import FORMATS, open_picture
+from diffmvr.progress import tracked
 from diffmvr.structures import DETECTION_TASKS, Clip, FloatArray, UInt8Array
 from diffmvr.text import csv_text
 
@@ -184,7 +185,7 @@ def write_yolo_set(
     for split in SPLITS:
         for kind in ("images", "labels"):
             (folder / kind / split).mkdir(parents=True)
-    for image in images:
+    for image in tracked(images, "preparing", "images"):
         if image.name in seen:
             raise ValueError(f"images: two are named {image.name!r}; give each its own name")
         seen.add(image.name)

@@ -12,6 +12,7 @@ from torch.utils.data import Dataset
 from diffmvr.checks import check_one_of, check_range
 from diffmvr.data.sources import ClipSource
 from diffmvr.data.synthetic import EXPRESSION_NAMES
+from diffmvr.progress import tracked
 from diffmvr.structures import FaceTrack, UInt8Array, to_pixel_values
 
 
@@ -66,7 +67,7 @@ class ExpressionFrames(Dataset[ExpressionFrame]):
             check_one_of("names", name, EXPRESSION_NAMES)
         columns = [EXPRESSION_NAMES.index(name) for name in names]
         images, similarities, expressions, found = [], [], [], []
-        for index in range(len(source)):
+        for index in tracked(range(len(source)), "reading", "clips"):
             clip: ExpressiveClip = source[index]  # type: ignore[assignment]
             kept = slice(index % stride, None, stride)
             images.append(clip.frames[kept])

@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from diffmvr.data.sources import ClipSource
+from diffmvr.progress import tracked
 from diffmvr.structures import UInt8Array, to_pixel_values
 
 
@@ -42,7 +43,7 @@ class FrameDataset(Dataset[tuple[Tensor, str]]):
     ) -> None:
         images: list[UInt8Array] = []
         self.captions: list[str] = []
-        for index in range(len(source)):
+        for index in tracked(range(len(source)), "reading", "clips"):
             clip: CaptionedClip = source[index]  # type: ignore[assignment]
             for t in range(index % stride, len(clip.frames), stride):
                 grey = np.where(clip.mask[t, ..., None] > 0, np.uint8(128), clip.frames[t])

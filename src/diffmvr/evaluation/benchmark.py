@@ -7,12 +7,12 @@ from pathlib import Path
 
 import polars as pl
 import torch
-from rich.progress import track
 
 from diffmvr.metrics.clip_scores import score_clip
 from diffmvr.metrics.set_distances import SetDistances
 from diffmvr.models.vae import decode_latents, encode_latents
 from diffmvr.pipelines.diffmvr_pipeline import DiffMVRPipeline
+from diffmvr.progress import ProgressBars
 from diffmvr.reporting import (
     Table,
     comparison_table,
@@ -98,13 +98,17 @@ def score_restorers(
     if not scorers:
         raise ValueError("scorers: expected at least one, got none")
     rows = []
-    for clip in track(clips, "scoring", total=total):
-        for restorer in restorers:
-            restored = restorer.restore(clip)
-            scores = _merged(scorer(restored, clip) for scorer in scorers)
-            if distances is not None:
-                scores = _merged([scores, distances.add(restorer.name, restored, clip)])
-            rows.append(score_row(restorer.name, clip, seed, mask_type, scores))
+    with ProgressBars() as progress:
+        task = progress.add_task("scoring", total=total, unit="clips")
+        for clip in clips:
+            for restorer in restorers:
+                restored = restorer.restore(clip)
+                scores = _merged(scorer(restored, clip) for scorer in scorers)
+                if distances is not None:
+                    scores = _merged([scores, distances.add(restorer.name, restored, clip)])
+                rows.append(score_row(restorer.name, clip, seed, mask_type, scores))
+                # In parts of a clip, which a slow restorer takes minutes for.
+                progress.update(task, completed=len(rows) / len(restorers))
     return rows_frame(rows)
 
 

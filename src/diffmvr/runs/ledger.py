@@ -73,7 +73,13 @@ ADDED_SETTINGS: Mapping[str, Any] = MappingProxyType(
 # Classes that have moved since runs had finished, by where they are now: a class is the same
 # setting wherever it lies.
 MOVED_CLASSES: Mapping[str, str] = MappingProxyType(
-    {"diffmvr.evaluation.": "diffmvr.pipelines."},
+    {
+        "diffmvr.evaluation.": "diffmvr.pipelines.",
+        # It only shows how far a run has come.
+        "diffmvr.training.progress_callback.TrainingProgress": (
+            "lightning.pytorch.callbacks.RichProgressBar"
+        ),
+    },
 )
 
 SHOWN_CHANGES = 5
@@ -119,8 +125,13 @@ class Job:
                 _keep_metrics(self.output)
             os.environ[LEADER] = json.dumps([str(self.output.resolve()), self.checkpoint])
             os.environ[PARENT] = str(os.getpid())
+            log.info("the run's folder is %s", self.output)
         try:
             yield
+            self._say_where()
+        except KeyboardInterrupt:
+            self._say_where()
+            raise
         finally:
             # Else the sweep's next job would take these for its own processes.
             if before["LOCAL_RANK"] is None and torch.distributed.is_initialized():
@@ -129,6 +140,10 @@ class Job:
                 os.environ.pop(name, None)
                 if value is not None:
                     os.environ[name] = value
+
+    def _say_where(self) -> None:
+        if not _follows():
+            log.info("the run is in %s", self.output)
 
 
 def open_job(

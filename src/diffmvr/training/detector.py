@@ -21,6 +21,7 @@ from diffmvr.metrics.detection import region_iou
 from diffmvr.preprocessing.yolo import YoloDetector
 from diffmvr.preprocessing.yolo_files import DetectorConfig, build_network, read_detector
 from diffmvr.preprocessing.yolo_runtime import import_ultralytics
+from diffmvr.progress import tracked
 from diffmvr.structures import UInt8Array
 
 log = logging.getLogger(__name__)
@@ -200,7 +201,7 @@ def score_images(detector: YoloDetector, images: Iterable[LabelledImage]) -> lis
         One row an image: name, subject, origin, occupied, iou and the best score (0 for none).
     """
     rows = []
-    for image in images:
+    for image in tracked(images, "scoring", "images"):
         found = found_region(detector, image.read())
         truth = image.region(detector.config.segmentation)
         rows.append(

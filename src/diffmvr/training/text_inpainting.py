@@ -24,6 +24,7 @@ from diffmvr.data.still_frames import StillFrames
 from diffmvr.losses.denoising import denoising_loss
 from diffmvr.losses.estimates import training_target
 from diffmvr.models.vae import encode_latents
+from diffmvr.progress import tracked
 from diffmvr.seeds import number_seed, step_seed
 from diffmvr.structures import UInt8Array, check_finite_frames, to_pixel_values
 from diffmvr.training.draws import SharedDraws
@@ -196,7 +197,7 @@ def paint_prior_images(
     pipeline.set_progress_bar_config(disable=True)
     height, width = size
     painted = []
-    for number in range(count):
+    for number in tracked(range(count), "painting", "images"):
         output = pipeline(
             prompt=prompt,
             image=torch.full((1, 3, height, width), 0.5),

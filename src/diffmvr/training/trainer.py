@@ -50,6 +50,8 @@ def build_trainer(
         built: L.Trainer = instantiate(
             trainer,
             callbacks=[LastValidation(), *configured, *own],
+            # callbacks.progress shows it.
+            enable_progress_bar=False,
             logger=list(loggers),
             plugins=[*plugins, VerifiedCheckpointIO([folder, *written])],
         )
