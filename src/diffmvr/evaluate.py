@@ -114,7 +114,6 @@ def evaluate(cfg: DictConfig) -> Table | None:
     if cfg.frames:
         save_frames(frames.frame(), output)
     save_png(_comparison(source[indices[0]], restorers), output / "comparison.png")
-    log.info("written to %s", output)
     return table
 
 

@@ -29,6 +29,7 @@ from diffmvr.files import replace_folder
 from diffmvr.models.expression_network import ExpressionNetwork
 from diffmvr.models.state_dicts import load_pretrained
 from diffmvr.models.vae import decode_latents, encode_latents
+from diffmvr.quiet import quiet_lightning
 from diffmvr.training.autoencoder import measure_scaling_factor
 from diffmvr.training.model_card import write_model_card
 from diffmvr.training.progress_callback import TrainingProgress
@@ -69,6 +70,7 @@ def pretrain(cfg: DictConfig) -> Path:
     loader = DataLoader(frames, cfg.batch_size, shuffle=True, drop_last=True, collate_fn=kind.stack)
     limit = {"minutes": cfg.max_minutes} if cfg.max_minutes else None
     start = time.monotonic()
+    quiet_lightning()
     trainer = L.Trainer(
         accelerator="cpu",
         max_steps=cfg.max_steps,

@@ -8,7 +8,6 @@ diffmvr.evaluate weights=RUN`` goes on from there.
 With ``ledger=true`` a job of a sweep that has finished is skipped, and one that was killed goes on.
 """
 
-import logging
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -51,8 +50,6 @@ from diffmvr.training.overfit import OneClipDataModule
 from diffmvr.training.sampling_callback import comparison_grid
 from diffmvr.training.trainer import build_trainer
 from diffmvr.training.wandb_logger import finish_wandb, keep_in_wandb
-
-log = logging.getLogger(__name__)
 
 register_resolvers()
 
@@ -185,7 +182,6 @@ def _train(cfg: DictConfig, job: Job, loggers: list[Any]) -> TrainResult:
     # 5. Say that it is finished, and how it was made.
     save_run_record(replace(record, seconds=round(time.monotonic() - begun, 1)), output)
     keep_in_wandb(loggers, [output / name for name in RUN_FILES])
-    log.info("the run is in %s", output)
     return TrainResult(output, output / "model", scores)
 
 

@@ -64,6 +64,7 @@ def train_detector(cfg: DictConfig) -> Path:
         cfg.task.name == "occluder_seg",
     )
     torch.set_num_threads(cfg.threads)
+    log.info("the run's folder is %s", output)
     if not cfg.score_only:
         _train(cfg, config, output)
     return _score(cfg, output)
@@ -151,6 +152,7 @@ def _score(cfg: DictConfig, output: Path) -> Path:
     )
     for origin, one in scores.items():
         log.info("%s: accuracy %.3f, mean IoU %.3f", origin, one.accuracy, one.mean_iou)
+    log.info("the detector is in %s", folder)
     return folder
 
 

@@ -5,7 +5,6 @@ run's folder then holds ``model/`` (for ``baselines.NAME.weights=…`` of ``diff
 ``table.md`` and ``scores.parquet``, ``checkpoints/``, the logs and, written last, ``run.json``.
 """
 
-import logging
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -36,8 +35,6 @@ from diffmvr.training.draws import augmentation_fact
 from diffmvr.training.inpainter_module import InpainterModule
 from diffmvr.training.model_card import write_model_card
 from diffmvr.training.trainer import build_trainer, check_whole
-
-log = logging.getLogger(__name__)
 
 register_resolvers()
 
@@ -141,7 +138,6 @@ def _train(cfg: DictConfig, job: Job) -> None:
 
     # 5. Say that it is finished, and how it was made.
     save_run_record(replace(record, seconds=round(time.monotonic() - begun, 1)), job.output)
-    log.info("the run is in %s", job.output)
 
 
 def _score(cfg: DictConfig, rival: LearnedInpainter, plan: ScoringPlan) -> dict[str, float]:

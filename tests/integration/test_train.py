@@ -1,6 +1,7 @@
 """Every experiment, from the configuration to what a run leaves behind."""
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -35,6 +36,14 @@ LESS = [
     "evaluation.num_inference_steps=1",
 ]
 CSV_ONLY = "logger=csv"
+# All that a training says where its output is piped.
+SAID = (
+    r"the run's folder is .+",
+    r"trying on one clip what will score the test people",
+    r"U-Net input: the base's .+ channels are left out",
+    r"(training|validating|scoring): \d+ of \d+ (steps|batches|clips)(, .+)?",
+    r"the run is in .+",
+)
 
 
 def composed(
@@ -174,6 +183,11 @@ def test_the_command_line(weights: Path, tmp_path: Path) -> None:
     )
     assert done.returncode == 0, done.stderr
     assert "mine" in done.stdout and "telea" in done.stdout, "the table is shown"
+    assert re.fullmatch(r"(?:[┏┃┡│└].*\n)+Means over clips;(?:.*\n){1,6}", done.stdout)
+    for line in done.stderr.splitlines():
+        assert any(re.fullmatch(said, line) for said in SAID), f"a library says {line!r}"
+    where = f"the run's folder is {run}", f"the run is in {run}"
+    assert (done.stderr.splitlines()[0], done.stderr.splitlines()[-1]) == where
     check_artefacts(run, "mine", ["symmetric", "past"])
     assert not any(elsewhere.iterdir()), "everything is in the run's folder"
 

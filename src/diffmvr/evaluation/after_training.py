@@ -1,5 +1,6 @@
 """What is scored after a training, known and tried before it."""
 
+import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -12,6 +13,8 @@ from diffmvr.data.sources import ClipSource
 from diffmvr.data.splits import first_clips
 from diffmvr.evaluation.benchmark import Scoring
 from diffmvr.structures import Clip, Restorer
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -70,6 +73,7 @@ class ScoringPlan:
             ValueError: if its truth is unknown, or a network cannot take a clip of this size or
                 length.
         """
+        log.info("trying on one clip what will score the test people")
         clip = self.source[self.indices[0]]
         for scorer in scoring.scorers.values():
             scorer(clip.observed, clip)

@@ -65,6 +65,7 @@ def restore_cohort(
     result = {k: v for k, v in asdict(settings).items() if k not in NOT_THE_RESULT}
     failed: dict[str, str] = {}
     with hold_results(output, shard, result) as work:
+        log.info("restoring %d recordings into %s", len(own), output)
         for member in own:
             mask = None if member.mask is None else str(member.mask)
             alone = replace(settings, input=str(member.path), mask=mask, shard=None)

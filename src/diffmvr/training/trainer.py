@@ -13,6 +13,7 @@ from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from omegaconf import DictConfig, OmegaConf
 
 from diffmvr.checks import check_count
+from diffmvr.quiet import quiet_lightning
 from diffmvr.runs.checkpoint_io import VerifiedCheckpointIO
 from diffmvr.training.checkpoint_places import CheckpointPlaces
 from diffmvr.training.exact_resume import ExactResume, LastValidation
@@ -38,6 +39,7 @@ def build_trainer(
         ValueError: if it is to run on a GPU and there is none, or a setting is none of a Trainer's.
     """
     check_accelerator(trainer)
+    quiet_lightning()
     steps = trainer.get("max_steps", -1)
     if steps != -1:
         check_count("trainer.max_steps", steps)

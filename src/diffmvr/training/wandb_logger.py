@@ -60,7 +60,7 @@ def build_wandb_logger(
         x_disable_machine_info=True,
         console="off",
     )
-    return WandbLogger(
+    logger = WandbLogger(
         save_dir=folder,
         project=project,
         group=group,
@@ -71,6 +71,9 @@ def build_wandb_logger(
         log_model=log_model,
         settings=quiet,
     )
+    # W&B warns of this setting, which Lightning passes on whether it was given or not.
+    logger._wandb_init.pop("anonymous", None)
+    return logger
 
 
 def keep_in_wandb(loggers: Sequence[Any], files: Sequence[Path]) -> None:

@@ -100,6 +100,7 @@ def test_wandb_stays_in_the_runs_folder(tmp_path: Path, monkeypatch: pytest.Monk
     settings = logger._wandb_init
     assert (settings["group"], settings["job_type"]) == ("dual", "train")
     assert settings["mode"] == "offline"
+    assert "anonymous" not in settings, "W&B would warn of it"
 
 
 @pytest.mark.parametrize("kinds", [("past",), ("symmetric", "past")])
