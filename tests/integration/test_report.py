@@ -55,7 +55,7 @@ def test_a_table_into_wandb(tmp_path: Path) -> None:
 def test_one_table_of_a_study_under_way(tmp_path: Path) -> None:
     write_run(tmp_path / "a", "baseline", {"baseline": 0.0})
     (table,) = report(settings(f"source={tmp_path}"))
-    assert table.number == 4 and table.lines[1].note == "not evaluated"
+    assert table.number == 4 and table.rows[1].note == "not evaluated"
 
 
 @pytest.mark.parametrize(
