@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from diffmvr.losses.hole_l1 import HoleL1Loss
+from diffmvr.metrics.hole_scores import HoleScores
 from diffmvr.seeds import step_seed
 from diffmvr.structures import ClipBatch
 from diffmvr.training.draws import Augmentation, SharedDraws
@@ -43,6 +44,7 @@ class InpainterModule(L.LightningModule):
         super().__init__()
         self.network = network.train()
         self.loss = loss
+        self.hole_scores = HoleScores()
         self._optimizer = optimizer
         self._lr_scheduler = lr_scheduler
         self.augmentation = augmentation
@@ -66,15 +68,20 @@ class InpainterModule(L.LightningModule):
         return total
 
     def validation_step(self, batch: ClipBatch, batch_idx: int) -> None:
-        """Log the loss, and the PSNR over all hidden pixels of a clip."""
+        """Log the loss, and measure the hidden pixels of each clip."""
         drawn = self._draw(batch)
         losses = self.loss(drawn, batch.pixel_values, batch.mask)
         size = batch.mask.shape[0]
         self.log("val/loss", losses["total"], batch_size=size, sync_dist=True)
-        error = (drawn.clamp(-1, 1) - batch.pixel_values).square().mean(dim=2, keepdim=True)
-        hidden = (error * batch.mask).sum() / batch.mask.sum()
-        # Images span 2, so PSNR = 10 log10(4 / mse).
-        self.log("val/psnr_hole", 10 * torch.log10(4 / hidden), batch_size=size, sync_dist=True)
+        self.hole_scores.update(drawn, batch.pixel_values, batch.mask)
+
+    def on_validation_epoch_end(self) -> None:
+        """Log PSNR, SSIM and TC inside the holes, means over the clips of all processes."""
+        scores = self.hole_scores.compute()
+        named = {f"val/{name}": value.float() for name, value in scores.items()}
+        # The same in every process; said so that Lightning does not warn of the opposite.
+        self.log_dict(named, sync_dist=True)
+        self.hole_scores.reset()
 
     def configure_optimizers(self) -> Any:
         """Return the optimizer and its per-step schedule."""
