@@ -11,7 +11,7 @@ from diffmvr.config import config_dir
 from diffmvr.evaluate import build_restorers, chosen_restorers
 from diffmvr.evaluation.benchmark import AutoencoderCeiling
 from diffmvr.evaluation.landmark_scores import LandmarkScorer
-from diffmvr.metrics import score_clip
+from diffmvr.metrics.clip_scores import score_clip
 from diffmvr.pipelines.diffmvr_pipeline import DiffMVRPipeline
 from diffmvr.preprocessing.crop import CropTransform, crop_track
 from diffmvr.reporting import score_row

@@ -50,7 +50,7 @@ from diffmvr.evaluation.benchmark import (
     score_restorers,
 )
 from diffmvr.evaluation.landmark_scores import LandmarkScorer
-from diffmvr.metrics import score_clip
+from diffmvr.metrics.clip_scores import score_clip
 from diffmvr.pipelines.crop_restorer import CropRestorer
 from diffmvr.pipelines.diffmvr_pipeline import DiffMVRPipeline
 from diffmvr.preprocess import PreprocessSettings, preprocess

@@ -1,15 +1,12 @@
-"""What the image metrics share: checked input, means inside the hole, means over frames.
+"""What the image scores share: checked input, means inside the hole.
 
 Legend: N frames, C channels, H × W pixels.  Images hold values in [0, 255]; **mask = 1 is the
 hole**.  "Inside the hole" means the hidden pixels alone: a whole-frame score is dominated by
 pixels nobody restored.
 """
 
-from typing import Any
-
 import torch
 from torch import Tensor
-from torchmetrics import Metric
 
 from diffmvr.checks import check_range, check_same_shape, check_shape
 
@@ -73,63 +70,3 @@ def mean_where(values: Tensor, where: Tensor) -> Tensor:
     """
     chosen = torch.where(where, values, 0.0)
     return chosen.sum(dim=(-2, -1)) / where.sum(dim=(-2, -1))
-
-
-def mask_for(inside_hole: bool, mask: Tensor | None) -> Tensor | None:
-    """Return the mask if the score goes inside the hole, else ``None``.
-
-    Raises:
-        ValueError: if the hole is asked for and no mask is given.
-    """
-    if inside_hole and mask is None:
-        raise ValueError("mask: expected [N, 1, H, W] because inside_hole=True, got None")
-    return mask if inside_hole else None
-
-
-class MeanOverFrames(Metric):
-    """Running mean of one score per frame; frames whose score is NaN are left out and counted.
-
-    The state is two sums and a count, added up over processes: the number is the same however
-    the frames are spread.
-
-    Attributes:
-        counted: number of frames in the mean.
-        excluded: number of frames left out, e.g. those without a hole.
-    """
-
-    full_state_update = False
-    is_differentiable = False
-
-    total: Tensor
-    counted: Tensor
-    excluded: Tensor
-
-    def __init__(self, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        zero = torch.tensor(0.0, dtype=torch.float64)
-        self.add_state("total", default=zero, dist_reduce_fx="sum")
-        self.add_state("counted", default=torch.tensor(0), dist_reduce_fx="sum")
-        self.add_state("excluded", default=torch.tensor(0), dist_reduce_fx="sum")
-
-    def accumulate(self, scores: Tensor) -> None:
-        """Add one score per frame, ``[N]``."""
-        absent = scores.isnan()
-        self.total += scores[~absent].sum().to(self.total)
-        self.counted += (~absent).sum()
-        self.excluded += absent.sum()
-
-    def compute(self) -> Tensor:
-        """Return the mean, NaN if no frame had a score."""
-        return self.total / self.counted
-
-
-class MeanOverHoles(MeanOverFrames):
-    """As ``MeanOverFrames``, of whole frames or of their hidden pixels.
-
-    Args:
-        inside_hole: score the hidden pixels alone; frames without any are excluded and counted.
-    """
-
-    def __init__(self, inside_hole: bool = False, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.inside_hole = inside_hole

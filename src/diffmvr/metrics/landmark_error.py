@@ -4,14 +4,10 @@ Legend: T frames, K landmarks, H × W pixels.
 """
 
 from collections.abc import Sequence
-from dataclasses import astuple, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
-from torchmetrics import Metric
 
 from diffmvr.checks import check_same_shape, check_shape
 from diffmvr.structures import FloatArray, UInt8Array
@@ -103,48 +99,6 @@ def tally_landmarks(
             distance = np.linalg.norm(restored[t, hidden] - clean[t, hidden], axis=1).mean()
             total += float(distance / np.linalg.norm(right - left))
     return LandmarkTally(total, counted_found, counted, int((with_hole & ~known).sum()))
-
-
-class LandmarkError(Metric):
-    """Landmark error in the hole over all frames seen; see :func:`landmark_error`.
-
-    Args:
-        eyes: the indices of the landmarks whose mean is the centre of one eye, and of the other.
-    """
-
-    full_state_update = False
-    is_differentiable = False
-    higher_is_better = False
-
-    total: Tensor
-    counts: Tensor
-
-    def __init__(self, eyes: Sequence[Sequence[int]], **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.eyes = eyes
-        zero = torch.tensor(0.0, dtype=torch.float64)
-        self.add_state("total", default=zero, dist_reduce_fx="sum")
-        self.add_state("counts", default=torch.zeros(3, dtype=torch.int64), dist_reduce_fx="sum")
-
-    def update(self, preds: FloatArray, target: FloatArray, mask: UInt8Array) -> None:
-        """Add the frames of one clip.
-
-        Args:
-            preds: ``[T, K, 2]`` (x, y) found in the restored frames; NaN where no face was found.
-            target: the same of the clean frames.
-            mask: ``[T, H, W]`` 0/1, 1 = hidden.
-
-        Raises:
-            ValueError: if the shapes do not fit, or a frame is found in part.
-        """
-        total, *counts = astuple(tally_landmarks(preds, target, mask, self.eyes))
-        self.total += total
-        self.counts += torch.tensor(counts, device=self.counts.device)
-
-    def compute(self) -> dict[str, Tensor]:
-        """Return the scores of :func:`landmark_error`, of all frames together."""
-        tally = LandmarkTally(float(self.total), *map(int, self.counts))
-        return {name: self.total.new_tensor(value) for name, value in tally.scores().items()}
 
 
 def _found(name: str, points: FloatArray) -> NDArray[np.bool_]:

@@ -6,14 +6,12 @@ come with torchmetrics; whole frames.
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
 
 from diffmvr.checks import check_same_shape
 from diffmvr.metrics.extractors import present
-from diffmvr.metrics.images import DATA_RANGE, MeanOverFrames, check_pair
 from diffmvr.structures import Clip, UInt8Array, to_pixel_values
 from diffmvr.tensor_files import read_tensors
 
@@ -69,33 +67,6 @@ def lpips(weights: str | Path, device: str = "cpu") -> PerceptualDistance:
         return network(a.float().to(device), b.float().to(device)).flatten().cpu()
 
     return distance
-
-
-class LPIPS(MeanOverFrames):
-    """Mean perceptual distance over all frames seen.
-
-    Args:
-        distance: e.g. that of :func:`lpips`.
-    """
-
-    higher_is_better = False
-
-    def __init__(self, distance: PerceptualDistance, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.distance = distance
-
-    def update(self, preds: Tensor, target: Tensor) -> None:
-        """Add frames.
-
-        Args:
-            preds: ``[N, 3, H, W]`` in [0, 255].
-            target: ``[N, 3, H, W]`` in [0, 255].
-
-        Raises:
-            ValueError: if shapes or ranges differ from the above.
-        """
-        first, second = (2.0 * side / DATA_RANGE - 1.0 for side in check_pair(preds, target))
-        self.accumulate(self.distance(first, second))
 
 
 class LPIPSScorer:

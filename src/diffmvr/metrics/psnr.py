@@ -7,14 +7,7 @@ one PSNR of the pooled error, weighs a frame by its hole; ``pooled_psnr`` gives 
 import torch
 from torch import Tensor
 
-from diffmvr.metrics.images import (
-    DATA_RANGE,
-    MeanOverHoles,
-    check_pair,
-    hole_of,
-    mask_for,
-    mean_where,
-)
+from diffmvr.metrics.images import DATA_RANGE, check_pair, hole_of, mean_where
 
 MAX_PSNR = 100.0
 """What identical images score, in dB; the true value is infinite and would drown every mean."""
@@ -68,21 +61,3 @@ def pooled_psnr(preds: Tensor, target: Tensor, mask: Tensor) -> Tensor:
 
 def _decibels(error: Tensor) -> Tensor:
     return (10.0 * torch.log10(DATA_RANGE**2 / error)).clamp(max=MAX_PSNR)
-
-
-class FramePSNR(MeanOverHoles):
-    """Mean PSNR over all frames seen, in dB.
-
-    Args:
-        inside_hole: score the hidden pixels alone; frames without any are excluded and counted.
-    """
-
-    higher_is_better = True
-
-    def update(self, preds: Tensor, target: Tensor, mask: Tensor | None = None) -> None:
-        """Add frames; see :func:`frame_psnr` for shapes and ranges.
-
-        Raises:
-            ValueError: if ``inside_hole`` is set and no mask is given.
-        """
-        self.accumulate(frame_psnr(preds, target, mask_for(self.inside_hole, mask)))

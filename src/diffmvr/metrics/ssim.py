@@ -21,15 +21,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from diffmvr.metrics.images import (
-    DATA_RANGE,
-    MeanOverFrames,
-    MeanOverHoles,
-    check_pair,
-    hole_of,
-    mask_for,
-    mean_where,
-)
+from diffmvr.metrics.images import DATA_RANGE, check_pair, hole_of, mean_where
 
 WINDOW, SIGMA = 11, 1.5
 UNIFORM_WINDOW = 65
@@ -139,31 +131,3 @@ def frame_ssim(preds: Tensor, target: Tensor, mask: Tensor | None = None) -> Ten
     if mask is None:
         return similarity.mean(dim=(-2, -1))
     return mean_where(similarity, hole_of(mask, preds))
-
-
-class FrameSSIM(MeanOverHoles):
-    """Mean SSIM over all frames seen.
-
-    Args:
-        inside_hole: score the hidden pixels alone; frames without any are excluded and counted.
-    """
-
-    higher_is_better = True
-
-    def update(self, preds: Tensor, target: Tensor, mask: Tensor | None = None) -> None:
-        """Add frames; see :func:`frame_ssim` for shapes and ranges.
-
-        Raises:
-            ValueError: if ``inside_hole`` is set and no mask is given.
-        """
-        self.accumulate(frame_ssim(preds, target, mask_for(self.inside_hole, mask)))
-
-
-class FrameSSIMW65(MeanOverFrames):
-    """Mean ``ssim_w65`` over all frames seen; frames below 65 pixels are excluded and counted."""
-
-    higher_is_better = True
-
-    def update(self, preds: Tensor, target: Tensor) -> None:
-        """Add frames; see :func:`frame_ssim_w65` for shapes and ranges."""
-        self.accumulate(frame_ssim_w65(preds, target))

@@ -18,14 +18,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from diffmvr.checks import check_shape
-from diffmvr.metrics.images import (
-    DATA_RANGE,
-    MeanOverHoles,
-    check_images,
-    hole_of,
-    mask_for,
-    mean_where,
-)
+from diffmvr.metrics.images import DATA_RANGE, check_images, hole_of, mean_where
 from diffmvr.structures import UInt8Array
 
 FLOW_METHOD = "DIS (OpenCV, medium preset)"
@@ -110,24 +103,6 @@ def pair_warp_error(video: Tensor, motion: TrueMotion, mask: Tensor | None = Non
         judged = judged & (hole[:-1] | arriving)
     error = (video[:-1] - warp(video[1:], motion.flow)).square().mean(dim=1)
     return mean_where(error, judged)
-
-
-class WarpError(MeanOverHoles):
-    """Mean warp error over all frame pairs seen.
-
-    Args:
-        inside_hole: judge only correspondences hidden at either end.
-    """
-
-    higher_is_better = False
-
-    def update(self, video: Tensor, motion: TrueMotion, mask: Tensor | None = None) -> None:
-        """Add one video; see :func:`pair_warp_error` for shapes and ranges.
-
-        Raises:
-            ValueError: if ``inside_hole`` is set and no mask is given.
-        """
-        self.accumulate(pair_warp_error(video, motion, mask_for(self.inside_hole, mask)))
 
 
 def _as_tensor(flows: list[Any]) -> Tensor:

@@ -18,7 +18,9 @@ from diffmvr.evaluation.benchmark import (
     save_table,
     score_restorers,
 )
-from diffmvr.metrics import FrameExtractor, SetDistances, score_clip
+from diffmvr.metrics.clip_scores import score_clip
+from diffmvr.metrics.extractors import FrameExtractor
+from diffmvr.metrics.set_distances import SetDistances
 from diffmvr.models.vae import decode_latents, encode_latents
 from diffmvr.pipelines.diffmvr_pipeline import DiffMVRPipeline
 from diffmvr.reporting.distance_rows import load_distances

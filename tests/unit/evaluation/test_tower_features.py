@@ -8,7 +8,7 @@ from tests.helpers.tiny import tiny_clip
 
 from diffmvr.evaluation.tower_features import mean_and_change, tower_features
 from diffmvr.files import hash_files
-from diffmvr.metrics import SetDistances
+from diffmvr.metrics.set_distances import SetDistances
 from diffmvr.models.guide_encoder import GuideEncoder
 from diffmvr.structures import to_pixel_values
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import scipy.stats
 
-from diffmvr.metrics import paired_bootstrap, paired_replicates
+from diffmvr.metrics.bootstrap import paired_bootstrap, paired_replicates
 
 
 def scores(seed: int, effect: float, subjects: int = 30) -> tuple[np.ndarray, np.ndarray, list]:

@@ -6,8 +6,10 @@ import pytest
 import torch
 from tests.helpers.clips import moving_clip
 
-from diffmvr.metrics import frame_psnr, frame_ssim, score_clip, video_tc
-from diffmvr.metrics.psnr import MAX_PSNR
+from diffmvr.metrics.clip_scores import score_clip
+from diffmvr.metrics.psnr import MAX_PSNR, frame_psnr
+from diffmvr.metrics.ssim import frame_ssim
+from diffmvr.metrics.temporal_consistency import video_tc
 
 
 def test_the_ground_truth_itself_scores_perfectly() -> None:

@@ -9,19 +9,14 @@ from torch import Tensor, nn
 from torchmetrics.image.fid import FrechetInceptionDistance
 
 from diffmvr.checks import WeightsNotPresentError
-from diffmvr.metrics import (
-    FeatureExtractor,
-    FrameExtractor,
-    FrechetDistance,
-    FrechetFrameDistance,
-    FrechetPerVideo,
-    FrechetVideoDistance,
+from diffmvr.metrics.extractors import FeatureExtractor, i3d
+from diffmvr.metrics.frechet import FrechetVideoDistance
+from diffmvr.metrics.gaussians import (
+    Gaussian,
     frechet_distance,
     frechet_distance_of_features,
     gaussian_moments,
-    i3d,
 )
-from diffmvr.metrics.gaussians import Gaussian
 
 
 def features(seed: int, n: int = 200, d: int = 12) -> Tensor:
@@ -32,6 +27,21 @@ def features(seed: int, n: int = 200, d: int = 12) -> Tensor:
 
 def distance(a: Tensor, b: Tensor) -> float:
     return float(frechet_distance(*gaussian_moments(a), *gaussian_moments(b)))
+
+
+def fed(real: Tensor, fake: Tensor) -> FrechetVideoDistance:
+    """The metric, fed features as the pixels of videos of one tiny frame."""
+    metric = FrechetVideoDistance(FeatureExtractor("pixels", 12, lambda videos: videos.flatten(1)))
+    for side, is_real in ((real, True), (fake, False)):
+        # In parts, as batches come.
+        for part in side.split(64):
+            metric.update(part.reshape(-1, 1, 3, 2, 2), real=is_real)
+    return metric
+
+
+def within(features: Tensor) -> Tensor:
+    """Features as they fit into pixels."""
+    return features / 100
 
 
 def test_moments_agree_with_numpy() -> None:
@@ -100,11 +110,10 @@ def test_agrees_with_torchmetrics_on_the_same_features() -> None:
     generator = torch.Generator().manual_seed(0)
     real, fake = torch.randint(0, 256, (2, 40, 3, 8, 8), generator=generator, dtype=torch.uint8)
     theirs = FrechetInceptionDistance(feature=Corners()).set_dtype(torch.float64)
-    ours = FrechetDistance(12, extractor="corners")
-    for images, is_real in ((real, True), (fake, False)):
-        theirs.update(images, real=is_real)
-        ours.update(Corners()(images), real=is_real)
-    assert float(ours.compute()) == pytest.approx(float(theirs.compute()), rel=1e-8)
+    theirs.update(real, real=True)
+    theirs.update(fake, real=False)
+    found = distance(Corners()(real), Corners()(fake))
+    assert found == pytest.approx(float(theirs.compute()), rel=1e-8)
 
 
 def test_is_symmetric_and_unmoved_by_rotation() -> None:
@@ -115,43 +124,28 @@ def test_is_symmetric_and_unmoved_by_rotation() -> None:
 
 
 def test_streaming_equals_all_at_once() -> None:
-    a, b = features(0), features(1, n=150)
-    metric = FrechetDistance(12, extractor="clip_tiny")
-    for part in a.split(64):
-        metric.update(part, real=True)
-    for part in b.split(33):
-        metric.update(part, real=False)
+    a, b = within(features(0)), within(features(1, n=150))
+    metric = fed(a, b)
     assert float(metric.compute()) == pytest.approx(distance(a, b), rel=1e-8)
     assert metric.counts == (200, 150)
 
 
 def test_reset_empties_both_sides() -> None:
-    metric = FrechetDistance(12, extractor="clip_tiny")
-    metric.update(features(0), real=True)
-    assert metric.counts == (200, 0)
+    metric = fed(within(features(0)), within(features(1, n=3)))
+    assert metric.counts == (200, 3)
     metric.reset()
     assert metric.counts == (0, 0)
 
 
 def test_one_sample_is_refused() -> None:
-    metric = FrechetDistance(12, extractor="clip_tiny")
-    metric.update(features(0), real=True)
-    metric.update(features(1, n=1), real=False)
+    metric = fed(within(features(0)), within(features(1, n=1)))
     with pytest.raises(ValueError, match=r"fake: expected at least 2 samples .*got 1"):
         metric.compute()
 
 
 def test_few_samples_are_warned_of(caplog: pytest.LogCaptureFixture) -> None:
-    metric = FrechetDistance(12, extractor="clip_tiny")
-    metric.update(features(0, n=7), real=True)
-    metric.update(features(1, n=9), real=False)
-    metric.compute()
-    assert "fd_clip_tiny: 7 samples for 12 features" in caplog.text
-
-
-def test_features_of_another_length_are_refused() -> None:
-    with pytest.raises(ValueError, match=r"features: expected shape \(any, 12\), got \(4, 5\)"):
-        FrechetDistance(12, extractor="clip_tiny").update(torch.zeros(4, 5), real=True)
+    fed(within(features(0, n=7)), within(features(1, n=9))).compute()
+    assert "fvd_pixels: 7 samples for 12 features" in caplog.text
 
 
 def test_a_distance_has_its_extractors_name() -> None:
@@ -163,42 +157,7 @@ def test_a_distance_has_its_extractors_name() -> None:
     metric.update(videos.flip(0), real=False)
     assert float(metric.compute()) == pytest.approx(0.0, abs=1e-9)
     with pytest.raises(ValueError, match="extractor: expected the network's name"):
-        FrechetDistance(3, extractor="")
-
-
-def colours() -> FrameExtractor:
-    return FrameExtractor("colours", 3, lambda frames: frames.double().mean(dim=(2, 3)))
-
-
-def test_frames_are_pooled_over_videos() -> None:
-    metric = FrechetFrameDistance(colours())
-    assert metric.name == "fd_colours"
-    videos = torch.rand(4, 5, 3, 8, 8, generator=torch.Generator().manual_seed(0))
-    for video in videos:
-        metric.update(video, real=True)
-        metric.update(video.square(), real=False)
-    frames = videos.flatten(0, 1)
-    expected = distance(colours()(frames), colours()(frames.square()))
-    assert float(metric.compute()) == pytest.approx(expected, rel=1e-8)
-    assert metric.counts == (20, 20)
-    inception = FrechetFrameDistance(FrameExtractor("inception_2015", 3, colours().function))
-    assert inception.name == "fid"
-    with pytest.raises(ValueError, match=r"frames: expected shape \(any, 3, any, any\)"):
-        metric.update(videos, real=True)
-
-
-def test_videos_are_averaged() -> None:
-    metric = FrechetPerVideo(colours())
-    assert metric.name == "fd_colours_video"
-    videos = torch.rand(3, 6, 3, 8, 8, generator=torch.Generator().manual_seed(0))
-    for video in videos:
-        metric.update(video.square(), video)
-    each = [distance(colours()(v), colours()(v.square())) for v in videos]
-    assert float(metric.compute()) == pytest.approx(sum(each) / 3, rel=1e-8)
-    with pytest.raises(ValueError, match=r"real: expected at least 2 samples .*got 1"):
-        metric.update(videos[0, :1], videos[0, :1])
-    with pytest.raises(ValueError, match=r"preds and target must have the same shape"):
-        metric.update(videos[0, :4], videos[0])
+        FrechetVideoDistance(FeatureExtractor("", 3, tiny.function))
 
 
 def test_videos_outside_the_range_are_refused() -> None:

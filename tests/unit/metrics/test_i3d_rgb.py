@@ -9,8 +9,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from diffmvr.checks import WeightsNotPresentError
-from diffmvr.metrics import FrechetVideoDistance, i3d_rgb
-from diffmvr.metrics.i3d_rgb import I3D, MaxPool, Unit3D, pad_same
+from diffmvr.metrics.frechet import FrechetVideoDistance
+from diffmvr.metrics.i3d_rgb import I3D, MaxPool, Unit3D, i3d_rgb, pad_same
 
 # Inception v1 (Szegedy et al. 2015, Table 1): 1×1, 3×3 reduce, 3×3, "5×5" reduce, "5×5", pool; the
 # larger filter is 3×3×3 in I3D, and 4f, 5b, 5c are Inception's 4e, 5a, 5b.

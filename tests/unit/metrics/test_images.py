@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from diffmvr.metrics.images import MeanOverFrames, check_pair, hole_of, mean_where
+from diffmvr.metrics.images import check_pair, hole_of, mean_where
 
 
 def test_an_image_in_the_models_range_is_refused() -> None:
@@ -24,14 +24,3 @@ def test_values_outside_the_region_do_not_reach_the_mean_even_if_nan() -> None:
     values = torch.tensor([[[1.0, float("nan")], [3.0, float("inf")]]])
     where = torch.tensor([[[True, False], [True, False]]])
     assert mean_where(values, where).tolist() == [2.0]
-
-
-def test_frames_without_a_score_are_left_out_and_counted() -> None:
-    class Given(MeanOverFrames):
-        def update(self, scores: torch.Tensor) -> None:
-            self.accumulate(scores)
-
-    metric = Given()
-    metric.update(torch.tensor([1.0, float("nan"), 3.0]))
-    assert metric.compute() == 2.0
-    assert (int(metric.counted), int(metric.excluded)) == (2, 1)

@@ -9,8 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from diffmvr.checks import WeightsNotPresentError
-from diffmvr.metrics import inception_2015
-from diffmvr.metrics.inception import build_inception_2015, resized
+from diffmvr.metrics.inception import build_inception_2015, inception_2015, resized
 
 
 def shell(state: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from diffmvr.metrics.landmark_error import LandmarkError, landmark_error
+from diffmvr.metrics.landmark_error import landmark_error
 
 EYES = ((0, 1), (2, 3))
 FACE = np.array([[8, 10], [12, 10], [28, 10], [32, 10], [20, 20], [20, 30]], float)
@@ -93,30 +93,6 @@ def test_landmarks_outside_the_frame_are_not_in_a_hole() -> None:
     restored = clean.copy()
     restored[:, 4:] += 100
     assert landmark_error(restored, clean, mask, EYES)["landmark_error_hole"] == 0
-
-
-def test_the_metric_is_the_score_of_all_clips_frames_together() -> None:
-    metric = LandmarkError(EYES)
-    rng = np.random.default_rng(0)
-    clips = []
-    for frames, lost in ((3, 1), (5, 2), (2, 0)):
-        restored, clean = face(frames) + rng.normal(0, 2, (frames, 6, 2)), face(frames)
-        restored[lost] = np.nan
-        clips.append((restored, clean, hole((20, 20), (20, 30), frames=frames)))
-        metric.update(*clips[-1])
-    metric.update(face(), np.full_like(face(), np.nan), hole((20, 20)))
-
-    joined = [np.concatenate(parts) for parts in zip(*clips, strict=True)]
-    expected = landmark_error(*joined, EYES)
-    found = {name: float(value) for name, value in metric.compute().items()}
-    assert found == pytest.approx({**expected, "landmark_frames_unknown": 2})
-    assert (found["landmark_frames"], found["landmark_found"]) == (7, pytest.approx(5 / 7))
-
-
-def test_a_metric_without_frames_is_nan() -> None:
-    scores = LandmarkError(EYES).compute()
-    assert math.isnan(scores["landmark_error_hole"]) and math.isnan(scores["landmark_found"])
-    assert (scores["landmark_frames"], scores["landmark_frames_unknown"]) == (0, 0)
 
 
 def test_bad_arguments_are_named() -> None:

@@ -3,8 +3,7 @@ import pytest
 import torch
 from skimage.metrics import peak_signal_noise_ratio
 
-from diffmvr.metrics import FramePSNR, frame_psnr, pooled_psnr
-from diffmvr.metrics.psnr import MAX_PSNR
+from diffmvr.metrics.psnr import MAX_PSNR, frame_psnr, pooled_psnr
 
 
 def images(seed: int, n: int = 4, size: int = 20) -> torch.Tensor:
@@ -61,17 +60,3 @@ def test_pooled_psnr_weighs_frames_by_their_hole() -> None:
     hidden = mask[:, 0].bool()[:, None].expand_as(a)
     error = (a[hidden].double() - b[hidden].double()).square().mean()
     assert pooled_psnr(a, b, mask) == pytest.approx(float(10 * torch.log10(255**2 / error)))
-
-
-def test_the_metric_is_the_mean_over_frames_with_a_hole() -> None:
-    a, b, mask = images(0), images(1), hole()
-    metric = FramePSNR(inside_hole=True)
-    metric.update(a[:2], b[:2], mask[:2])
-    metric.update(a[2:], b[2:], mask[2:])
-    torch.testing.assert_close(metric.compute(), frame_psnr(a, b, mask).nanmean())
-    assert int(metric.excluded) == 1
-
-
-def test_the_metric_needs_a_mask_for_the_hole() -> None:
-    with pytest.raises(ValueError, match=r"mask: .*inside_hole=True, got None"):
-        FramePSNR(inside_hole=True).update(images(0), images(1))

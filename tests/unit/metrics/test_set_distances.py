@@ -8,15 +8,10 @@ import torch
 from tests.helpers.tiny import tiny_clip
 from torch import Tensor
 
-from diffmvr.metrics import (
-    FeatureExtractor,
-    FrameExtractor,
-    SetDistance,
-    SetDistances,
-    frechet_distance,
-    gaussian_moments,
-    resampled_subjects,
-)
+from diffmvr.metrics.extractors import FeatureExtractor, FrameExtractor
+from diffmvr.metrics.gaussians import frechet_distance, gaussian_moments
+from diffmvr.metrics.resamples import resampled_subjects
+from diffmvr.metrics.set_distances import SetDistance, SetDistances
 from diffmvr.structures import Clip, UInt8Array, to_pixel_values
 
 CLIPS = [tiny_clip(seed=seed, frames=5, arrival=2) for seed in range(6)]

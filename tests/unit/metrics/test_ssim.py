@@ -5,7 +5,7 @@ from skimage.metrics import structural_similarity
 from tests.helpers.clips import smooth_texture
 from torchmetrics.functional.image import structural_similarity_index_measure
 
-from diffmvr.metrics import FrameSSIM, FrameSSIMW65, frame_ssim, frame_ssim_w65, ssim_map
+from diffmvr.metrics.ssim import frame_ssim, frame_ssim_w65, ssim_map
 
 
 def pair(n: int = 3, height: int = 40, width: int = 32) -> tuple[torch.Tensor, torch.Tensor]:
@@ -69,14 +69,6 @@ def test_inside_the_hole_is_the_mean_of_the_map_there() -> None:
     torch.testing.assert_close(scores[1:], similarity[1:, 10:20, 5:25].mean(dim=(1, 2)))
 
 
-def test_the_metric_is_the_mean_over_frames() -> None:
-    preds, target = pair()
-    metric = FrameSSIM()
-    metric.update(preds[:1], target[:1])
-    metric.update(preds[1:], target[1:])
-    torch.testing.assert_close(metric.compute(), frame_ssim(preds, target).mean())
-
-
 def test_frames_smaller_than_half_a_window_are_refused() -> None:
     tiny = torch.zeros(1, 3, 5, 9)
     with pytest.raises(ValueError, match=r"at least 6 pixels.*got \(5, 9\)"):
@@ -95,16 +87,10 @@ def test_the_uniform_window_agrees_with_skimage() -> None:
             data_range=255,
         )
         assert float(scores[index]) == pytest.approx(float(expected), abs=1e-9)
-    metric = FrameSSIMW65()
-    metric.update(preds, target)
-    assert float(metric.compute()) == pytest.approx(float(scores.mean()), abs=1e-12)
 
 
 def test_a_frame_below_the_uniform_window_has_no_score() -> None:
     preds, target = pair(n=2, height=64, width=80)
     assert frame_ssim_w65(preds, target).isnan().all()
-    metric = FrameSSIMW65()
-    metric.update(preds, target)
-    assert metric.compute().isnan() and int(metric.excluded) == 2
     with pytest.raises(ValueError, match="preds and target must have the same shape"):
         frame_ssim_w65(preds, target[:1])

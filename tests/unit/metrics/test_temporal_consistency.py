@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from diffmvr.metrics import TemporalConsistency, video_tc
+from diffmvr.metrics.temporal_consistency import TemporalConsistency, video_tc
 
 
 def video(seed: int, t: int = 5, h: int = 12, w: int = 10) -> torch.Tensor:
