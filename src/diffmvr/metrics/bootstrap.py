@@ -11,7 +11,7 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.stats import norm
+from scipy.special import ndtri
 
 from diffmvr.checks import check_number, check_same_shape, check_shape
 
@@ -134,7 +134,7 @@ def paired_replicates(
         raise ValueError(
             f"replicates_a: expected at least 2 resamples in a row, got shape {first.shape}"
         )
-    reach = float(norm.ppf(0.5 + level / 2.0) * np.std(first - second, ddof=1))
+    reach = float(ndtri(0.5 + level / 2.0) * np.std(first - second, ddof=1))
     low, high = a - b - reach, a - b + reach
     return PairedComparison(
         mean_difference=a - b,
