@@ -118,6 +118,8 @@ def restore(settings: RestoreSettings, pipeline: FramePipeline | None = None) ->
         )
 
         # 3. Find the face and what hides it, restore and write, scene by scene.
+        # Of many recordings each is written into a place of its own before it is moved.
+        log.info("restoring %s into the folder %s", frames.info.name, destination.name)
         looking = progress.add_task("finding faces", total=frames.info.frame_count, unit="frames")
         restoring = progress.add_task("restoring", total=frames.info.frame_count, unit="frames")
         # Clean-up is set in pixels of a crop, which shows a face at another size than a region.
@@ -308,7 +310,6 @@ def main(config: DictConfig) -> None:
             "folder of recordings, or leave shard out"
         )
     else:
-        log.info("restoring %s into %s", settings.input, user_path(settings.output))
         log.info("written to %s", restore(settings))
 
 
