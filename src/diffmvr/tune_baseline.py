@@ -83,11 +83,12 @@ def _tune(cfg: DictConfig, output: Path) -> Path:
         gradient_checkpointing=cfg.gradient_checkpointing,
     )
     loggers = [instantiate(entry, _convert_="all") for entry in cfg.logger.values()]
+    checkpoints = output / "checkpoints"
+    trainer = build_trainer(cfg.trainer, cfg.callbacks, loggers, checkpoints, cfg.seed)
+    # After it, which quiets what the loggers say of themselves.
     settings = without_places(OmegaConf.to_container(cfg, resolve=True))
     for logger in loggers:
         logger.log_hyperparams(settings)
-    checkpoints = output / "checkpoints"
-    trainer = build_trainer(cfg.trainer, cfg.callbacks, loggers, checkpoints, cfg.seed)
 
     # 2. Train.
     start = time.monotonic()
