@@ -43,10 +43,12 @@ def weights_dir() -> Path:
 def register_resolvers() -> None:
     """Let configs name the shipped weights as ``${diffmvr_weights:}``, and a job's folder.
 
-    ``${diffmvr_shard:${shard}}`` is ``/shard-1-of-4`` for 1/4, and nothing for null;
-    ``${diffmvr_varied:}`` is what tells this job from the others of a sweep.
+    ``${diffmvr_conf:}`` is the folder of all configs; ``${diffmvr_shard:${shard}}`` is
+    ``/shard-1-of-4`` for 1/4, and nothing for null; ``${diffmvr_varied:}`` is what tells this job
+    from the others of a sweep.
     """
     OmegaConf.register_new_resolver("diffmvr_weights", lambda: str(weights_dir()), replace=True)
+    OmegaConf.register_new_resolver("diffmvr_conf", lambda: str(config_dir()), replace=True)
     OmegaConf.register_new_resolver("diffmvr_shard", _shard_folder, replace=True)
     OmegaConf.register_new_resolver("diffmvr_varied", varied_part, replace=True)
 

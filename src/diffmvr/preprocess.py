@@ -24,6 +24,7 @@ from diffmvr.progress import ProgressBars
 from diffmvr.reporting.store_index import write_index
 from diffmvr.reporting.store_sheet import save_sheets
 from diffmvr.runs.facts import package_versions
+from diffmvr.structures import CLEAR_THRESHOLD
 
 log = logging.getLogger(__name__)
 
@@ -57,7 +58,7 @@ class PreprocessSettings:
     picture_rate: str | None = None
     max_gap: int = 10
     max_frames: int = 600
-    clear_threshold: float = 0.005
+    clear_threshold: float = CLEAR_THRESHOLD
     image_suffix: str = ".png"
     workers: int = 2
     sheets: bool = True

@@ -22,6 +22,9 @@ FloatArray = NDArray[np.float64]
 GUIDE_KINDS = ("symmetric", "past", "present")
 DETECTION_TASKS = ("face", "occluder", "occluder_seg")
 
+CLEAR_THRESHOLD = 0.005
+"""Largest hidden share of the face box of an unobstructed frame (decisions 11)."""
+
 
 @dataclass(frozen=True)
 class FaceTrack:

@@ -9,7 +9,7 @@ from diffmvr.preprocessing.alignment import propagate_past
 from diffmvr.preprocessing.guides import AutomaticGuides
 from diffmvr.preprocessing.inpainting import inpaint
 from diffmvr.preprocessing.reference import occluded_share, past_clear_index
-from diffmvr.structures import Clip, FloatArray, UInt8Array
+from diffmvr.structures import CLEAR_THRESHOLD, Clip, FloatArray, UInt8Array
 
 NAMES = {"none": "copy_past", "similarity": "copy_past_aligned", "flow": "flow"}
 
@@ -32,7 +32,7 @@ class PastFrame:
         ValueError: on an unknown alignment.
     """
 
-    def __init__(self, alignment: str = "flow", clear_threshold: float = 0.005) -> None:
+    def __init__(self, alignment: str = "flow", clear_threshold: float = CLEAR_THRESHOLD) -> None:
         check_one_of("alignment", alignment, NAMES)
         self.name = NAMES[alignment]
         self.alignment = alignment
@@ -75,7 +75,7 @@ class PastGuide:
 
     name = "past_guide"
 
-    def __init__(self, clear_threshold: float = 0.005) -> None:
+    def __init__(self, clear_threshold: float = CLEAR_THRESHOLD) -> None:
         self._guides = AutomaticGuides(("past",), clear_threshold)
 
     def restore(self, clip: Clip) -> UInt8Array:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from diffmvr.checks import check_number, check_one_of
+from diffmvr.structures import CLEAR_THRESHOLD
 
 FORMAT_VERSION = 1
 INFO_NAME = "store.json"
@@ -29,7 +30,7 @@ class StoreInfo:
     """
 
     size: int
-    clear_threshold: float = 0.005
+    clear_threshold: float = CLEAR_THRESHOLD
     image_suffix: str = ".png"
     settings: Mapping[str, Any] = field(default_factory=dict)
     weights: Mapping[str, str] = field(default_factory=dict)

@@ -13,7 +13,7 @@ from diffmvr.metrics.expression import expression_error, state_agreement
 from diffmvr.models.expression_network import ExpressionNetwork
 from diffmvr.models.state_dicts import load_pretrained
 from diffmvr.preprocessing.reference import occluded_share, past_clear_index
-from diffmvr.structures import Clip, UInt8Array, to_pixel_values
+from diffmvr.structures import CLEAR_THRESHOLD, Clip, UInt8Array, to_pixel_values
 
 
 class ExpressionScorer:
@@ -30,7 +30,9 @@ class ExpressionScorer:
         clear_threshold: largest occluded share of the face box of a clear frame (decisions 11).
     """
 
-    def __init__(self, network: ExpressionNetwork, clear_threshold: float = 0.005) -> None:
+    def __init__(
+        self, network: ExpressionNetwork, clear_threshold: float = CLEAR_THRESHOLD
+    ) -> None:
         self.network = network.eval().requires_grad_(False)
         self.clear_threshold = clear_threshold
 

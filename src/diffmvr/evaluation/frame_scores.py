@@ -11,7 +11,7 @@ from diffmvr.metrics.psnr import frame_psnr
 from diffmvr.metrics.ssim import ssim_map
 from diffmvr.preprocessing.reference import occluded_share, past_clear_index
 from diffmvr.reporting.frame_rows import frames_frame
-from diffmvr.structures import Clip, Restorer, UInt8Array
+from diffmvr.structures import CLEAR_THRESHOLD, Clip, Restorer, UInt8Array
 
 
 class FrameScores:
@@ -23,7 +23,7 @@ class FrameScores:
         clear_threshold: the largest hidden share of the face box of an unobstructed frame.
     """
 
-    def __init__(self, mask_type: str, seed: int, clear_threshold: float = 0.005) -> None:
+    def __init__(self, mask_type: str, seed: int, clear_threshold: float = CLEAR_THRESHOLD) -> None:
         self.mask_type = mask_type
         self.seed = seed
         self.clear_threshold = clear_threshold

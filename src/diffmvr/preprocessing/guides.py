@@ -13,7 +13,7 @@ from diffmvr.preprocessing.inpainting import inpaint
 from diffmvr.preprocessing.layers import Motions, propagate_in_layers
 from diffmvr.preprocessing.reference import occluded_share, past_clear_index, pixels_in_box
 from diffmvr.preprocessing.symmetry import GREY, mirror_visible_half
-from diffmvr.structures import GUIDE_KINDS, Clip, FloatArray, Guides, UInt8Array
+from diffmvr.structures import CLEAR_THRESHOLD, GUIDE_KINDS, Clip, FloatArray, Guides, UInt8Array
 
 ALIGNMENTS = ("layers", "flow", "similarity", "none")
 
@@ -50,7 +50,7 @@ class AutomaticGuides:
     def __init__(
         self,
         kinds: Sequence[str] = ("symmetric", "past"),
-        clear_threshold: float = 0.005,
+        clear_threshold: float = CLEAR_THRESHOLD,
         align_past: str = "layers",
     ) -> None:
         for kind in kinds:

@@ -32,6 +32,7 @@ from diffmvr.preprocessing.reference import occluded_share
 from diffmvr.preprocessing.scene_layout import MaskCleaning, lay_out, mask_in_crop
 from diffmvr.preprocessing.sightings import Scene, Skipped
 from diffmvr.preprocessing.still_picture import open_recording
+from diffmvr.structures import CLEAR_THRESHOLD
 
 log = logging.getLogger(__name__)
 
@@ -79,7 +80,7 @@ class RecordingSettings:
     cleaning: MaskCleaning = field(default_factory=MaskCleaning)
     size: int = 512
     fps: Fraction | None = Fraction(20)
-    clear_threshold: float = 0.005
+    clear_threshold: float = CLEAR_THRESHOLD
     max_gap: int = 10
     max_frames: int = 600
     threads: int = 1

@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from diffmvr.checks import check_number, check_shape
-from diffmvr.structures import FloatArray, UInt8Array
+from diffmvr.structures import CLEAR_THRESHOLD, FloatArray, UInt8Array
 
 
 def occluded_share(mask: UInt8Array, face_box: FloatArray) -> FloatArray:
@@ -37,7 +37,9 @@ def pixels_in_box(box: FloatArray) -> tuple[slice, slice]:
     return slice(y0, y1), slice(x0, x1)
 
 
-def past_clear_index(share: FloatArray, clear_threshold: float = 0.005) -> NDArray[np.int64]:
+def past_clear_index(
+    share: FloatArray, clear_threshold: float = CLEAR_THRESHOLD
+) -> NDArray[np.int64]:
     """Find, for each frame, the most recent *earlier* frame whose face is unobstructed.
 
     Args:

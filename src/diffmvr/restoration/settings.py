@@ -12,6 +12,7 @@ from diffmvr.preprocessing.video_writer import CRF
 from diffmvr.restoration.output import FORMATS
 from diffmvr.restoration.recording import WITHOUT_FACE
 from diffmvr.runs.shard import Shard
+from diffmvr.structures import CLEAR_THRESHOLD
 
 DEVICES = ("cpu", "cuda", "auto")
 PATHS = (
@@ -44,7 +45,7 @@ class RestoreSettings:
     confidence: float = 0.5
     guides: dict[str, str | None] = field(default_factory=dict)
     guide_scales: list[float] | None = None
-    clear_threshold: float = 0.005
+    clear_threshold: float = CLEAR_THRESHOLD
     align_past: str = "layers"
     steps: int = 1
     seed: int = 0
