@@ -17,6 +17,7 @@ from diffmvr.config import weights_dir
 from diffmvr.files import staged_output
 from diffmvr.hidden_packages import UNUSED_BY_RESTORE, hide
 from diffmvr.models.base_checkpoint import resolve_folder
+from diffmvr.models.device import choose_device
 from diffmvr.parsing import parse_rate, user_path
 from diffmvr.pipelines.crop_restorer import CropRestorer, FramePipeline
 from diffmvr.pipelines.own_guides import OwnGuide
@@ -282,19 +283,6 @@ def model_name(weights: str) -> str:
     # A run keeps its model in a folder of that name.
     parts = path.resolve().parts
     return "/".join(parts[-2:] if parts[-1] == "model" else parts[-1:])
-
-
-def choose_device(name: str) -> str:
-    """Return ``"cpu"`` or ``"cuda"``; ``"auto"`` takes a GPU where there is one.
-
-    Raises:
-        ValueError: if a GPU is asked for and there is none.
-    """
-    if name == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
-    if name == "cuda" and not torch.cuda.is_available():
-        raise ValueError("device: cuda was asked for but torch finds no GPU; use device=cpu")
-    return name
 
 
 @entry_point("restore", "restore")

@@ -39,6 +39,19 @@ def printable(text: str) -> str:
     )
 
 
+def first_line(error: BaseException, silent: str | None = None) -> str:
+    r"""Return the first line of what an error says.
+
+    Args:
+        error: the error.
+        silent: what stands for an error that says nothing; ``None``: the name of its kind.
+
+    >>> first_line(OSError("no space\nleft")), first_line(MemoryError())
+    ('no space', 'MemoryError')
+    """
+    return (str(error).strip().splitlines() or [silent or type(error).__name__])[0]
+
+
 def csv_text(rows: Iterable[Sequence[object]]) -> str:
     """Return rows as CSV in which text stays text; numbers and ``None`` are written as they are."""
     out = io.StringIO()

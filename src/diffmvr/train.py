@@ -235,7 +235,7 @@ def _score(
     clip = next(plan.clips())
     restored = ours.restore(clip)
     save_png(comparison_grid(clip, restored, datamodule.guide_builder), output / "restored.png")
-    write_clip(side_by_side([clip.observed, restored]), output / "restored.mp4")
+    write_clip(side_by_side([clip.observed, restored], upscale=4), output / "restored.mp4")
     means = dict(rows.group_by("restorer").agg(pl.col("psnr_hole").mean()).iter_rows())
     for logger in loggers:
         logger.log_metrics({f"test/psnr_hole/{name}": value for name, value in means.items()})

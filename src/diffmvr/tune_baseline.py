@@ -15,13 +15,13 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
 from diffmvr.baselines.inpainting_checkpoints import load_inpainting_pipeline, locate_weights
-from diffmvr.baselines.learned import pick_device
 from diffmvr.baselines.resizing import working_size
 from diffmvr.cli import entry_point
 from diffmvr.config import register_resolvers
 from diffmvr.data.splits import split_indices, split_settings
 from diffmvr.data.still_frames import StillFrames, choose_still_frames
 from diffmvr.files import replace_folder
+from diffmvr.models.device import choose_device
 from diffmvr.runs.ledger import open_job
 from diffmvr.runs.process_jobs import run_job
 from diffmvr.text import without_places
@@ -140,7 +140,7 @@ def _prior(cfg: DictConfig, pipeline: Any, frames: StillFrames) -> Prior | None:
     size = working_size(height, width, cfg.resolution, pipeline.vae_scale_factor)
     log.info("the base paints %d images for %r", settings.images, settings.prompt)
     images = paint_prior_images(
-        pipeline.to(pick_device("auto" if cfg.trainer.accelerator == "gpu" else "cpu")),
+        pipeline.to(choose_device("auto" if cfg.trainer.accelerator == "gpu" else "cpu")),
         settings.prompt,
         settings.images,
         size,

@@ -12,9 +12,9 @@ import torch
 from numpy.typing import NDArray
 
 from diffmvr.baselines.inpainting_checkpoints import load_inpainting_pipeline, locate_weights
-from diffmvr.baselines.learned import pick_device
 from diffmvr.baselines.resizing import resize_images, resize_occluded, working_size
 from diffmvr.checks import check_number, check_one_of
+from diffmvr.models.device import choose_device
 from diffmvr.structures import Clip, UInt8Array, check_finite_frames
 
 DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
@@ -71,7 +71,7 @@ class DiffusersInpainting:
         check_number("batch_size", batch_size, 1, 1024)
         check_one_of("dtype", dtype, ("auto", *DTYPES))
         path = locate_weights(f"baselines.{name}.weights", weights, hub_id, made_by)
-        target = pick_device(device)
+        target = choose_device(device)
         if dtype == "auto":
             dtype = "float32" if target.type == "cpu" else "float16"
         pipeline = load_inpainting_pipeline(path, configs, hub_id)

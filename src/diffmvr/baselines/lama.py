@@ -15,10 +15,10 @@ import torch
 from torch import Tensor
 
 from diffmvr.baselines.filling import fill_holes
-from diffmvr.baselines.learned import pick_device
 from diffmvr.baselines.padding import pad_to_multiple
 from diffmvr.baselines.resizing import resize_images, resize_occluded, working_size
 from diffmvr.checks import WeightsNotPresentError
+from diffmvr.models.device import choose_device
 from diffmvr.models.fourier_inpainter import FourierInpainter
 from diffmvr.parsing import user_path
 from diffmvr.structures import Clip, UInt8Array, check_finite_frames
@@ -67,7 +67,7 @@ class LaMa:
                 "baselines.lama.trusted=true"
             )
         self.resolution = resolution
-        self.device = pick_device(device)
+        self.device = choose_device(device)
         self._fill, self._multiple = _load(path, trusted, self.device)
 
     @torch.no_grad()

@@ -14,6 +14,7 @@ from diffmvr.baselines.padding import pad_to_multiple
 from diffmvr.checks import WeightsNotPresentError, check_number
 from diffmvr.config import weights_dir
 from diffmvr.models.config_files import read_config
+from diffmvr.models.device import choose_device
 from diffmvr.models.fourier_inpainter import FourierInpainter
 from diffmvr.models.state_dicts import load_pretrained
 from diffmvr.models.temporal_inpainter import TemporalInpainter
@@ -62,7 +63,7 @@ class LearnedInpainter:
                 f"weights not present: {where}; train them with `{made_by}`, then give the folder "
                 f"model/ of that run as {key}=FOLDER"
             )
-        self.network = load_inpainter(folder).to(pick_device(device))
+        self.network = load_inpainter(folder).to(choose_device(device))
 
     @torch.no_grad()
     def restore(self, clip: Clip) -> UInt8Array:
@@ -102,13 +103,6 @@ def load_inpainter(folder: Path) -> Inpainter:
         )
     network: Inpainter = load_pretrained(NETWORKS[kind], folder).requires_grad_(False)
     return network
-
-
-def pick_device(name: str) -> torch.device:
-    """Return a device by its name; ``auto`` is the GPU if there is one."""
-    if name == "auto":
-        name = "cuda" if torch.cuda.is_available() else "cpu"
-    return torch.device(name)
 
 
 def _shown(path: Path) -> Path:

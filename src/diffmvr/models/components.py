@@ -32,7 +32,7 @@ from diffmvr.models.part_loading import (
 from diffmvr.models.projector import GuideProjector
 from diffmvr.models.stable_diffusion import SCHEDULER_CONFIG, UNET_CONFIG, VAE_CONFIG
 from diffmvr.models.unet import build_unet, load_unet
-from diffmvr.models.vae import compression
+from diffmvr.models.vae import compression, trained_side
 
 log = logging.getLogger(__name__)
 
@@ -61,7 +61,7 @@ class Components:
     @property
     def resolution(self) -> int:
         """Side p of the square frames that the model was made for, in pixels."""
-        return int(self.unet.config.sample_size * compression(self.vae))
+        return trained_side(self.unet, self.vae)
 
     def check_side(self, side: int) -> None:
         """Require frames that the autoencoder and the U-Net can halve as often as they do.

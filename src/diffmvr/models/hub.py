@@ -11,6 +11,7 @@ from pathlib import Path
 from huggingface_hub import constants, snapshot_download
 
 from diffmvr.checks import WeightsNotPresentError
+from diffmvr.text import first_line
 
 log = logging.getLogger(__name__)
 
@@ -72,7 +73,7 @@ def fetch(
                 )
             )
         except (OSError, ValueError) as error:
-            where = f"the hub's cache, and the hub does not give it ({_first_line(error)})"
+            where = f"the hub's cache, and the hub does not give it ({first_line(error)})"
         else:
             missing = [name for name in needed if not (fetched / name).is_file()]
             if not missing:
@@ -82,7 +83,3 @@ def fetch(
         f"weights not present: {repository} in {where}; run "
         f"`{download_command(repository, patterns, folder)}`, then give {setting}"
     )
-
-
-def _first_line(error: BaseException) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0]

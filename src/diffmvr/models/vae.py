@@ -34,6 +34,11 @@ def decode_latents(vae: Any, latents: Tensor) -> Tensor:
     return images
 
 
+def trained_side(unet: Any, vae: Any) -> int:
+    """Return the side of the square frames that a U-Net was made for, in pixels."""
+    return int(unet.config.sample_size * compression(vae))
+
+
 def compression(vae: Any) -> int:
     """Return f, the number of image pixels per latent cell along one side."""
     channels = getattr(vae.config, "encoder_block_out_channels", None)

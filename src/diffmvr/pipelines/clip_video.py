@@ -10,10 +10,10 @@ from diffmvr.preprocessing.video_writer import VideoWriter
 from diffmvr.structures import UInt8Array
 
 
-def side_by_side(clips: list[UInt8Array], upscale: int = 4) -> UInt8Array:
-    """Join clips ``[T, H, W, 3]`` left to right, each pixel enlarged ``upscale`` times."""
-    joined = np.concatenate(clips, axis=2)
-    return joined.repeat(upscale, axis=1).repeat(upscale, axis=2)
+def side_by_side(images: list[UInt8Array], upscale: int = 1) -> UInt8Array:
+    """Join pictures or clips ``[..., H, W, 3]`` left to right, each pixel ``upscale`` times."""
+    joined = np.concatenate(images, axis=-2)
+    return joined.repeat(upscale, axis=-3).repeat(upscale, axis=-2)
 
 
 def write_clip(frames: UInt8Array, path: Path, fps: int = 8) -> Path:

@@ -23,7 +23,7 @@ from diffmvr.models.guide_encoder import GuideEncoder
 from diffmvr.models.guide_memory import GuideMemory
 from diffmvr.models.guide_settings import GuideSettings, check_guide_scales
 from diffmvr.models.projector import GuideProjector
-from diffmvr.models.vae import compression, decode_latents
+from diffmvr.models.vae import decode_latents, trained_side
 
 
 @dataclass
@@ -110,7 +110,7 @@ class DiffMVRPipeline(DiffusionPipeline):
     @property
     def resolution(self) -> int:
         """Side p of the square crops the U-Net was trained on, in pixels."""
-        return int(self.unet.config.sample_size * compression(self.vae))
+        return trained_side(self.unet, self.vae)
 
     @property
     def guide_kinds(self) -> tuple[str, ...]:

@@ -46,11 +46,6 @@ class ContactSheet:
         return np.concatenate([columns[k] for k in np.rint(chosen).astype(int)], axis=1)
 
 
-def side_by_side(before: UInt8Array, after: UInt8Array) -> UInt8Array:
-    """Return ``[H, 2W, 3]``: the original on the left, the restored frame on the right."""
-    return np.concatenate([before, after], axis=1)
-
-
 def _thumbnail(image: UInt8Array) -> UInt8Array:
     """Return the picture at a height of 240 pixels, in a white frame."""
     height, width = image.shape[:2]

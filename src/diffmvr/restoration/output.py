@@ -9,12 +9,13 @@ from typing import Self
 from PIL import Image
 
 from diffmvr.checks import check_one_of
+from diffmvr.pipelines.clip_video import side_by_side
 from diffmvr.preprocessing.audio import copy_audio, is_trimmed, plan_audio
 from diffmvr.preprocessing.frame_source import FrameSource
 from diffmvr.preprocessing.pixel_losses import PixelLosses
 from diffmvr.preprocessing.time_losses import TimeLosses
 from diffmvr.preprocessing.video_writer import CRF, FrameWriter, PngWriter, VideoWriter
-from diffmvr.restoration.contact_sheet import ContactSheet, side_by_side
+from diffmvr.restoration.contact_sheet import ContactSheet
 from diffmvr.restoration.report import FrameRecord, RestoredFrame
 
 FORMATS = ("mp4", "png", "ffv1")
@@ -92,7 +93,7 @@ class RestorationOutput:
             restored = replace(restored, stored=stored)
         self._main.write(restored)
         if self._concat is not None and self._sheet is not None:
-            pair = side_by_side(frame.observed.image, frame.restored.image)
+            pair = side_by_side([frame.observed.image, frame.restored.image])
             self._concat.write(replace(restored, image=pair, stored=None))
             self._sheet.add(frame)
         self.records.append(frame.record)

@@ -27,6 +27,7 @@ import torch
 from lightning.fabric.plugins.io.checkpoint_io import CheckpointIO
 
 from diffmvr.tensor_files import without_prefixes
+from diffmvr.text import first_line
 
 log = logging.getLogger(__name__)
 
@@ -141,7 +142,7 @@ def read_checkpoint(
     try:
         content = torch.load(path, map_location=map_location, weights_only=True, mmap=mmap)
     except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError) as error:
-        raise DamagedCheckpointError(f"{path}: not a checkpoint: {_first_line(error)}") from error
+        raise DamagedCheckpointError(f"{path}: not a checkpoint: {first_line(error)}") from error
     if not isinstance(content, dict):
         raise DamagedCheckpointError(
             f"{path}: not a checkpoint: it holds a {type(content).__name__}, not a dict"
@@ -178,7 +179,7 @@ def verify_checkpoint(path: Path) -> None:
                 broken = archive.testzip()
         except (zipfile.BadZipFile, EOFError, OSError, NotImplementedError) as error:
             raise DamagedCheckpointError(
-                f"{path}: damaged, or no checkpoint: {_first_line(error)}"
+                f"{path}: damaged, or no checkpoint: {first_line(error)}"
             ) from error
     if broken is not None:
         raise DamagedCheckpointError(f"{path}: damaged: {broken} does not have its CRC-32")
@@ -258,7 +259,3 @@ def _sync_folder(folder: Path) -> None:
             os.fsync(handle)
         finally:
             os.close(handle)
-
-
-def _first_line(error: BaseException) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]

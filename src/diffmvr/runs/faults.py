@@ -5,8 +5,11 @@ import os
 from collections.abc import Iterator
 
 from diffmvr.files import DISK_FULL
+from diffmvr.text import first_line
 
 log = logging.getLogger(__name__)
+
+SILENT = "no reason given"
 
 ALLOCATOR = "DefaultCPUAllocator"
 """What torch names where it finds no memory: its error is a plain RuntimeError."""
@@ -31,13 +34,14 @@ def why_it_failed(error: BaseException) -> str:
             text = f"{os.strerror(cause.errno)}; make room ({again})"
             raise OSError(cause.errno, text, cause.filename) from error
         if _is_out_of_memory(cause):
-            text = f"{_first_line(cause)}; end other programs or use a larger machine ({again})"
+            said = first_line(cause, SILENT)
+            text = f"{said}; end other programs or use a larger machine ({again})"
             raise MemoryError(text) from error
     log.debug("details", exc_info=error)
     is_told = isinstance(error, ValueError | OSError) or type(error).__module__.startswith(
         "diffmvr."
     )
-    return str(error) if is_told else f"{type(error).__name__}: {_first_line(error)}"
+    return str(error) if is_told else f"{type(error).__name__}: {first_line(error, SILENT)}"
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
@@ -56,7 +60,3 @@ def _is_out_of_memory(error: BaseException) -> bool:
         return False
     is_torchs = kind.__name__ == "OutOfMemoryError" or ALLOCATOR in str(error)
     return isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and is_torchs)
-
-
-def _first_line(error: BaseException) -> str:
-    return (str(error).strip().splitlines() or ["no reason given"])[0]

@@ -6,7 +6,6 @@ import os
 import lightning as L
 import torch
 
-from diffmvr.models.vae import compression
 from diffmvr.training.ema import EMACallback
 from diffmvr.training.live_memory import size_of
 from diffmvr.training.memory_estimate import GIB, MemoryEstimate, estimate_training
@@ -43,8 +42,7 @@ def say_what_fits(
     if not worth_estimating(module):
         return
     device: torch.device = trainer.strategy.root_device
-    unet, vae = module.components.unet, module.components.vae
-    side = side or int(unet.config.sample_size * compression(vae))
+    side = side or module.components.resolution
     try:
         estimate = estimate_training(
             module,

@@ -52,7 +52,7 @@ class LogRestoredClip(L.Callback):
         grid = comparison_grid(clip, restored, datamodule.guide_builder)
         picture = save_png(grid, stem.with_suffix(".png"))
         video = write_clip(
-            side_by_side([clip.observed, restored]), stem.with_suffix(".mp4"), self._fps
+            side_by_side([clip.observed, restored], upscale=4), stem.with_suffix(".mp4"), self._fps
         )
         for logger in trainer.loggers:
             if isinstance(logger, WandbLogger):

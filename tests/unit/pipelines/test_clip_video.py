@@ -19,7 +19,7 @@ def test_clips_stand_side_by_side_enlarged() -> None:
 
 def test_the_video_has_the_frames(tmp_path: Path) -> None:
     clip = moving_clip(frames=5, size=48)
-    path = write_clip(side_by_side([clip.frames]), tmp_path / "new" / "clip.mp4", fps=8)
+    path = write_clip(side_by_side([clip.frames], upscale=4), tmp_path / "new" / "clip.mp4", fps=8)
     with av.open(path) as container:
         stream = container.streams.video[0]
         assert stream.codec_context.name == "h264" and stream.average_rate == 8
