@@ -48,7 +48,7 @@ from diffmvr.training.memory_check import say_what_fits
 from diffmvr.training.module import NO_PICTURES, DiffMVRModule
 from diffmvr.training.overfit import OneClipDataModule
 from diffmvr.training.sampling_callback import comparison_grid
-from diffmvr.training.trainer import build_trainer
+from diffmvr.training.trainer import build_trainer, frames_per_step
 from diffmvr.training.wandb_logger import finish_wandb, keep_in_wandb
 
 register_resolvers()
@@ -150,9 +150,7 @@ def _train(cfg: DictConfig, job: Job, loggers: list[Any]) -> TrainResult:
         "experiment": job_name(cfg),
         "seed": cfg.seed,
         "steps": trainer.global_step,
-        "frames per step": cfg.data.batch_frames
-        * trainer.world_size
-        * trainer.accumulate_grad_batches,
+        "frames per step": frames_per_step(trainer, cfg.data.batch_frames),
         "minutes": f"{minutes:.1f}",
         "data": f"{cfg.data.source.subjects} rendered people, seed {cfg.data.source.seed}"
         if "subjects" in cfg.data.source

@@ -14,7 +14,7 @@ import lightning as L
 import polars as pl
 import torch
 from hydra.utils import instantiate
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
 from diffmvr.baselines.learned import LearnedInpainter
 from diffmvr.cli import entry_point
@@ -30,11 +30,12 @@ from diffmvr.runs.facts import command, run_record
 from diffmvr.runs.ledger import Job, open_job
 from diffmvr.runs.process_jobs import run_job
 from diffmvr.sweep_names import job_name
+from diffmvr.text import without_places
 from diffmvr.training.checkpoints import check_checkpoint, find_checkpoint
 from diffmvr.training.draws import augmentation_fact
 from diffmvr.training.inpainter_module import InpainterModule
 from diffmvr.training.model_card import write_model_card
-from diffmvr.training.trainer import build_trainer, check_whole
+from diffmvr.training.trainer import build_trainer, check_whole, frames_per_step
 
 register_resolvers()
 
@@ -79,6 +80,9 @@ def _train(cfg: DictConfig, job: Job) -> None:
     loggers = [instantiate(entry, _convert_="all") for entry in cfg.logger.values()]
     checkpoints = job.output / "checkpoints"
     trainer = build_trainer(cfg.trainer, cfg.callbacks, loggers, checkpoints, cfg.seed)
+    settings = without_places(OmegaConf.to_container(cfg, resolve=True))
+    for logger in loggers:
+        logger.log_hyperparams(settings)
     checkpoint = find_checkpoint(job.checkpoint, checkpoints)
     if checkpoint is not None:
         check_checkpoint(checkpoint, module)
@@ -95,7 +99,7 @@ def _train(cfg: DictConfig, job: Job) -> None:
 
     # 3. Save in half precision.
     network: Any = module.network
-    frames = cfg.data.batch_frames * trainer.world_size
+    frames = frames_per_step(trainer, cfg.data.batch_frames)
     model = job.output / "model"
     facts = {
         "command": command(KIND),

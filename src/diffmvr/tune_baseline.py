@@ -28,7 +28,7 @@ from diffmvr.text import without_places
 from diffmvr.training.checkpoints import check_checkpoint, find_checkpoint
 from diffmvr.training.model_card import write_model_card
 from diffmvr.training.text_inpainting import Prior, TextInpaintingModule, paint_prior_images
-from diffmvr.training.trainer import build_trainer, check_whole
+from diffmvr.training.trainer import build_trainer, check_whole, frames_per_step
 
 log = logging.getLogger(__name__)
 
@@ -109,7 +109,7 @@ def _tune(cfg: DictConfig, output: Path) -> Path:
         "data": f"{len(frames.images)} frames of {len(frames.subjects)} people, "
         f"{cfg.resolution} pixels",
         "training": f"{trainer.current_epoch} epochs, {trainer.global_step} steps of "
-        f"{baseline.batch_size * trainer.world_size} frames, {minutes:.0f} min",
+        f"{frames_per_step(trainer, baseline.batch_size)} frames, {minutes:.0f} min",
         "prompt": baseline.prompt,
         "prior": "none"
         if baseline.prior is None

@@ -70,8 +70,12 @@ def test_a_rival_is_trained_saved_and_scored(kind: str, tmp_path: Path) -> None:
 
 def test_a_finished_job_of_the_ledger_is_skipped(tmp_path: Path) -> None:
     overrides = [*LESS, *SMALL["fourier"], "evaluation.restorers=null", "ledger=true"]
+    overrides.append("trainer.accumulate_grad_batches=2")
     cfg = composed("train_inpainter", tmp_path, "inpainter=fourier", *overrides)
     train_inpainter(cfg)
+    card = (tmp_path / "model" / "README.md").read_text()
+    assert "2 of 16 frames" in card, "accumulated batches are of the step"
+    assert "batch_frames: 8" in (tmp_path / "hparams.yaml").read_text(), "settings are logged"
     before = (tmp_path / "run.json").stat().st_mtime_ns
     train_inpainter(cfg)
     assert (tmp_path / "run.json").stat().st_mtime_ns == before

@@ -65,6 +65,16 @@ def build_trainer(
     return built
 
 
+def frames_per_step(trainer: L.Trainer, frames: int) -> int:
+    """Return how many frames one optimizer step sees, over all processes and accumulated batches.
+
+    Args:
+        trainer: the run's.
+        frames: of one batch.
+    """
+    return frames * trainer.world_size * trainer.accumulate_grad_batches
+
+
 def check_accelerator(trainer: DictConfig) -> None:
     """Require the GPU that a trainer is to run on.
 
