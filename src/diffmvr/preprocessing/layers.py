@@ -46,8 +46,9 @@ REDUCED_PASSES = (
 )
 REDUCED_TOLERANCE = 1.0
 """A pixel of a reduced picture is several of the frame, so that the last pass of its flow goes to
-the finest scale.  Chosen on real faces: as near to the truth as the flow of the whole frame, at a
-fifth of its cost."""
+the finest scale.  Chosen on four recordings of real faces.  Against the flow of the whole frame,
+three others came out 0.1 dB better on the mean (one 0.7 better, one 0.5 worse), at a quarter of the
+CPU time."""
 
 HEAD_CENTRE = (0.0, 0.3)
 HEAD_AXES = (1.2, 1.6)
