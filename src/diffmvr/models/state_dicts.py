@@ -114,7 +114,7 @@ def load_pretrained(model_class: Any, folder: Path) -> Any:
         ValueError: if a setting is of another kind, or a weight is missing, unknown, of another
             shape or not finite.
     """
-    # It takes seconds, and whoever only looks for weights does without.
+    # It takes seconds, and looking for weights does not need it.
     from diffusers.models.modeling_utils import no_init_weights
 
     settings = folder / "config.json"

@@ -45,8 +45,8 @@ class TableSpec:
             them), by name in the score rows.
         required: restorers shown even if they were never scored, with the reason.
         reference: restorer that the others are related to.
-        gap: winner and second of the *Gap* row; the second may be ``None``: whoever of the rows
-            that ``rivals`` names comes second most often.  ``None`` for no such row.
+        gap: winner and second of the *Gap* row; the second may be ``None``: the row of those
+            that ``rivals`` names which is second most often.  ``None`` for no such row.
         rivals: restorers that may be the second.
         between_masks: restorer of the *Gap between masks* row; ``None`` for no such row.
     """
