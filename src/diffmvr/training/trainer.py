@@ -41,7 +41,8 @@ def build_trainer(
     check_accelerator(trainer)
     quiet_lightning()
     steps = trainer.get("max_steps", -1)
-    if steps != -1:
+    # 0: a checkpoint becomes a model as it is.  −1: as Lightning's, without end.
+    if steps not in (0, -1):
         check_count("trainer.max_steps", steps)
     configured = [instantiate(entry) for entry in callbacks.values() if entry is not None]
     plugins = instantiate(trainer.get("plugins")) or ()
