@@ -13,6 +13,8 @@ from typing import BinaryIO
 from PIL import Image
 
 FORMATS = ("PNG", "JPEG")
+# Pillow's own: ultralytics replaces it by one that installs a package when a picture is damaged.
+_open = Image.open
 
 
 def open_picture(
@@ -40,7 +42,7 @@ def open_picture(
         with warnings.catch_warnings():
             # Pillow warns at half the size that it refuses.
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            with Image.open(file, formats=formats) as picture:
+            with _open(file, formats=formats) as picture:
                 if decode:
                     picture.load()
                 return picture

@@ -1,6 +1,7 @@
 """``python -m diffmvr.restore`` from files to files, with a real model of random weights."""
 
 import hashlib
+import importlib.util
 import json
 import os
 import subprocess
@@ -530,11 +531,13 @@ def test_a_davis_clip_without_a_face_is_restored(tmp_path: Path, pipeline: DiffM
 
 
 @needs_shared
+@pytest.mark.skipif(
+    importlib.util.find_spec("ultralytics") is None, reason="the extra 'detect' is not installed"
+)
 def test_without_a_landmarker_the_shipped_detector_finds_a_childs_face_under_a_hand(
     tmp_path: Path, shipped_pipeline: DiffMVRPipeline, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The square around the hole stood in for the face: background went through eye and nose."""
-    pytest.importorskip("ultralytics", reason="the detect extra is not installed")
     monkeypatch.undo()
     monkeypatch.delenv("DIFFMVR_SHARED", raising=False)
     monkeypatch.delenv("DIFFMVR_FACE_LANDMARKER", raising=False)
