@@ -29,7 +29,7 @@ from diffmvr.cli import run_cli
 from diffmvr.config import weights_dir
 from diffmvr.data.synthetic.occluders import composite_occluder
 from diffmvr.evaluation.benchmark import benchmark_table, save_table
-from diffmvr.evaluation.landmark_scores import LandmarkScorer
+from diffmvr.evaluation.real_face_scores import RealFaceScorer
 from diffmvr.pipelines.diffmvr_pipeline import DiffMVRPipeline
 from diffmvr.preprocessing.audio import AudioCopy
 from diffmvr.preprocessing.face import track_from_landmarks
@@ -205,7 +205,7 @@ def run(
     check_number("--frames", length, LEAST_FRAMES, 10_000)
     check_output_dir("--pictures", pictures)
     pipeline = DiffMVRPipeline.from_pretrained(weights)
-    landmarks = LandmarkScorer.from_bundle()
+    landmarks = RealFaceScorer.from_bundle()
     facts, rows, sheet, hashes = [], [], {}, {}
     for name, path in recordings.items():
         folder = pictures / name

@@ -10,7 +10,7 @@ from hydra import compose, initialize_config_dir
 from diffmvr.config import config_dir
 from diffmvr.evaluate import build_restorers, chosen_restorers
 from diffmvr.evaluation.benchmark import AutoencoderCeiling
-from diffmvr.evaluation.landmark_scores import LandmarkScorer
+from diffmvr.evaluation.real_face_scores import RealFaceScorer
 from diffmvr.metrics.clip_scores import score_clip
 from diffmvr.pipelines.diffmvr_pipeline import DiffMVRPipeline
 from diffmvr.preprocessing.crop import CropTransform, crop_track
@@ -71,7 +71,7 @@ def score(
     rivals: Mapping[str, Restorer],
     mask_type: str,
     seed: int,
-    landmarks: LandmarkScorer,
+    landmarks: RealFaceScorer,
 ) -> tuple[list[dict[str, Any]], dict[str, UInt8Array]]:
     """Score restorations and rivals, and pick frames to show.
 

@@ -49,7 +49,7 @@ from diffmvr.evaluation.benchmark import (
     save_table,
     score_restorers,
 )
-from diffmvr.evaluation.landmark_scores import LandmarkScorer
+from diffmvr.evaluation.real_face_scores import RealFaceScorer
 from diffmvr.metrics.clip_scores import score_clip
 from diffmvr.pipelines.crop_restorer import CropRestorer
 from diffmvr.pipelines.diffmvr_pipeline import DiffMVRPipeline
@@ -238,7 +238,7 @@ def run(arguments: argparse.Namespace, faces: Path) -> pl.DataFrame:
     log.info("fine-tuned on %d clips of %s", len(others), ", ".join(arguments.training_people))
 
     # 3. Score each person's clips, and show one.
-    landmarks = LandmarkScorer.from_bundle()
+    landmarks = RealFaceScorer.from_bundle()
     parts = []
     for person in arguments.test_people:
         mine = [clip for clip in own if clip.subject_id == person]

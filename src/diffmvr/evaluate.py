@@ -92,14 +92,15 @@ def evaluate(cfg: DictConfig) -> Table | None:
     if shard is not None:
         indices = shard.of(indices)
     clips = (source[index] for index in indices)
-    frames = FrameScores(cfg.mask.type, cfg.seed, cfg.preprocessing.clear_threshold)
+    scorers = list(scoring.scorers.values())
+    frames = FrameScores(cfg.mask.type, cfg.seed, cfg.preprocessing.clear_threshold, scorers)
     rows = score_restorers(
         [frames.watch(restorer) for restorer in restorers] if cfg.frames else restorers,
         clips,
         cfg.seed,
         cfg.mask.type,
         len(indices),
-        list(scoring.scorers.values()),
+        scorers,
         scoring.distances,
     )
     reference, collected = built[cfg.reference].name, scoring.distances

@@ -1,6 +1,7 @@
 """Scores of single frames, collected while clips are restored."""
 
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import polars as pl
@@ -11,7 +12,16 @@ from diffmvr.metrics.psnr import frame_psnr
 from diffmvr.metrics.ssim import ssim_map
 from diffmvr.preprocessing.reference import occluded_share, past_clear_index
 from diffmvr.reporting.frame_rows import frames_frame
-from diffmvr.structures import CLEAR_THRESHOLD, Clip, Restorer, UInt8Array
+from diffmvr.structures import CLEAR_THRESHOLD, Clip, FloatArray, Restorer, UInt8Array
+
+
+@runtime_checkable
+class FrameScorer(Protocol):
+    """What scores every frame of a restored clip; see ``RealFaceScorer.frame_scores``."""
+
+    def frame_scores(self, restored: UInt8Array, clip: Clip) -> Mapping[str, FloatArray]:
+        """Return ``[T]`` scores by name, NaN where there is none."""
+        ...
 
 
 class FrameScores:
@@ -21,12 +31,20 @@ class FrameScores:
         mask_type: for the record.
         seed: for the record.
         clear_threshold: the largest hidden share of the face box of an unobstructed frame.
+        scorers: give further scores of each frame; the others among them are passed over.
     """
 
-    def __init__(self, mask_type: str, seed: int, clear_threshold: float = CLEAR_THRESHOLD) -> None:
+    def __init__(
+        self,
+        mask_type: str,
+        seed: int,
+        clear_threshold: float = CLEAR_THRESHOLD,
+        scorers: Sequence[object] = (),
+    ) -> None:
         self.mask_type = mask_type
         self.seed = seed
         self.clear_threshold = clear_threshold
+        self._scorers = [scorer for scorer in scorers if isinstance(scorer, FrameScorer)]
         self._rows: list[dict[str, Any]] = []
 
     def watch(self, restorer: Restorer) -> Restorer:
@@ -50,6 +68,9 @@ class FrameScores:
         mask = torch.from_numpy(clip.mask[hidden] != 0)
         psnr = frame_psnr(preds, target, mask[:, None])
         ssim = mean_where(ssim_map(preds, target), mask)
+        more: dict[str, FloatArray] = {}
+        for scorer in self._scorers:
+            more |= scorer.frame_scores(restored, clip)
         self._rows += [
             {
                 "restorer": restorer,
@@ -62,6 +83,7 @@ class FrameScores:
                 "past_age": int(t - past[t]) if past[t] >= 0 else None,
                 "psnr_hole": float(psnr[row]),
                 "ssim_hole": float(ssim[row]),
+                **{name: _number(values[t]) for name, values in more.items()},
             }
             for row, t in enumerate(hidden)
         ]
@@ -73,6 +95,11 @@ class FrameScores:
             ValueError: if nothing was.
         """
         return frames_frame(self._rows)
+
+
+def _number(value: float) -> float | None:
+    """Return a score, null where there is none."""
+    return None if np.isnan(value) else float(value)
 
 
 class _Watched:

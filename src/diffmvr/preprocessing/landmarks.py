@@ -13,6 +13,7 @@ import threading
 import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ View = tuple[int, int, int, int]
 """A region of a frame: x0, y0 (included), x1, y1 (excluded)."""
 
 LANDMARKS = 478
+BLENDSHAPES = 52
 BUNDLE_NAME = "face_landmarker.task"
 BUNDLE_VARIABLE = "DIFFMVR_FACE_LANDMARKER"
 SHARED_VARIABLE = "DIFFMVR_SHARED"
@@ -96,6 +98,20 @@ def find_landmarker_bundle(path: str | None) -> Path | None:
     return None
 
 
+@dataclass(frozen=True)
+class FoundFace:
+    """What the landmarker says of one face.
+
+    Attributes:
+        points: ``[478, 2]`` (x, y) in pixels, hidden ones guessed by the model.
+        blendshapes: ``[52]`` in [0, 1]: how far each expression of MediaPipe's (the jaw open, an
+            eye closed) is shown, in its order; ``None`` if they were not asked for.
+    """
+
+    points: FloatArray
+    blendshapes: FloatArray | None = None
+
+
 class FaceLandmarker:
     """Follow the landmarks of one face through the frames of a video.
 
@@ -110,13 +126,14 @@ class FaceLandmarker:
         confidence: least confidence of detection, presence and tracking, in [0, 1].  Lower than
             MediaPipe's own 0.5, so that a half-hidden face is still found; implausible
             answers are the caller's to reject.
+        blendshapes: whether :meth:`find` also reads the expression, which takes longer.
 
     Raises:
         FileNotFoundError: if there is no such bundle.
         ValueError: if ``confidence`` is not in [0, 1].
     """
 
-    def __init__(self, bundle: Path, confidence: float = 0.3) -> None:
+    def __init__(self, bundle: Path, confidence: float = 0.3, *, blendshapes: bool = False) -> None:
         if not Path(bundle).is_file():
             raise FileNotFoundError(
                 f"bundle: no Face Landmarker bundle at {bundle}; give the path of {BUNDLE_NAME}"
@@ -124,6 +141,7 @@ class FaceLandmarker:
         check_number("confidence", confidence, 0.0, 1.0)
         self.bundle = Path(bundle)
         self.confidence = confidence
+        self.blendshapes = blendshapes
         # One MediaPipe task for each running mode in use.  They are closed when this object goes,
         # at the latest at exit: left to the interpreter's own shutdown they end in a traceback.
         self._handles: dict[str, Any] = {}
@@ -147,7 +165,12 @@ class FaceLandmarker:
             self._create("IMAGE").close()
 
     def detect(self, image: UInt8Array, mask: UInt8Array | None = None) -> FloatArray | None:
-        """Return the landmarks of the next frame.
+        """Return the landmarks of the next frame, ``[478, 2]``, as :meth:`find` finds them."""
+        face = self.find(image, mask)
+        return None if face is None else face.points
+
+    def find(self, image: UInt8Array, mask: UInt8Array | None = None) -> FoundFace | None:
+        """Find the face in the next frame.
 
         Args:
             image: ``[H, W, 3]`` uint8 RGB.
@@ -155,8 +178,7 @@ class FaceLandmarker:
                 landmarker as grey: a hand has edges that pull landmarks, grey has fewer.
 
         Returns:
-            ``[478, 2]`` (x, y) in pixels of ``image``, hidden ones guessed by the model, or
-            ``None`` where no face is found.
+            The face, its landmarks in pixels of ``image``, or ``None`` where there is none.
 
         Raises:
             LandmarkerUnavailableError: if MediaPipe or a library it needs is missing.
@@ -176,15 +198,15 @@ class FaceLandmarker:
         if self._size != (height, width):
             self.close()
             self._size = (height, width)
-        points = None
+        face = None
         if self._view is not None:
             # Video mode follows the landmarks it found in the frame before.
-            points = self._detect_in(image, self._view, "VIDEO")
-        if points is None:
-            points = self._search(image)
-        if points is not None:
-            self._follow(points, height, width)
-        return points
+            face = self._find_in(image, self._view, "VIDEO")
+        if face is None:
+            face = self._search(image)
+        if face is not None:
+            self._follow(face.points, height, width)
+        return face
 
     def close(self) -> None:
         """Free what MediaPipe holds; a later :meth:`detect` starts afresh, as in a new video."""
@@ -196,12 +218,16 @@ class FaceLandmarker:
         self._frames_to_tiles = 0
 
     def __getstate__(self) -> dict[str, Any]:
-        return {"bundle": self.bundle, "confidence": self.confidence}
+        return {
+            "bundle": self.bundle,
+            "confidence": self.confidence,
+            "blendshapes": self.blendshapes,
+        }
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         FaceLandmarker.__init__(self, **state)
 
-    def _search(self, image: UInt8Array) -> FloatArray | None:
+    def _search(self, image: UInt8Array) -> FoundFace | None:
         """Look in the whole frame, then in tiles if it is their turn."""
         height, width = image.shape[:2]
         views = [(0, 0, width, height)]
@@ -209,9 +235,9 @@ class FaceLandmarker:
             views += _tiles(height, width)
         self._frames_to_tiles = (self._frames_to_tiles or TILE_PERIOD) - 1
         for view in views:
-            points = self._detect_in(image, view, "IMAGE")
-            if points is not None:
-                return points
+            face = self._find_in(image, view, "IMAGE")
+            if face is not None:
+                return face
         return None
 
     def _follow(self, points: FloatArray, height: int, width: int) -> None:
@@ -234,8 +260,8 @@ class FaceLandmarker:
             if tracker is not None:
                 tracker.close()
 
-    def _detect_in(self, image: UInt8Array, view: View, mode: str) -> FloatArray | None:
-        """Return the landmarks found in one view, in pixels of the whole image."""
+    def _find_in(self, image: UInt8Array, view: View, mode: str) -> FoundFace | None:
+        """Return the face found in one view, in pixels of the whole image."""
         x0, y0, x1, y1 = view
         fresh = mode not in self._handles
         with _silent_stderr() if fresh else nullcontext():
@@ -252,7 +278,10 @@ class FaceLandmarker:
             return None
         shares = np.array([(mark.x, mark.y) for mark in result.face_landmarks[0]])
         # Shares run from edge to edge of the view; our integers are pixel centres.
-        return shares * [x1 - x0, y1 - y0] + [x0 - 0.5, y0 - 0.5]
+        points = shares * [x1 - x0, y1 - y0] + [x0 - 0.5, y0 - 0.5]
+        if not self.blendshapes:
+            return FoundFace(points)
+        return FoundFace(points, np.array([one.score for one in result.face_blendshapes[0]]))
 
     def _create(self, mode: str) -> Any:
         """Load MediaPipe and open the bundle in a running mode."""
@@ -266,6 +295,7 @@ class FaceLandmarker:
                 base_options=BaseOptions(model_asset_path=str(self.bundle)),
                 running_mode=vision.RunningMode[mode],
                 num_faces=1,
+                output_face_blendshapes=self.blendshapes,
                 min_face_detection_confidence=self.confidence,
                 min_face_presence_confidence=self.confidence,
                 min_tracking_confidence=self.confidence,

@@ -25,7 +25,13 @@ FRAME_COLUMNS: dict[str, Any] = {
     "past_age": pl.Int64,
     "psnr_hole": pl.Float32,
     "ssim_hole": pl.Float32,
+    # Of real faces: how far the expression is from the clean frame's, and how far that is from the
+    # newest clear frame's.  Null where it was not scored or no face was found.
+    "blendshape_error": pl.Float32,
+    "blendshape_change": pl.Float32,
 }
+OPTIONAL = ("blendshape_error", "blendshape_change")
+"""Columns that files written before there were these scores lack; they are read as null."""
 
 
 def frames_frame(rows: Iterable[Mapping[str, Any]]) -> pl.DataFrame:
@@ -38,13 +44,15 @@ def frames_frame(rows: Iterable[Mapping[str, Any]]) -> pl.DataFrame:
 
 
 def check_frames(frame: pl.DataFrame) -> pl.DataFrame:
-    """Return ``frame`` if it is a table of frame rows.
+    """Return ``frame``, with all columns, if it is a table of frame rows.
 
     Raises:
         ValueError: if it is empty, or a column is missing, unknown or of another type.
     """
     if frame.is_empty():
         raise ValueError("frames: expected at least one row, got none; no frame has a hole")
+    absent = [name for name in OPTIONAL if name not in frame.columns]
+    frame = frame.with_columns(pl.lit(None, FRAME_COLUMNS[name]).alias(name) for name in absent)
     if dict(frame.schema) != FRAME_COLUMNS:
         raise ValueError(f"frames: expected the columns {FRAME_COLUMNS}, got {dict(frame.schema)}")
     return frame

@@ -57,6 +57,9 @@ FACE_COLUMNS = (
     Column("state_agreement_changed", "State agreement, changed", True, 3),
     Column("landmark_error_hole", "Landmark error hole", False, 3),
     Column("landmark_found", "Faces found", True, 3),
+    Column("blendshape_error", "Blendshape error", False, 4),
+    Column("blendshape_error_changed", "Blendshape error, changed", False, 4),
+    Column("blendshape_found", "Hidden faces found", True, 3),
 )
 """What the face says: the first three of rendered clips, the others of real ones."""
 

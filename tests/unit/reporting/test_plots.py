@@ -9,7 +9,7 @@ from tests.helpers.study import write_run, write_study, write_sweeps
 
 from diffmvr.reporting import trade_offs
 from diffmvr.reporting.canvas import new_axes
-from diffmvr.reporting.frame_rows import check_frames, load_frames
+from diffmvr.reporting.frame_rows import check_frames, frames_frame, load_frames
 from diffmvr.reporting.label_placing import spread_labels
 from diffmvr.reporting.plots import draw_figures, training_curves
 from diffmvr.reporting.run_collection import find_runs
@@ -56,6 +56,12 @@ def test_frame_rows_that_are_none(tmp_path: Path) -> None:
         check_frames(pl.DataFrame())
     with pytest.raises(ValueError, match=r"frames: expected the columns .*got {'x'"):
         check_frames(pl.DataFrame({"x": [1]}))
+
+
+def test_frame_rows_from_before_expressions_were_scored_are_still_read() -> None:
+    new = frames_frame([{"restorer": "telea", "blendshape_error": 0.1}])
+    old = check_frames(new.drop("blendshape_error", "blendshape_change"))
+    assert old.schema == new.schema and old["blendshape_error"].to_list() == [None]
 
 
 def test_labels_cover_neither_points_nor_each_other() -> None:
