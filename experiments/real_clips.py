@@ -13,6 +13,7 @@ import json
 import logging
 import os
 import zlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import islice
@@ -143,7 +144,11 @@ def find_face(frames: UInt8Array, mask: UInt8Array) -> FaceTrack:
 
 
 def restore_exactly(
-    source: Path, mask: Path | None, output: Path, weights: str
+    source: Path,
+    mask: Path | None,
+    output: Path,
+    weights: str,
+    options: Mapping[str, Any] | None = None,
 ) -> tuple[Recording, dict[str, Any]]:
     """Restore a recording into FFV1 and read back what was written, with its report."""
     settings = RestoreSettings(
@@ -153,6 +158,7 @@ def restore_exactly(
         weights=weights,
         format="ffv1",
         seed=SEED,
+        **(options or {}),
     )
     restore(settings)
     report = json.loads((output / "report.json").read_text())

@@ -48,11 +48,11 @@ def blendshape_distances(
     check_same_shape("restored", restored, "clean", clean)
     check_shape("reference", reference, (len(clean),))
     change = np.abs(clean - clean[reference]).mean(axis=1)
-    known: NDArray[np.bool_] = np.isfinite(clean).all(axis=1)
+    missing: NDArray[np.int64] = np.isnan(clean).sum(axis=1)
     return BlendshapeDistances(
         error=np.abs(restored - clean).mean(axis=1),
         change=np.where(reference >= 0, change, np.nan),
-        known=known,
+        known=missing == 0,
     )
 
 

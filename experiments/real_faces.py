@@ -1,0 +1,222 @@
+"""The real-face benchmark: recordings of talking people × drawn occluders × both kinds of masks.
+
+    DIFFMVR_SHARED=FOLDER python experiments/real_faces.py
+    … --clips d0 d11 --occluders hand --masks bbox --systems flow past_guide   # a part of it
+    … --systems past_guide --again                                            # computed anew
+
+Every restorer that ``python -m diffmvr.evaluate`` knows can be named.  It works on 192 × 192 crops
+that follow the face; ``diffmvr`` is the product: ``python -m diffmvr.restore`` on whole frames, and
+what it writes is cut out and scored in the same crops.  What has been computed is not computed
+again: rows of the same recording, occluder, mask and system are kept.  Several processes may each
+do a part; the tables are made of all rows that there are.
+
+Rows and tables go to ``--output``.  Whatever shows the recordings goes to ``--pictures``, which
+stays outside the repository: they are not ours to pass on.
+"""
+
+import argparse
+import hashlib
+import logging
+import os
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from drawn_occluders import KINDS
+from hydra import compose, initialize_config_dir
+from real_clips_scores import OURS
+from real_faces_cases import LENGTH, SIZE, Case, Product, Recording, find_recordings
+from real_faces_rows import RowFiles, make_tables
+from real_faces_sheets import Strips, make_sheet
+
+from diffmvr.cli import run_cli
+from diffmvr.config import config_dir, weights_dir
+from diffmvr.evaluate import build_restorers, chosen_restorers
+from diffmvr.evaluation.frame_scores import FrameScores
+from diffmvr.evaluation.real_face_scores import RealFaceScorer
+from diffmvr.files import write_json
+from diffmvr.metrics.clip_scores import score_clip
+from diffmvr.preprocessing.landmarks import SHARED_VARIABLE, find_landmarker_bundle
+from diffmvr.reporting import score_row
+from diffmvr.restore import DEFAULT_MODEL
+from diffmvr.runs.hashes import model_hash
+from diffmvr.structures import Clip, Restorer, UInt8Array
+
+log = logging.getLogger("real_faces")
+
+SEED = 0
+MASKS = ("segmentation", "bbox")
+SYSTEMS = ("occluded", "telea", "copy_past", "copy_past_aligned", "flow", "past_guide", OURS)
+REFERENCE = "past_guide"
+
+
+def build_systems(
+    names: Sequence[str], overrides: Sequence[str], product: Product, product_name: str = OURS
+) -> tuple[dict[str, Restorer | Product], dict[str, str]]:
+    """Return the systems by name, and for those whose weights are not present the reason.
+
+    Args:
+        names: of restorers or sets of them, as in ``conf/evaluate.yaml``.
+        overrides: settings of ``conf/evaluate.yaml``, such as ``baselines.lama.weights=PATH``.
+        product: what ``diffmvr`` stands for.
+        product_name: what it is called in the rows.
+    """
+    with initialize_config_dir(str(config_dir()), version_base="1.3"):
+        settings = compose("evaluate", list(overrides))
+    chosen = chosen_restorers(names, settings.restorer_sets)
+    built, missing = build_restorers(settings, [name for name in chosen if name != OURS])
+    systems: dict[str, Restorer | Product] = dict(built)
+    if OURS in chosen:
+        systems[product_name] = product
+    return systems, missing
+
+
+def run_case(
+    case: Case,
+    mask_type: str,
+    systems: Mapping[str, Restorer | Product],
+    faces: RealFaceScorer,
+    files: RowFiles,
+    strips: Strips,
+) -> None:
+    """Restore, score and keep one case; each system's rows are written at once."""
+    clip = case.clip
+    strips.save(clip, mask_type, {"occluded": clip.observed, "truth": _truth(clip)})
+    for name, system in systems.items():
+        begun = time.monotonic()
+        restored = system.restore(case if isinstance(system, Product) else clip)  # type: ignore[arg-type]
+        seconds = (time.monotonic() - begun) / max(1, int(clip.mask.any(axis=(1, 2)).sum()))
+        scores = score_clip(restored, clip) | faces(restored, clip)
+        row = score_row(name, clip, SEED, mask_type, scores | {"seconds_a_frame": seconds})
+        frames = FrameScores(mask_type, SEED, scorers=[faces])
+        frames.add(name, restored, clip)
+        # Recordings of fewer frames than others enter one table.
+        files.add([row | {"clip_length": LENGTH}], frames.frame())
+        strips.save(clip, mask_type, {name: restored})
+        log.info(
+            "%s, %s, %s: hole %.2f dB, blendshapes %.4f, %.2f s a frame",
+            *(clip.clip_id, mask_type, name, scores["psnr_hole"], scores["blendshape_error"]),
+            seconds,
+        )
+
+
+def run(
+    recordings: Sequence[Recording],
+    kinds: Sequence[str],
+    masks: Sequence[str],
+    systems: Mapping[str, Restorer | Product],
+    files: RowFiles,
+    strips: Strips,
+    again: bool = False,
+) -> None:
+    """Compute every row that is wanted and not there."""
+    faces = RealFaceScorer.from_bundle()
+    for recording in recordings:
+        for kind in kinds:
+            done = set() if again else files.done(f"{recording.name}_{kind}")
+            wanted = {
+                mask: {n: one for n, one in systems.items() if (n, mask) not in done}
+                for mask in masks
+            }
+            if not any(wanted.values()):
+                continue
+            hidden = recording.hidden(kind)
+            for mask, some in wanted.items():
+                if some:
+                    case = recording.case(hidden, kind, mask)
+                    run_case(case, mask, some, faces, files, strips)
+        # Its frames are large.
+        recording.__dict__.pop("frames", None)
+
+
+def save_settings(weights: str, output: Path) -> None:
+    """Write what holds for every number."""
+    bundle = find_landmarker_bundle(None)
+    facts = {
+        "frames": LENGTH,
+        "size": SIZE,
+        "seed": SEED,
+        "occluders": sorted(KINDS),
+        "landmarker_sha256": bundle and hashlib.sha256(bundle.read_bytes()).hexdigest(),
+        "weights_sha256": model_hash(Path(weights)) if Path(weights).is_dir() else weights,
+    }
+    output.mkdir(parents=True, exist_ok=True)
+    write_json(output / "settings.json", facts)
+
+
+def parse(words: Sequence[str] | None = None) -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--clips", nargs="+", metavar="NAME", help="only these, e.g. d0 bbaf2n")
+    parser.add_argument("--occluders", nargs="+", default=list(KINDS), choices=list(KINDS))
+    parser.add_argument("--masks", nargs="+", default=list(MASKS), choices=MASKS)
+    parser.add_argument("--systems", nargs="+", default=list(SYSTEMS), metavar="NAME")
+    parser.add_argument("--reference", default=REFERENCE, help="whom the tables compare with")
+    parser.add_argument("--again", action="store_true", help="compute rows that are there anew")
+    parser.add_argument("--tables", action="store_true", help="only make tables and sheets anew")
+    parser.add_argument("--weights", default=str(weights_dir() / DEFAULT_MODEL))
+    parser.add_argument(
+        "--restore",
+        nargs="+",
+        default=[],
+        metavar="KEY=VALUE",
+        help="settings of restore, e.g. self_check=false",
+    )
+    parser.add_argument("--name", default=OURS, help="what its rows are called then")
+    parser.add_argument("--threads", type=int, default=1, help="CPU threads (1)")
+    parser.add_argument("--output", type=Path, default=Path("experiments/results/real_faces"))
+    parser.add_argument("--pictures", type=Path, default=Path("outputs/real_faces"))
+    parser.add_argument(
+        "--evaluate", nargs="+", default=[], metavar="KEY=VALUE", help="settings of evaluate"
+    )
+    return parser.parse_args(words)
+
+
+@run_cli
+def main() -> None:
+    """Run what the command line says, then make the tables of all rows that there are."""
+    arguments = parse()
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    shared = os.environ.get(SHARED_VARIABLE)
+    if not shared:
+        raise ValueError(f"{SHARED_VARIABLE}: expected the folder that holds data/faces, got none")
+    torch.set_num_threads(arguments.threads)
+    pictures: Path = arguments.pictures
+    recordings = find_recordings(Path(shared), arguments.clips, pictures / "tracks")
+    files = RowFiles(arguments.output, pictures / "rows.lock")
+    strips = Strips(pictures / "strips")
+    if not arguments.tables:
+        options = dict(_option(entry) for entry in arguments.restore)
+        product = Product(arguments.weights, pictures / f"work_{os.getpid()}", options)
+        systems, missing = build_systems(
+            arguments.systems, arguments.evaluate, product, arguments.name
+        )
+        for name, reason in missing.items():
+            log.warning("%s does not compete: %s", name, reason)
+        save_settings(arguments.weights, arguments.output)
+        run(
+            *(recordings, arguments.occluders, arguments.masks, systems, files, strips),
+            again=arguments.again,
+        )
+    make_tables(files, arguments.reference, arguments.output)
+    for recording in recordings:
+        make_sheet(recording.name, files, strips, pictures / f"{recording.name}.png")
+
+
+def _option(entry: str) -> tuple[str, Any]:
+    from omegaconf import OmegaConf
+
+    ((name, value),) = OmegaConf.to_container(OmegaConf.from_dotlist([entry])).items()  # type: ignore[union-attr]
+    return str(name), value
+
+
+def _truth(clip: Clip) -> UInt8Array:
+    if clip.frames is None:
+        raise ValueError(f"clip {clip.clip_id}: only recordings with known truth can be scored")
+    return clip.frames
+
+
+if __name__ == "__main__":
+    main()
