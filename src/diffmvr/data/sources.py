@@ -32,6 +32,7 @@ class SyntheticClips:
         size: side of the square frames in pixels, 64 to 512.
         first_subject: number of the first person, so that sets can be told apart.
         mask_type: ``segmentation`` (the occluder's outline) or ``bbox`` (its bounding rectangle).
+        acts: how often the state changes and something covers the face, see ``render_clip``.
     """
 
     def __init__(
@@ -43,6 +44,7 @@ class SyntheticClips:
         size: int = 64,
         first_subject: int = 0,
         mask_type: str = "segmentation",
+        acts: int = 1,
     ) -> None:
         if subjects < 1 or clips_per_subject < 1:
             raise ValueError(
@@ -55,6 +57,7 @@ class SyntheticClips:
         self.num_frames = num_frames
         self.size = size
         self.mask_type = mask_type
+        self.acts = acts
         self._scenes = [
             (first_subject + subject, clip)
             for subject in range(subjects)
@@ -67,5 +70,10 @@ class SyntheticClips:
 
     def __getitem__(self, index: int) -> Clip:
         subject, clip = self._scenes[index]
-        scene = render_clip(self.seed, subject, clip, size=self.size, num_frames=self.num_frames)
+        scene = render_clip(
+            *(self.seed, subject, clip),
+            size=self.size,
+            num_frames=self.num_frames,
+            acts=self.acts,
+        )
         return scene.with_mask(scene.box_mask) if self.mask_type == "bbox" else scene

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from diffmvr.data.sources import SyntheticClips
+from diffmvr.data.synthetic import render_clip
 
 SMALL = {"subjects": 3, "clips_per_subject": 2, "num_frames": 5}
 
@@ -56,3 +57,11 @@ def test_bad_settings_are_named() -> None:
         SyntheticClips(subjects=0)
     with pytest.raises(ValueError, match=r"mask_type: .*got 'circle'"):
         SyntheticClips(mask_type="circle")
+
+
+def test_a_source_of_long_clips_renders_their_acts() -> None:
+    source = SyntheticClips(subjects=1, clips_per_subject=1, num_frames=16, acts=2)
+    np.testing.assert_array_equal(
+        source[0].observed, render_clip(0, 0, 0, num_frames=16, acts=2).observed
+    )
+    assert not np.array_equal(source[0].observed, render_clip(0, 0, 0).observed)

@@ -38,6 +38,9 @@ from diffmvr.data.synthetic.rng import FloatArray, Stream, generator
 from diffmvr.structures import Clip, FaceTrack, UInt8Array
 
 MIN_SIZE, MAX_SIZE = 64, 512
+ACT_FRAMES = 8
+"""Least frames of an act of several, for something to come and to go in."""
+
 _SHOULDER = np.float32(200)
 
 
@@ -70,6 +73,7 @@ def render_clip(
     size: int = 64,
     num_frames: int = 16,
     occluded: bool = True,
+    acts: int = 1,
 ) -> SyntheticClip:
     """Render a clip; the same arguments give the same bytes.
 
@@ -80,12 +84,17 @@ def render_clip(
         size: side of the square frames in pixels, 64 to 512; the scene is the same at each.
         num_frames: number of frames T, at least 1.
         occluded: whether something hides the face; the clean frames do not depend on it.
+        acts: with 1, the state changes at most once and something hides the face at most once.
+            With more, the clip consists of so many equal acts, and in each the state changes once
+            and something comes, stays for about half of the act, and goes: the face is seen clear,
+            in several states, before and after.
 
     Raises:
-        ValueError: if a number is out of its range.
+        ValueError: if a number is out of its range, or an act has fewer than 8 frames.
     """
     check_number("size", size, MIN_SIZE, MAX_SIZE)
     check_number("num_frames", num_frames, 1, 100_000)
+    check_number("acts", acts, 1, max(1, num_frames // ACT_FRAMES))
     for name, value in (("seed", seed), ("subject", subject), ("clip", clip)):
         check_number(name, value, 0, 2**63 - 1)
 
@@ -94,7 +103,7 @@ def render_clip(
 
     # 1. The scene, free of pixels.
     identity = sample_identity(seed, subject)
-    expression, state = sample_expression(stream(Stream.EXPRESSION), num_frames)
+    expression, state = sample_expression(stream(Stream.EXPRESSION), num_frames, acts)
     pose = sample_pose(stream(Stream.POSE), num_frames)
     light = sample_lighting(stream(Stream.LIGHT), num_frames)
     anatomy = build_anatomy(identity, expression)
@@ -115,7 +124,7 @@ def render_clip(
     overlays: list[Overlay] = []
     observed = frames
     if occluded:
-        for overlay in _occlude(stream(Stream.OCCLUDER), frames, boxes, light.gain):
+        for overlay in _occlude(stream(Stream.OCCLUDER), frames, boxes, light.gain, acts):
             overlays.append(overlay)
             observed = overlay.observed
     mask, box_mask = (np.zeros(frames.shape[:3], np.uint8) for _ in range(2))
@@ -189,28 +198,53 @@ def _compose(
 
 
 def _occlude(
-    rng: np.random.Generator, frames: UInt8Array, boxes: FloatArray, gain: FloatArray
+    rng: np.random.Generator, frames: UInt8Array, boxes: FloatArray, gain: FloatArray, acts: int
 ) -> Iterator[Overlay]:
+    """Yield the occluders, each drawn over the ones before."""
+    schedules = _once(rng, len(frames)) if acts == 1 else _in_each_act(rng, len(frames), acts)
+    for kind, cover, schedule in schedules:
+        overlay = draw_occluder(rng, frames, boxes, kind, cover, schedule, gain)
+        frames = overlay.observed
+        yield overlay
+
+
+def _once(rng: np.random.Generator, length: int) -> Iterator[tuple[str, float, Schedule]]:
     """Yield one occluder, in one clip of seven a second one over it.
 
     In nine clips of ten the first frames are clear.
     """
-    length = len(frames)
     pace = length / 16
     count = 2 if rng.uniform() < 1 / 7 else 1
     early = rng.uniform() < 0.1
     for _ in range(count):
-        kind = str(rng.choice(("hand", "tube", "blanket"), p=(0.64, 0.16, 0.20)))
-        cover = float(rng.uniform(0.1, 0.6)) if kind != "tube" else float(rng.uniform(0.1, 0.35))
+        kind, cover = _kind_and_cover(rng)
         cover = cover if count == 1 else 0.6 * cover
         arrival = float(rng.uniform(1.0, 3.0)) * pace
         arrive = -2.0 * arrival if early else float(rng.integers(2, 5)) * pace
         leaves = rng.uniform() < 0.4
         leave = float(rng.uniform(0.6, 0.9)) * length if leaves else np.inf
-        schedule = Schedule(arrive, arrival, leave, float(rng.uniform(1.5, 3.0)) * pace)
-        overlay = draw_occluder(rng, frames, boxes, kind, cover, schedule, gain)
-        frames = overlay.observed
-        yield overlay
+        yield kind, cover, Schedule(arrive, arrival, leave, float(rng.uniform(1.5, 3.0)) * pace)
+
+
+def _in_each_act(
+    rng: np.random.Generator, length: int, acts: int
+) -> Iterator[tuple[str, float, Schedule]]:
+    """Yield an occluder for each act, which begins and ends clear."""
+    pace = length / acts
+    for act in range(acts):
+        kind, cover = _kind_and_cover(rng)
+        arrive, leave = act + rng.uniform(0.2, 0.3), act + rng.uniform(0.65, 0.75)
+        arrival, departure = rng.uniform(0.06, 0.15), rng.uniform(0.08, 0.15)
+        yield (
+            kind,
+            cover,
+            Schedule(*(float(part * pace) for part in (arrive, arrival, leave, departure))),
+        )
+
+
+def _kind_and_cover(rng: np.random.Generator) -> tuple[str, float]:
+    kind = str(rng.choice(("hand", "tube", "blanket"), p=(0.64, 0.16, 0.20)))
+    return kind, float(rng.uniform(0.1, 0.6 if kind != "tube" else 0.35))
 
 
 def _canonical(identity: Identity) -> FloatArray:

@@ -26,20 +26,35 @@ _INDEX = {name: i for i, name in enumerate(EXPRESSION_NAMES)}
 
 
 def sample_expression(
-    rng: np.random.Generator, frames: int
+    rng: np.random.Generator, frames: int, acts: int = 1
 ) -> tuple[NDArray[np.float32], tuple[str, ...]]:
     """Draw a smooth course of expressions.
 
-    A clip starts in one state and in two of five clips passes smoothly into another.  Eyes blink,
-    except in pain and in sleep.
+    A clip of one act starts in one state and in two of five clips passes smoothly into another.  In
+    a clip of several the state changes once in each act, sometimes back to one that was there
+    before.  Eyes blink, except in pain and in sleep.
 
     Args:
         rng: the clip's expression stream.
         frames: number of frames T.
+        acts: number of acts, see ``render_clip``.
 
     Returns:
         ``[T, E]`` in the order and ranges of ``EXPRESSION_NAMES``, and the state of each frame.
     """
+    weight = _one_change(rng, frames) if acts == 1 else _changes(rng, frames, acts)
+    courses = (_rest(rng, frames), _move(rng, frames), _pain(rng, frames))
+    values = sum(weight[:, i, None] * course for i, course in enumerate(courses))
+    values = np.asarray(values)
+    blink = _blinks(rng, frames)
+    values[:, _INDEX["eye_open"]] *= 1.0 - blink
+    values = np.clip(values, _LOW, _HIGH)
+    states = tuple(STATES[i] for i in weight.argmax(axis=1))
+    return values.astype(np.float32), states
+
+
+def _one_change(rng: np.random.Generator, frames: int) -> FloatArray:
+    """Return ``[T, S]`` shares of the states, of which the first may pass into a second."""
     first, second = (int(i) for i in rng.choice(len(STATES), 2, replace=False, p=_STATE_ODDS))
     changes = rng.uniform() < 0.4
     middle = rng.uniform(0.3, 0.7) * frames
@@ -49,15 +64,36 @@ def sample_expression(
     weight = np.zeros((frames, len(STATES)))
     weight[:, second] += share
     weight[:, first] += 1.0 - share
+    return weight
 
-    courses = (_rest(rng, frames), _move(rng, frames), _pain(rng, frames))
-    values = sum(weight[:, i, None] * course for i, course in enumerate(courses))
-    values = np.asarray(values)
-    blink = _blinks(rng, frames)
-    values[:, _INDEX["eye_open"]] *= 1.0 - blink
-    values = np.clip(values, _LOW, _HIGH)
-    states = tuple(STATES[i] for i in weight.argmax(axis=1))
-    return values.astype(np.float32), states
+
+def _changes(rng: np.random.Generator, frames: int, acts: int) -> FloatArray:
+    """Return ``[T, S]`` shares of the states, which change once in each act.
+
+    In the first half of the acts a state follows that was not there yet, in three of four acts
+    while the face is clear (the end of the act).  In the others the state changes while something
+    covers the face (the middle of the act), mostly back to one that was seen clear before.
+    """
+    odds = np.array(_STATE_ODDS)
+    state = int(rng.choice(len(STATES), p=odds))
+    shown = np.arange(len(STATES)) == state
+    time = np.arange(frames, dtype=np.float64)
+    weight = np.zeros((frames, len(STATES)))
+    weight[:, state] = 1.0
+    for act in range(acts):
+        early = 2 * act < acts
+        other = np.where(np.arange(len(STATES)) == state, 0.0, odds)
+        new = np.where(shown, 0.0, odds)
+        chances = new if early and new.any() else other
+        state = int(rng.choice(len(STATES), p=chances / chances.sum()))
+        shown[state] = True
+        clear = rng.uniform() < 0.75 and early
+        part = rng.uniform(0.85, 0.95) if clear else rng.uniform(0.4, 0.65)
+        middle, duration = (act + part) * frames / acts, rng.uniform(2.0, 5.0)
+        share = smoothstep((time - middle) / duration + 0.5)
+        weight *= 1.0 - share[:, None]
+        weight[:, state] += share
+    return weight
 
 
 def _course(frames: int, **columns: FloatArray | float) -> FloatArray:

@@ -16,6 +16,17 @@ from diffmvr.data.synthetic import (
 )
 
 SUBJECTS = range(8)
+PUBLISHED_STATES = [
+    "ppppppppppmmmmmm",
+    "rrrrrrrrrrrrrrrr",
+    "pppppppppppmmmmm",
+    "rrrrrrrrrrrrrrrr",
+    "mmmmmmpppppppppp",
+    "pppppppppppmmmmm",
+    "rrrrrrrrrrrrrrrr",
+    "rrrrrrrrrrrrrrrr",
+]
+PUBLISHED_HIDDEN = [2040, 4095, 4095, 8191, 65535, 65535, 4095, 8190]
 
 
 @pytest.fixture(scope="module")
@@ -129,3 +140,48 @@ def test_occluders_hide_a_tenth_to_two_thirds_of_the_face():
     assert min(shares) > 0.08
     assert np.median(shares) == pytest.approx(0.4, abs=0.15)
     assert max(shares) < 0.9
+
+
+def long_clip(subject: int) -> SyntheticClip:
+    return render_clip(0, subject, 0, num_frames=64, acts=4)
+
+
+def test_clips_of_one_act_are_the_benchmark_that_was_published(clips):
+    """States and hidden frames of eight clips as first published; pixels hang on OpenCV, too."""
+    told = ["".join(state[0] for state in clip.state) for clip in clips]
+    hidden = [int("".join(map(str, 1 * clip.mask.any(axis=(1, 2)))), 2) for clip in clips]
+    assert (told, hidden) == (PUBLISHED_STATES, PUBLISHED_HIDDEN)
+
+
+def test_a_long_clip_is_covered_in_each_act_and_clear_between_in_several_states():
+    remembered = []
+    for subject in range(6):
+        clip = long_clip(subject)
+        hidden = clip.mask.any(axis=(1, 2))
+        states = np.array(clip.state)
+        assert not hidden[0]
+        coverings = np.flatnonzero(np.diff(hidden.astype(int)) == 1)
+        assert [int(first) // 16 for first in coverings] == [0, 1, 2, 3]
+        assert 0.3 < hidden.mean() < 0.7
+        assert (states[1:] != states[:-1]).sum() == 4
+        assert len(set(states[~hidden])) >= 2
+        now = np.flatnonzero(hidden)
+        past = np.array([np.flatnonzero(~hidden[:t])[-1] for t in now])
+        changed = now[states[now] != states[past]]
+        assert len(changed), "some state changes under cover"
+        remembered += [states[t] in states[:t][~hidden[:t]] for t in changed]
+    assert np.mean(remembered) > 0.6, "most were seen clear before"
+
+
+def test_the_clean_frames_of_a_long_clip_do_not_depend_on_what_covers_it():
+    clear = render_clip(0, 1, 0, num_frames=24, acts=3, occluded=False)
+    covered = render_clip(0, 1, 0, num_frames=24, acts=3)
+    np.testing.assert_array_equal(clear.frames, covered.frames)
+    visible = covered.mask == 0
+    np.testing.assert_array_equal(covered.observed[visible], covered.frames[visible])
+    assert covered.mask.any() and not clear.mask.any()
+
+
+def test_too_many_acts_are_refused():
+    with pytest.raises(ValueError, match=r"acts: .*3"):
+        render_clip(0, 0, 0, num_frames=16, acts=3)
