@@ -25,6 +25,8 @@ STAGING_NAME = ".partial"
 LOCK_NAME = ".lock"
 # Who holds a work folder; what is made there; what it is to replace.
 OWNER_NAME, NEW_NAME, OLD_NAME = "job.txt", "new", "old"
+# What an interrupted run leaves for the next one to go on with.
+KEPT_NAME = "kept"
 # A work folder's last owner may be just about to remove it.
 LOCK_SECONDS = 0.2
 DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
@@ -90,7 +92,7 @@ def read_json(path: Path) -> Any:
 
 
 @contextmanager
-def staged_output(path: Path, name: str = "output") -> Iterator[Path]:
+def staged_output(path: Path, name: str = "output", goes_on: bool = False) -> Iterator[Path]:
     """Lend a folder to write into; what is in it appears under ``path`` only if all went well.
 
     The folder lies in ``path/.partial``, on the same file system as the result, so that each file
@@ -100,6 +102,8 @@ def staged_output(path: Path, name: str = "output") -> Iterator[Path]:
     Args:
         path: the output folder, absent or empty but for what a killed run left.
         name: the argument's name, for messages.
+        goes_on: whether a folder ``KEPT_NAME`` beside the one that is lent, if the caller makes it,
+            outlives all but success and a ``ValueError``.
 
     Raises:
         BusyError: if another run is at work in ``path``.
@@ -108,10 +112,10 @@ def staged_output(path: Path, name: str = "output") -> Iterator[Path]:
     work = path / STAGING_NAME
     with _without_new_folders(path):
         check_output_dir(name, path, STAGING_NAME)
-        with hold_folder(work, f"{name}: {path}"):
+        with hold_folder(work, f"{name}: {path}", KEPT_NAME if goes_on else None):
             # Another run may have ended since.
             check_output_dir(name, path, STAGING_NAME)
-            staging = _make_anew(work / NEW_NAME)
+            staging = empty_folder(work / NEW_NAME)
             yield staging
             for entry in sorted(staging.iterdir()):
                 entry.rename(path / entry.name)
@@ -139,7 +143,7 @@ def replace_folder(folder: Path, name: str = "output", overwrite: bool = True) -
         _put_back(old, folder)
         if not overwrite:
             check_output_dir(name, folder)
-        new = _make_anew(work / NEW_NAME)
+        new = empty_folder(work / NEW_NAME)
         try:
             yield new
             if os.path.lexists(folder):
@@ -151,29 +155,36 @@ def replace_folder(folder: Path, name: str = "output", overwrite: bool = True) -
 
 
 @contextmanager
-def hold_folder(work: Path, what: str) -> Iterator[None]:
+def hold_folder(work: Path, what: str, lasting: str | None = None) -> Iterator[None]:
     """Hold a work folder for this process alone; it is removed at the end.
 
     Args:
         work: is made if it is absent; what a killed run left in it stays, for the caller to use
             or to remove.
         what: is written, for the message: an argument's name and a path.
+        lasting: name of what stays in it where the block is broken off, by anything but a
+            ``ValueError``: that is a mistake with which nobody goes on.
 
     Raises:
         BusyError: if another process holds it, with what is known of that one.
         ValueError: if it is a link: what it leads to is not this program's to remove.
     """
     lock = _lock(work, what)
+    stays = [LOCK_NAME]
     try:
         host, now = platform.node(), datetime.now().astimezone().isoformat(" ", "seconds")
         owner = f"process {os.getpid()} on {host}, since {now}"
         (work / OWNER_NAME).write_text(owner, encoding="utf-8")
         yield
+    except BaseException as error:
+        if lasting is not None and not isinstance(error, ValueError):
+            stays.append(lasting)
+        raise
     finally:
         # The lock last: until then nobody else begins here.
         with suppress(OSError):
             for entry in [*work.iterdir()]:
-                if entry.name != LOCK_NAME:
+                if entry.name not in stays:
                     _remove(entry)
             (work / LOCK_NAME).unlink()
         lock.release()
@@ -227,7 +238,8 @@ def _without_new_folders(path: Path) -> Iterator[None]:
         raise
 
 
-def _make_anew(folder: Path) -> Path:
+def empty_folder(folder: Path) -> Path:
+    """Make a folder, in place of what lies there; a link is replaced, not what it leads to."""
     _remove(folder)
     folder.mkdir()
     return folder

@@ -14,7 +14,7 @@ from omegaconf import DictConfig
 
 from diffmvr.cli import entry_point
 from diffmvr.config import weights_dir
-from diffmvr.files import staged_output
+from diffmvr.files import KEPT_NAME, staged_output
 from diffmvr.hidden_packages import UNUSED_BY_RESTORE, hide
 from diffmvr.models.base_checkpoint import resolve_folder
 from diffmvr.models.device import choose_device
@@ -41,10 +41,12 @@ from diffmvr.preprocessing.video_io import open_frames
 from diffmvr.progress import ProgressBars
 from diffmvr.restoration.cohort import find_cohort
 from diffmvr.restoration.cohort_restoration import restore_cohort
+from diffmvr.restoration.kept import MEBIBYTE, KeptFrames
 from diffmvr.restoration.notes import recording_notes, unled_notes
 from diffmvr.restoration.output import RestorationOutput
 from diffmvr.restoration.recording import VideoRestorer
 from diffmvr.restoration.report import RestorationReport
+from diffmvr.restoration.result_facts import result_facts
 from diffmvr.restoration.scene_plan import NO_FACE, check_face_box, plan
 from diffmvr.restoration.settings import RestoreSettings
 from diffmvr.runs.hashes import hash_weights
@@ -87,14 +89,25 @@ def restore(settings: RestoreSettings, pipeline: FramePipeline | None = None) ->
     notes += more
 
     destination = user_path(settings.output)
-    with staged_output(destination) as staging, ProgressBars() as progress:
+    with staged_output(destination, goes_on=True) as staging, ProgressBars() as progress:
         # 2. Load the model and the user's own guides.
         model, hashes = "in memory", dict[str, str]()
+        own_files = {kind: Path(path) for kind, path in settings.guides.items() if path}
+        kept = KeptFrames()
         if pipeline is None:
             model = settings.weights or str(weights_dir() / DEFAULT_MODEL)
             hashes = hash_weights(resolve_folder(model))
-            pipeline = _load_pipeline(model, settings.device)
-        own_files = {kind: Path(path) for kind, path in settings.guides.items() if path}
+            device = choose_device(settings.device)
+            pipeline = _load_pipeline(model, device)
+            files = {
+                "input": frames.path,
+                "mask": None if masks is None else masks.path,
+                "landmarker": bundle,
+                **{f"guides.{kind}": path for kind, path in own_files.items()},
+                **_detector_files(settings),
+            }
+            facts = result_facts(settings, hashes, files, device)
+            kept = KeptFrames(staging.with_name(KEPT_NAME), facts, settings.keep_mib * MEBIBYTE)
         own_guides = {
             kind: OwnGuide.from_image(
                 read_picture(path, f"guides.{kind}"),
@@ -135,6 +148,7 @@ def restore(settings: RestoreSettings, pipeline: FramePipeline | None = None) ->
             threads,
         )
         with (
+            kept,
             closing(read_ahead(with_masks(frames, masks, exact=True))) as first_pass,
             closing(read_ahead(with_masks(frames, masks))) as second_pass,
             output,
@@ -142,7 +156,7 @@ def restore(settings: RestoreSettings, pipeline: FramePipeline | None = None) ->
             seen = counted(first_pass, lambda: progress.advance(looking))
             plans = plan(seen, frames.info, scanner, pipeline.resolution, cleaning)
             with write_behind(output.write) as write:
-                for frame in restorer.restore(plans, second_pass):
+                for frame in restorer.restore(plans, second_pass, kept):
                     write(frame)
                     progress.advance(restoring)
             if not output.records:
@@ -156,6 +170,7 @@ def restore(settings: RestoreSettings, pipeline: FramePipeline | None = None) ->
             *frames.info.notes,
             *(() if masks is None else masks.notes),
             *notes,
+            *kept.notes,
             *recording_notes(output.records, mask_name, frames.info.frame_count),
             *output.notes,
             *unled_notes(output.records, restorer.weights[1]),
@@ -194,12 +209,12 @@ def restore(settings: RestoreSettings, pipeline: FramePipeline | None = None) ->
     return destination
 
 
-def _load_pipeline(model: str, device: str) -> FramePipeline:
+def _load_pipeline(model: str, device: torch.device) -> FramePipeline:
     """Load a model; importing what it is built of takes seconds, too."""
     from diffmvr.pipelines.diffmvr_pipeline import DiffMVRPipeline
 
     loaded: Any = DiffMVRPipeline.from_pretrained(model)
-    pipeline: FramePipeline = loaded.to(choose_device(device))
+    pipeline: FramePipeline = loaded.to(device)
     return pipeline
 
 
@@ -248,21 +263,18 @@ def _open_scanner(
     """
     if face_box is not None:
         check_face_box(face_box, frames.info)
-    face_weights, occluder_weights = (
-        user_path(path) if path else None
-        for path in (settings.face_weights, settings.occluder_weights)
-    )
+    files = _detector_files(settings)
     try:
         backends = choose_backends(
             mask="given" if masks_given else settings.detect,
-            face_weights=face_weights,
-            occluder_weights=occluder_weights,
+            face_weights=files["face_weights"],
+            occluder_weights=files["occluder_weights"],
             landmarker=None if face_box is not None else bundle,
             confidence=settings.confidence,
             boxes=face_box is not None,
         )
     except ValueError as error:
-        if masks_given and face_weights is None:
+        if masks_given and files["face_weights"] is None:
             return Scanner(NoFaces(), NO_FACE), [
                 "the face is not looked for, since nothing that finds faces is installed: "
                 "pip install 'diffmvr[detect]', or give landmarker=PATH of face_landmarker.task "
@@ -273,6 +285,11 @@ def _open_scanner(
             "give mask=VIDEO, mask=FOLDER of PNGs or mask=PNG (non-zero = hidden)"
         ) from error
     return backends.open_scanner(face_box), []
+
+
+def _detector_files(settings: RestoreSettings) -> dict[str, Path | None]:
+    named = {"face_weights": settings.face_weights, "occluder_weights": settings.occluder_weights}
+    return {name: user_path(path) if path else None for name, path in named.items()}
 
 
 def model_name(weights: str) -> str:

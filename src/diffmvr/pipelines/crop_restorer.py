@@ -131,6 +131,10 @@ class CropRestorer:
         """Return ``[T]``, whether a frame's face is clear enough to lead later ones."""
         return self._carrying_guides().is_clear(clip)
 
+    def last_clear_frame(self, clip: Clip) -> Clip | None:
+        """Return what ``find_guides`` carries over to the next window, and look for no guides."""
+        return self._carrying_guides().last_clear_frame(clip)
+
     def find_guides(self, clip: Clip) -> tuple[Guides, Clip | None]:
         """Find the guides of a window, and put the user's own pictures in their place.
 

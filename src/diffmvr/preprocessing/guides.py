@@ -79,9 +79,7 @@ class AutomaticGuides:
         """
         share = occluded_share(clip.mask, clip.track.face_box)
         past_index = past_clear_index(share, self.clear_threshold)
-        clear: dict[int, PastFrame] = {}
-        if "past" in self.kinds:
-            clear = self._clear_frames(clip, np.flatnonzero(share <= self.clear_threshold).tolist())
+        clear = self._clear_frames(clip)
         length, height, width, _ = clip.observed.shape
         images = np.full((length, len(self.kinds), height, width, 3), GREY, np.uint8)
         valid = np.zeros((length, len(self.kinds)), bool)
@@ -96,18 +94,23 @@ class AutomaticGuides:
                 elif past >= 0:
                     images[t, g] = self._past(clip, clear[past], past, t)
                     valid[t, g] = True
-        guides = Guides(images, valid, past_index)
-        return guides, _alone(clip, clear, max(clear)) if clear else None
+        return Guides(images, valid, past_index), _last_alone(clip, clear)
 
-    def _clear_frames(self, clip: Clip, indices: Sequence[int]) -> dict[int, PastFrame]:
-        """Return the unobstructed frames by their index.
+    def last_clear_frame(self, clip: Clip) -> Clip | None:
+        """Return the last unobstructed frame alone; see ``with_last_clear_frame``."""
+        return _last_alone(clip, self._clear_frames(clip))
+
+    def _clear_frames(self, clip: Clip) -> dict[int, PastFrame]:
+        """Return the unobstructed frames by their index; none where the past is no guide.
 
         An unobstructed face can have an occluder beside it.  With ``"layers"``, what that hides is
         filled from the unobstructed frame before, itself so filled.
         """
         frames: dict[int, PastFrame] = {}
         before: int | None = None
-        for t in indices:
+        if "past" not in self.kinds:
+            return frames
+        for t in np.flatnonzero(self.is_clear(clip)).tolist():
             frame = PastFrame(clip.observed[t], clip.mask[t])
             hidden = frame.mask != 0
             if self.align_past == "layers" and before is not None and hidden.any():
@@ -145,8 +148,11 @@ class AutomaticGuides:
         return propagate_past(*images, head, refine=self.align_past == "flow" and occluded)
 
 
-def _alone(clip: Clip, clear: Mapping[int, PastFrame], index: int) -> Clip:
-    """Return one unobstructed frame as a clip."""
+def _last_alone(clip: Clip, clear: Mapping[int, PastFrame]) -> Clip | None:
+    """Return the last unobstructed frame as a clip; ``None`` if there is none."""
+    if not clear:
+        return None
+    index = max(clear)
     one = slice(index, index + 1)
     return Clip(
         clip.clip_id,

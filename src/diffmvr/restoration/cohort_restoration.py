@@ -22,7 +22,7 @@ from diffmvr.runs.shard import Shard
 
 log = logging.getLogger(__name__)
 
-NOT_THE_RESULT = ("output", "shard", "threads", "device")
+NOT_THE_RESULT = ("output", "shard", "threads", "device", "keep_mib")
 
 
 def restore_cohort(
@@ -68,7 +68,8 @@ def restore_cohort(
         log.info("restoring %d recordings into %s", len(own), output)
         for member in own:
             mask = None if member.mask is None else str(member.mask)
-            alone = replace(settings, input=str(member.path), mask=mask, shard=None)
+            # What is under way is removed with the job; recordings are its steps.
+            alone = replace(settings, input=str(member.path), mask=mask, shard=None, keep_mib=0)
             try:
                 if not add_member(output, work, member, partial(_restore_into, restore, alone)):
                     log.info("%s: restored before", member.name)

@@ -22,6 +22,7 @@ from diffmvr.preprocessing.symmetry import GREY
 from diffmvr.preprocessing.threads import in_order
 from diffmvr.restoration.background import StillBackground
 from diffmvr.restoration.detail import carry_detail
+from diffmvr.restoration.kept import PART_FRAMES, KeptFrames
 from diffmvr.restoration.lenders import FrameInPlace, Lenders
 from diffmvr.restoration.paste_back import paste_back, paste_corrected, shows_all
 from diffmvr.restoration.regions import crop_box
@@ -52,7 +53,8 @@ class VideoRestorer:
     A frame's result depends on the frame, the clear frames of the same person and shot before it,
     and the plan only, not on where windows or plans begin: every frame starts from the same noise,
     and the last clear frame is carried over from window to window, as are the frames that lend
-    detail and the encodings of guides.
+    detail.  The encodings of guides are carried over up to the end of a part, where an interrupted
+    restoration goes on: the last bits of an encoding depend on what is encoded beside it.
 
     Args:
         crops: the model and its guides.
@@ -106,13 +108,18 @@ class VideoRestorer:
         return led, 1.0 if self._crops.own_guides else unled
 
     def restore(
-        self, plans: Iterable[ScenePlan], frames: Iterable[FrameAndMask]
+        self,
+        plans: Iterable[ScenePlan],
+        frames: Iterable[FrameAndMask],
+        kept: KeptFrames | None = None,
     ) -> Iterator[RestoredFrame]:
         """Read the recording again and restore it.
 
         Args:
             plans: the first pass over the same frames.
             frames: the frames in order, each with its mask where masks are given.
+            kept: what an interrupted restoration had done, and where this one is kept; ``None``:
+                nowhere.
 
         Yields:
             Every frame in order.
@@ -121,8 +128,9 @@ class VideoRestorer:
             ValueError: if a frame is hidden entirely and nothing is known of it, or hidden where no
                 face was found and that is to be refused.
         """
-        reader = iter(frames)
+        reader, kept = iter(frames), kept or KeptFrames()
         shot, background, person = -1, StillBackground(), _Person()
+        in_part = 0
         for plan in plans:
             if plan.shot != shot:
                 shot, background, person = plan.shot, StillBackground(), _Person()
@@ -132,12 +140,25 @@ class VideoRestorer:
                 self._try_out(plan, person)
             for first in range(0, len(plan), self._window):
                 window = _read(reader, plan, slice(first, first + self._window))
-                if plan.person is None:
+                planned = [self._record(plan, first + k) for k in range(len(window))]
+                recalled = kept.recall(window, planned)
+                restored: Iterable[tuple[Frame, FrameRecord]]
+                if recalled is not None:
+                    self._pass_over(plan, first, window, person, background)
+                    restored = recalled
+                elif plan.person is None:
                     restored = self._fill(plan, first, window, background)
                 else:
                     restored = self._restore(plan, first, window, person)
                 for (observed, mask), (frame, record) in zip(window, restored, strict=True):
-                    yield RestoredFrame(observed, frame, mask, record)
+                    result = RestoredFrame(observed, frame, mask, record)
+                    if recalled is None:
+                        kept.note(result)
+                    yield result
+                in_part += len(window)
+                if in_part >= PART_FRAMES:
+                    in_part, person.memory = 0, GuideMemory()
+                    kept.end_part()
 
     def _try_out(self, plan: ScenePlan, person: _Person) -> None:
         """Hide and restore clear frames of a scene, whose truth is known."""
@@ -184,7 +205,7 @@ class VideoRestorer:
         jobs = []
         for k, (frame, mask) in enumerate(window):
             t, of_clip = first + k, before + k
-            place = FrameInPlace(frame.image, mask, plan.crops[t], clip.track.similarity[of_clip])
+            place = _in_place(plan, t, frame, mask)
             crop = restored[of_clip], corrections[of_clip]
             jobs.append((frame, crop, place, plan.regions[t], person.lenders.frames()))
             if clear[of_clip]:
@@ -192,6 +213,25 @@ class VideoRestorer:
         with closing(in_order(lambda job: self._lay_back(*job), jobs, self._workers)) as laid:
             for k, result in enumerate(laid):
                 yield result, self._record(plan, first + k, clip, guides, before + k)
+
+    def _pass_over(
+        self,
+        plan: ScenePlan,
+        first: int,
+        window: Window,
+        person: _Person,
+        background: StillBackground,
+    ) -> None:
+        """Learn from a window that is restored already what leads the frames after it."""
+        if plan.person is None:
+            for frame, mask in window:
+                background.add(frame.image, mask)
+            return
+        clip = _cut(window, plan, first, person.carried)
+        person.carried = self._crops.last_clear_frame(clip)
+        before = len(clip) - len(window)
+        for k in np.flatnonzero(self._crops.is_clear(clip)[before:]):
+            person.lenders.add(_in_place(plan, first + int(k), *window[k]))
 
     def _fill(
         self, plan: ScenePlan, first: int, window: Window, background: StillBackground
@@ -288,6 +328,13 @@ class VideoRestorer:
             crop=_corner_and_side(plan.crops[t]),
             region=_corner_and_side(plan.regions[t]),
         )
+
+
+def _in_place(plan: ScenePlan, t: int, frame: Frame, mask: UInt8Array) -> FrameInPlace:
+    """Return frame ``t`` of a plan, with where its face is."""
+    if plan.track is None:
+        raise ValueError("plan: expected one of a face")
+    return FrameInPlace(frame.image, mask, plan.crops[t], plan.track.similarity[t])
 
 
 def _read(reader: Iterator[FrameAndMask], plan: ScenePlan, part: slice) -> Window:

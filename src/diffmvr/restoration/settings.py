@@ -56,6 +56,7 @@ class RestoreSettings:
     window: int = 16
     fps: str | None = None
     allow_truncated: bool = False
+    keep_mib: int = 8192
     device: str = "auto"
     threads: int | None = None
     shard: str | None = None
@@ -73,6 +74,7 @@ class RestoreSettings:
         check_number("steps", self.steps, 1, 1000)
         check_number("feather", self.feather, 0, 10_000)
         check_number("window", self.window, 1, 10_000)
+        check_number("keep_mib", self.keep_mib, 0, 2**40)
         check_number("seed", self.seed, 0, 2**63 - 1)
         if self.fps is not None:
             parse_rate("fps", self.fps)

@@ -154,6 +154,16 @@ def test_windows_change_a_real_models_result_by_rounding_only(tiny: DiffMVRPipel
             assert gap.max() <= 1
 
 
+def test_encodings_of_guides_do_not_outlast_a_part(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Their last bits depend on what they are encoded beside, and a call may go on at a part."""
+    monkeypatch.setattr("diffmvr.restoration.recording.PART_FRAMES", 6)
+    pipeline = GuidePasser()
+    run(pipeline, window=3)
+    memories = [id(call["guide_memory"]) for call in pipeline.calls]
+    assert len(set(memories)) == 2
+    assert memories[1] == memories[2]
+
+
 def test_a_seed_repeats_a_run_and_another_does_not(tiny: DiffMVRPipeline) -> None:
     a, b, c = (run(tiny, seed=seed)[-1].restored.image for seed in (1, 1, 2))
 

@@ -1,0 +1,201 @@
+"""An interrupted restoration of one recording goes on where it stopped."""
+
+import json
+import logging
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.helpers.recordings import box_masks, moving_frames, write_pictures, write_video
+from tests.helpers.tiny import build_tiny
+
+from diffmvr.pipelines.diffmvr_pipeline import DiffMVRPipeline
+from diffmvr.preprocessing.frame_stream import FrameAndMask, with_masks
+from diffmvr.preprocessing.video_io import open_frames
+from diffmvr.restoration.settings import RestoreSettings
+from diffmvr.restore import restore
+
+COUNT, PART, STOP = 22, 8, 19
+
+MASKS = box_masks(COUNT, arrival=5)
+MASKS[10:14] = 0
+
+Command = Callable[..., RestoreSettings]
+
+
+@pytest.fixture(scope="module")
+def models(
+    frozen_parts: Path, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Path, DiffMVRPipeline]:
+    """A folder with a real model of random weights, and the same in memory."""
+    folder = tmp_path_factory.mktemp("model")
+    DiffMVRPipeline.from_components(build_tiny(frozen_parts)).save_pretrained(folder)
+    return folder, DiffMVRPipeline.from_pretrained(folder)
+
+
+@pytest.fixture(scope="module")
+def sources(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """A recording that is clear, hidden, clear in another light and hidden again; its masks."""
+    folder = tmp_path_factory.mktemp("sources")
+    frames = moving_frames(COUNT)
+    frames[12:] -= frames[12:] // 8
+    return write_video(folder / "in.mp4", frames), write_pictures(folder / "masks", 255 * MASKS)
+
+
+@pytest.fixture
+def command(
+    tmp_path: Path,
+    models: tuple[Path, DiffMVRPipeline],
+    sources: tuple[Path, Path],
+    monkeypatch: pytest.MonkeyPatch,
+) -> Command:
+    """Make settings, given the name of the output and what they are beside their defaults."""
+    folder, pipeline = models
+    source, mask = map(str, sources)
+    monkeypatch.setattr("diffmvr.restore._load_pipeline", lambda model, device: pipeline)
+    monkeypatch.setattr("diffmvr.restoration.recording.PART_FRAMES", PART)
+    monkeypatch.setattr("diffmvr.preprocessing.backends.shipped_detector", lambda task: None)
+    monkeypatch.delenv("DIFFMVR_SHARED", raising=False)
+    monkeypatch.delenv("DIFFMVR_FACE_LANDMARKER", raising=False)
+
+    def settings(output: str, **options: Any) -> RestoreSettings:
+        box = [18.0, 12.0, 78.0, 60.0]
+        given = {"mask": mask, "weights": str(folder), "face_box": box, "window": 4}
+        options = {**given, "threads": 1, "device": "cpu", **options}
+        return RestoreSettings(source, str(tmp_path / output), **options)
+
+    return settings
+
+
+@pytest.fixture
+def calls(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """How many frames each call of the model restores."""
+    made: list[int] = []
+    call = DiffMVRPipeline.__call__
+
+    def counting(self: Any, pixel_values: Any, *args: Any, **kwargs: Any) -> Any:
+        made.append(len(pixel_values))
+        return call(self, pixel_values, *args, **kwargs)
+
+    monkeypatch.setattr(DiffMVRPipeline, "__call__", counting)
+    return made
+
+
+def interrupt(settings: RestoreSettings, error: BaseException | None = None) -> None:
+    """Restore until the second pass reads frame ``STOP``, and break off there."""
+
+    def stopping(*args: Any, exact: bool = False) -> Iterator[FrameAndMask]:
+        for frame, mask in with_masks(*args, exact=exact):
+            if frame.index == STOP and not exact:
+                raise error or KeyboardInterrupt
+            yield frame, mask
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("diffmvr.restore.with_masks", stopping)
+        with pytest.raises(type(error or KeyboardInterrupt())):
+            restore(settings)
+
+
+def contents(output: Path) -> dict[str, Any]:
+    """Return every file of a result; of the report all but what tells of the interruption.
+
+    Of a video the frames: a Matroska file has a random number, and x264 varies the last bits.
+    """
+    report = json.loads((output / "report.json").read_text())
+    report["notes"] = [note for note in report["notes"] if "interrupted" not in note]
+    files = [path for path in sorted(output.rglob("*")) if path.is_file()]
+    assert all(".partial" not in path.parts for path in files)
+    found: dict[str, Any] = {"report.json": report}
+    for path in files:
+        if path.suffix == ".mkv":
+            found[path.name] = [(frame.pts, frame.image.tobytes()) for frame in open_frames(path)]
+        elif path.name not in found:
+            found[path.name] = path.read_bytes()
+    return found
+
+
+@pytest.mark.parametrize(
+    ("options", "error"),
+    [
+        ({"format": "png"}, None),
+        ({"format": "ffv1"}, OSError("the network is gone")),
+    ],
+)
+def test_an_interrupted_restoration_goes_on_where_it_stopped_bit_for_bit(
+    command: Command,
+    calls: list[int],
+    caplog: pytest.LogCaptureFixture,
+    options: dict[str, Any],
+    error: BaseException | None,
+) -> None:
+    whole = contents(restore(command("whole", **options)))
+    in_all = sum(calls)
+    assert in_all > MASKS.any(axis=(1, 2)).sum(), "clear frames are tried, too"
+    settings = command("out", **options)
+    interrupt(settings, error)
+    kept = Path(settings.output) / ".partial" / "kept"
+    assert f"kept in {kept}" in caplog.text
+    assert [path.name for path in sorted(kept.iterdir())] == [
+        "000000000-000000007.zip",
+        "000000008-000000015.zip",
+        "facts.json",
+    ]
+    calls.clear()
+
+    output = restore(settings)
+
+    assert contents(output) == whole
+    notes = json.loads((output / "report.json").read_text())["notes"]
+    assert "an interrupted call went on after its first 16 frames" in notes
+    assert sum(calls) == in_all - MASKS[:16].any(axis=(1, 2)).sum()
+
+
+def test_frames_made_with_another_setting_are_not_taken(
+    command: Command, calls: list[int], caplog: pytest.LogCaptureFixture
+) -> None:
+    whole = contents(restore(command("whole", format="png", seed=1)))
+    in_all = sum(calls)
+    interrupt(command("out", format="png"))
+    calls.clear()
+
+    output = restore(command("out", format="png", seed=1))
+
+    assert sum(calls) == in_all
+    assert contents(output) == whole
+    assert "not used, since they were made with another seed" in caplog.text
+
+
+def test_kept_frames_that_are_damaged_are_restored_anew(
+    command: Command, caplog: pytest.LogCaptureFixture
+) -> None:
+    whole = contents(restore(command("whole", format="png")))
+    settings = command("out", format="png")
+    interrupt(settings)
+    part = Path(settings.output) / ".partial" / "kept" / "000000008-000000015.zip"
+    data = bytearray(part.read_bytes())
+    data[len(data) // 3] ^= 1
+    part.write_bytes(data)
+
+    assert contents(restore(settings)) == whole
+    assert "8 frames are used: 000000008-000000015.zip is damaged" in caplog.text
+
+
+def test_after_a_mistake_or_without_room_no_frame_is_kept(
+    command: Command, caplog: pytest.LogCaptureFixture
+) -> None:
+    settings = command("out", format="png")
+    interrupt(settings, ValueError("the recording is damaged"))
+    assert not Path(settings.output).exists()
+
+    settings = command("out", format="png", keep_mib=0)
+    interrupt(settings)
+    assert not Path(settings.output).exists()
+
+    with pytest.MonkeyPatch.context() as patch, caplog.at_level(logging.WARNING):
+        patch.setattr("diffmvr.restore.MEBIBYTE", 4000)
+        settings = command("out", format="png", keep_mib=1)
+        interrupt(settings)
+    assert "not kept for the case of an interruption: they have reached" in caplog.text
+    kept = (Path(settings.output) / ".partial").rglob("*.zip")
+    assert sum(path.stat().st_size for path in kept) <= 4000
