@@ -93,21 +93,10 @@ def restore(settings: RestoreSettings, pipeline: FramePipeline | None = None) ->
         # 2. Load the model and the user's own guides.
         model, hashes = "in memory", dict[str, str]()
         own_files = {kind: Path(path) for kind, path in settings.guides.items() if path}
-        kept = KeptFrames()
         if pipeline is None:
             model = settings.weights or str(weights_dir() / DEFAULT_MODEL)
             hashes = hash_weights(resolve_folder(model))
-            device = choose_device(settings.device)
-            pipeline = _load_pipeline(model, device)
-            files = {
-                "input": frames.path,
-                "mask": None if masks is None else masks.path,
-                "landmarker": bundle,
-                **{f"guides.{kind}": path for kind, path in own_files.items()},
-                **_detector_files(settings),
-            }
-            facts = result_facts(settings, hashes, files, device)
-            kept = KeptFrames(staging.with_name(KEPT_NAME), facts, settings.keep_mib * MEBIBYTE)
+            pipeline = _load_pipeline(model, settings.device)
         own_guides = {
             kind: OwnGuide.from_image(
                 read_picture(path, f"guides.{kind}"),
@@ -130,6 +119,18 @@ def restore(settings: RestoreSettings, pipeline: FramePipeline | None = None) ->
             settings.no_face,
             worker_count(threads),
         )
+
+        # A model in memory may be any.
+        kept = KeptFrames()
+        if hashes:
+            files = {f"guides.{kind}": path for kind, path in own_files.items()}
+            files |= {"input": frames.path, **_detector_files(settings)}
+            if masks is not None:
+                files["mask"] = masks.path
+            if bundle is not None:
+                files["landmarker"] = bundle
+            facts = result_facts(settings, hashes, files, choose_device(settings.device))
+            kept = KeptFrames(staging.with_name(KEPT_NAME), facts, settings.keep_mib * MEBIBYTE)
 
         # 3. Find the face and what hides it, restore and write, scene by scene.
         # Of many recordings each is written into a place of its own before it is moved.
@@ -209,12 +210,12 @@ def restore(settings: RestoreSettings, pipeline: FramePipeline | None = None) ->
     return destination
 
 
-def _load_pipeline(model: str, device: torch.device) -> FramePipeline:
+def _load_pipeline(model: str, device: str) -> FramePipeline:
     """Load a model; importing what it is built of takes seconds, too."""
     from diffmvr.pipelines.diffmvr_pipeline import DiffMVRPipeline
 
     loaded: Any = DiffMVRPipeline.from_pretrained(model)
-    pipeline: FramePipeline = loaded.to(device)
+    pipeline: FramePipeline = loaded.to(choose_device(device))
     return pipeline
 
 
@@ -267,14 +268,14 @@ def _open_scanner(
     try:
         backends = choose_backends(
             mask="given" if masks_given else settings.detect,
-            face_weights=files["face_weights"],
-            occluder_weights=files["occluder_weights"],
+            face_weights=files.get("face_weights"),
+            occluder_weights=files.get("occluder_weights"),
             landmarker=None if face_box is not None else bundle,
             confidence=settings.confidence,
             boxes=face_box is not None,
         )
     except ValueError as error:
-        if masks_given and files["face_weights"] is None:
+        if masks_given and "face_weights" not in files:
             return Scanner(NoFaces(), NO_FACE), [
                 "the face is not looked for, since nothing that finds faces is installed: "
                 "pip install 'diffmvr[detect]', or give landmarker=PATH of face_landmarker.task "
@@ -287,9 +288,9 @@ def _open_scanner(
     return backends.open_scanner(face_box), []
 
 
-def _detector_files(settings: RestoreSettings) -> dict[str, Path | None]:
+def _detector_files(settings: RestoreSettings) -> dict[str, Path]:
     named = {"face_weights": settings.face_weights, "occluder_weights": settings.occluder_weights}
-    return {name: user_path(path) if path else None for name, path in named.items()}
+    return {name: user_path(path) for name, path in named.items() if path}
 
 
 def model_name(weights: str) -> str:

@@ -18,7 +18,7 @@ OF_THE_FILES = ("format", "crf", "concat", "audio", "keep_mib", "device")
 def result_facts(
     settings: RestoreSettings,
     weights: Mapping[str, str],
-    files: Mapping[str, Path | None],
+    files: Mapping[str, Path],
     device: torch.device,
 ) -> dict[str, Any]:
     """Return what the frames depend on, by name.
@@ -33,7 +33,7 @@ def result_facts(
     values = settings.without_paths()
     return {
         **{name: value for name, value in values.items() if name not in OF_THE_FILES},
-        **{name: None if path is None else _states(path) for name, path in files.items()},
+        **{name: _states(path) for name, path in files.items()},
         "weights": dict(weights),
         "version of the program": _program_hash(),
         "version of a library": package_versions(),
