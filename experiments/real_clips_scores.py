@@ -110,7 +110,7 @@ def score(
         rows.append(score_row(name, small, seed, mask_type, scores))
         pictures[name] = reduced[shown]
     order = ["occluded", *(name for name in SHOWN if name in pictures)]
-    return rows, {name: pictures[name] for name in order} | {"truth": _truth(small)[shown]}
+    return rows, {name: pictures[name] for name in order} | {"truth": truth(small)[shown]}
 
 
 def restore_squares(
@@ -140,7 +140,7 @@ def restore_squares(
     )
     seen = crop_clip(clip, crops)
     filled = {name: rival.restore(seen) for name, rival in rivals.items()}
-    filled["resolution (bound)"] = _truth(seen)
+    filled["resolution (bound)"] = truth(seen)
     filled["autoencoder (bound)"] = AutoencoderCeiling(pipeline).restore(seen)
     frames = list(zip(clip.observed, clip.mask, crops, strict=True))
     return {
@@ -173,12 +173,12 @@ def crop_clip(clip: Clip, crops: tuple[CropTransform, ...]) -> Clip:
     """Cut a square out of every frame of a clip whose truth is known."""
     observed = np.stack([crop.apply(a) for crop, a in zip(crops, clip.observed, strict=True)])
     mask = np.stack([crop.apply_mask(a) for crop, a in zip(crops, clip.mask, strict=True)])
-    truth = np.stack([crop.apply(a) for crop, a in zip(crops, _truth(clip), strict=True)])
+    true = np.stack([crop.apply(a) for crop, a in zip(crops, truth(clip), strict=True)])
     return replace(
         clip,
         observed=observed,
         mask=mask,
-        frames=np.where(mask[..., None] != 0, truth, observed),
+        frames=np.where(mask[..., None] != 0, true, observed),
         track=crop_track(clip.track, crops),
     )
 
@@ -195,7 +195,12 @@ def _to_square(x0: float, y0: float, zoom: float) -> FloatArray:
     return np.array([[zoom, 0, (0.5 - x0) * zoom - 0.5], [0, zoom, (0.5 - y0) * zoom - 0.5]])
 
 
-def _truth(clip: Clip) -> UInt8Array:
+def truth(clip: Clip) -> UInt8Array:
+    """Return ``[T, H, W, 3]``, the clip as it would be if nothing hid it.
+
+    Raises:
+        ValueError: if nobody knows.
+    """
     if clip.frames is None:
         raise ValueError(f"clip {clip.clip_id}: only recordings with known truth can be scored")
     return clip.frames

@@ -26,51 +26,40 @@ from typing import Any
 import torch
 from drawn_occluders import KINDS
 from hydra import compose, initialize_config_dir
-from real_clips_scores import OURS
+from real_clips_scores import OURS, truth
 from real_faces_cases import LENGTH, SIZE, Case, Product, Recording, find_recordings
-from real_faces_rows import RowFiles, make_tables
+from real_faces_rows import SEED, RowFiles, make_tables, scored
 from real_faces_sheets import Strips, make_sheet
 
 from diffmvr.cli import run_cli
 from diffmvr.config import config_dir, weights_dir
 from diffmvr.evaluate import build_restorers, chosen_restorers
-from diffmvr.evaluation.frame_scores import FrameScores
 from diffmvr.evaluation.real_face_scores import RealFaceScorer
 from diffmvr.files import write_json
-from diffmvr.metrics.clip_scores import score_clip
 from diffmvr.preprocessing.landmarks import SHARED_VARIABLE, find_landmarker_bundle
-from diffmvr.reporting import score_row
 from diffmvr.restore import DEFAULT_MODEL
 from diffmvr.runs.hashes import model_hash
-from diffmvr.structures import Clip, Restorer, UInt8Array
+from diffmvr.structures import Restorer
 
 log = logging.getLogger("real_faces")
 
-SEED = 0
 MASKS = ("segmentation", "bbox")
 SYSTEMS = ("occluded", "telea", "copy_past", "copy_past_aligned", "flow", "past_guide", OURS)
 REFERENCE = "past_guide"
 
 
-def build_systems(
-    names: Sequence[str], overrides: Sequence[str], product: Product, product_name: str = OURS
-) -> tuple[dict[str, Restorer | Product], dict[str, str]]:
-    """Return the systems by name, and for those whose weights are not present the reason.
+def build_named(names: Sequence[str], overrides: Sequence[str]) -> dict[str, Restorer]:
+    """Return restorers by name; those whose weights are not present are left out, with a warning.
 
     Args:
-        names: of restorers or sets of them, as in ``conf/evaluate.yaml``.
+        names: of restorers or sets of them, as in ``conf/evaluate.yaml``; ``diffmvr`` is passed
+            over.
         overrides: settings of ``conf/evaluate.yaml``, such as ``baselines.lama.weights=PATH``.
-        product: what ``diffmvr`` stands for.
-        product_name: what it is called in the rows.
     """
     with initialize_config_dir(str(config_dir()), version_base="1.3"):
         settings = compose("evaluate", list(overrides))
     chosen = chosen_restorers(names, settings.restorer_sets)
-    built, missing = build_restorers(settings, [name for name in chosen if name != OURS])
-    systems: dict[str, Restorer | Product] = dict(built)
-    if OURS in chosen:
-        systems[product_name] = product
-    return systems, missing
+    return build_restorers(settings, [name for name in chosen if name != OURS])[0]
 
 
 def run_case(
@@ -83,23 +72,14 @@ def run_case(
 ) -> None:
     """Restore, score and keep one case; each system's rows are written at once."""
     clip = case.clip
-    strips.save(clip, mask_type, {"occluded": clip.observed, "truth": _truth(clip)})
+    strips.save(clip, mask_type, {"occluded": clip.observed, "truth": truth(clip)})
     for name, system in systems.items():
         begun = time.monotonic()
         restored = system.restore(case if isinstance(system, Product) else clip)  # type: ignore[arg-type]
         seconds = (time.monotonic() - begun) / max(1, int(clip.mask.any(axis=(1, 2)).sum()))
-        scores = score_clip(restored, clip) | faces(restored, clip)
-        row = score_row(name, clip, SEED, mask_type, scores | {"seconds_a_frame": seconds})
-        frames = FrameScores(mask_type, SEED, scorers=[faces])
-        frames.add(name, restored, clip)
         # Recordings of fewer frames than others enter one table.
-        files.add([row | {"clip_length": LENGTH}], frames.frame())
+        files.add(*scored(clip, restored, name, mask_type, faces, seconds, LENGTH))
         strips.save(clip, mask_type, {name: restored})
-        log.info(
-            "%s, %s, %s: hole %.2f dB, blendshapes %.4f, %.2f s a frame",
-            *(clip.clip_id, mask_type, name, scores["psnr_hole"], scores["blendshape_error"]),
-            seconds,
-        )
 
 
 def run(
@@ -190,17 +170,17 @@ def main() -> None:
     if not arguments.tables:
         options = dict(_option(entry) for entry in arguments.restore)
         product = Product(arguments.weights, pictures / f"work_{os.getpid()}", options)
-        systems, missing = build_systems(
-            arguments.systems, arguments.evaluate, product, arguments.name
-        )
-        for name, reason in missing.items():
-            log.warning("%s does not compete: %s", name, reason)
+        systems: dict[str, Restorer | Product] = {
+            **build_named(arguments.systems, arguments.evaluate)
+        }
+        if OURS in arguments.systems:
+            systems[arguments.name] = product
         save_settings(arguments.weights, arguments.output)
         run(
             *(recordings, arguments.occluders, arguments.masks, systems, files, strips),
             again=arguments.again,
         )
-    make_tables(files, arguments.reference, arguments.output)
+    make_tables(files, arguments.reference, {"recording": 0, "occluder": 1})
     for recording in recordings:
         make_sheet(recording.name, files, strips, pictures / f"{recording.name}.png")
 
@@ -210,12 +190,6 @@ def _option(entry: str) -> tuple[str, Any]:
 
     ((name, value),) = OmegaConf.to_container(OmegaConf.from_dotlist([entry])).items()  # type: ignore[union-attr]
     return str(name), value
-
-
-def _truth(clip: Clip) -> UInt8Array:
-    if clip.frames is None:
-        raise ValueError(f"clip {clip.clip_id}: only recordings with known truth can be scored")
-    return clip.frames
 
 
 if __name__ == "__main__":

@@ -10,13 +10,18 @@ import polars as pl
 from filelock import FileLock
 
 from diffmvr.evaluation.benchmark import save_table
-from diffmvr.reporting import comparison_table, rows_frame, save_rows
+from diffmvr.evaluation.frame_scores import FrameScores
+from diffmvr.evaluation.real_face_scores import RealFaceScorer
+from diffmvr.metrics.clip_scores import score_clip
+from diffmvr.reporting import comparison_table, rows_frame, save_rows, score_row
 from diffmvr.reporting.frame_rows import load_frames, save_frames
 from diffmvr.reporting.rows import load_rows
 from diffmvr.reporting.tables import Column
+from diffmvr.structures import Clip, UInt8Array
 
 log = logging.getLogger("real_faces")
 
+SEED = 0
 KEY = ("restorer", "clip_id", "mask_type")
 
 COLUMNS = (
@@ -33,6 +38,38 @@ COLUMNS = (
 
 AGES = (0.0, 6.0, 12.0, 18.0, 24.0)
 SHARES = (0.0, 0.1, 0.2, 0.4, 0.6)
+
+
+def scored(
+    clip: Clip,
+    restored: UInt8Array,
+    name: str,
+    mask_type: str,
+    faces: RealFaceScorer,
+    seconds: float,
+    clip_length: int,
+) -> tuple[list[dict[str, Any]], pl.DataFrame]:
+    """Return the row of a restored clip, and those of its hidden frames.
+
+    Args:
+        clip: with its truth.
+        restored: ``[T, H, W, 3]`` uint8.
+        name: who restored it.
+        mask_type: for the record.
+        faces: says where the face is and what it says.
+        seconds: that a hidden frame took.
+        clip_length: for the record; clips of one table are of one length.
+    """
+    scores = score_clip(restored, clip) | faces(restored, clip) | {"seconds_a_frame": seconds}
+    row = score_row(name, clip, SEED, mask_type, scores)
+    frames = FrameScores(mask_type, SEED, scorers=[faces])
+    frames.add(name, restored, clip)
+    log.info(
+        "%s, %s, %s: hole %.2f dB, blendshapes %.4f, %.2f s a frame",
+        *(clip.clip_id, mask_type, name, scores["psnr_hole"], scores["blendshape_error"]),
+        seconds,
+    )
+    return [row | {"clip_length": clip_length}], frames.frame()
 
 
 class RowFiles:
@@ -80,12 +117,17 @@ class RowFiles:
         return set(own.select("restorer", "mask_type").iter_rows())
 
 
-def make_tables(files: RowFiles, reference: str, folder: Path) -> None:
-    """Write ``table_MASK`` (intervals by person), ``by_recording.md`` and ``splits.md``.
+def make_tables(files: RowFiles, reference: str, parts: Mapping[str, int]) -> None:
+    """Write ``table_MASK`` (intervals by person), ``means.md`` and ``splits.md``.
 
     A table compares on what everybody has done; what somebody lacks is left out of it and said.
+
+    Args:
+        files: the rows; the tables are put beside them.
+        reference: whom the others are compared with, if it is there.
+        parts: by what the means are given, and which part of ``A_B`` names it in a clip's name.
     """
-    rows, frames = files.scores(), files.frames()
+    rows, frames, folder = files.scores(), files.frames(), files.folder
     for mask in sorted(set(rows["mask_type"])):
         own = rows.filter(pl.col("mask_type") == mask)
         common = _done_by_all(own)
@@ -96,7 +138,7 @@ def make_tables(files: RowFiles, reference: str, folder: Path) -> None:
         against = reference if reference in set(common["restorer"]) else None
         table = comparison_table(_in_order(common), columns=COLUMNS, reference=against)
         save_table(table, folder, f"table_{mask}")
-    (folder / "by_recording.md").write_text(_by_recording(rows))
+    (folder / "means.md").write_text(_means(rows, parts))
     (folder / "splits.md").write_text(_splits(frames))
 
 
@@ -124,17 +166,15 @@ def _left_out(rows: pl.DataFrame, common: pl.DataFrame) -> str:
     return f"{common['clip_id'].n_unique()} clips are common to all systems, which have {listed}"
 
 
-def _by_recording(rows: pl.DataFrame) -> str:
-    """Return PSNR in the hole, mean over occluders, for each recording and kind of masks."""
+def _means(rows: pl.DataFrame, parts: Mapping[str, int]) -> str:
+    """Return means over clips for each value of some parts of their names."""
     text = ""
     for mask in sorted(set(rows["mask_type"])):
         own = _in_order(_done_by_all(rows.filter(pl.col("mask_type") == mask)))
         for metric, digits in (("psnr_hole", 2), ("blendshape_error", 4)):
-            for by in ("recording", "occluder"):
-                place = 0 if by == "recording" else 1
+            for by, place in parts.items():
                 named = own.with_columns(pl.col("clip_id").str.split("_").list.get(place).alias(by))
-                text += f"{metric}, {mask}, by {by}\n\n"
-                text += _pivot(named, by, metric, digits) + "\n"
+                text += f"{metric}, {mask}, by {by}\n\n{_pivot(named, by, metric, digits)}\n"
     return text
 
 

@@ -78,3 +78,27 @@ def make_sheet(
             rows.append((label, np.stack([shown[name][pick] for name in columns])))
     if rows:
         save_png(image_grid(rows, column_labels=columns), path)
+
+
+def make_people_sheet(
+    files: RowFiles, strips: Strips, path: Path, mask_type: str, number: int = 16
+) -> None:
+    """Lay out one clip of one hidden frame a row: half of the rows the worst, half evenly spread.
+
+    The worst are those where the best of the systems has the lowest PSNR.
+    """
+    frames = files.frames().filter(pl.col("mask_type") == mask_type)
+    by_score = frames.group_by("restorer").agg(pl.col("psnr_hole").mean()).sort("psnr_hole")
+    columns = [name for name in by_score["restorer"] if name != "occluded"]
+    best = frames.group_by("clip_id").agg(pl.col("psnr_hole").max()).sort("psnr_hole")["clip_id"]
+    worst = best.to_list()[: number // 2]
+    spread = sorted(set(best) - set(worst))
+    step = max(1, 2 * len(spread) // number)
+    rows = []
+    for clip_id in [*spread[::step], *worst]:
+        shown = [strips.load(clip_id, mask_type, name) for name in ("occluded", *columns, "truth")]
+        found = [strip[0] for strip in shown if strip is not None]
+        if len(found) == len(shown):
+            rows.append((f"{clip_id}{', worst' * (clip_id in worst)}", np.stack(found)))
+    if rows:
+        save_png(image_grid(rows, column_labels=["input", *columns, "truth"]), path)

@@ -1,4 +1,4 @@
-"""``experiments/real_faces.py``: its occluders, its rows on disk, and a case from end to end."""
+"""``experiments/real_faces.py`` and ``london.py``: occluders, rows, cases from end to end."""
 
 import os
 from collections.abc import Iterator
@@ -14,6 +14,7 @@ from PIL import Image
 from tests.helpers.clips import moving_clip, smooth_texture
 
 from diffmvr.evaluation.frame_scores import FrameScores
+from diffmvr.preprocessing.landmarks import FaceLandmarker
 from diffmvr.reporting import score_row
 from diffmvr.structures import FaceTrack
 
@@ -127,9 +128,8 @@ def test_a_case_from_end_to_end(
     (recording,) = scripts.cases.find_recordings(Path(str(SHARED)), ["lbax4n"], tmp_path / "tracks")
     files = scripts.rows.RowFiles(tmp_path / "results", tmp_path / "lock")
     strips = scripts.sheets.Strips(tmp_path / "strips")
-    product = scripts.cases.Product("nowhere", tmp_path / "work", {})
-    systems, missing = scripts.main.build_systems(["telea", "flow"], [], product)
-    assert (list(systems), missing) == (["telea", "flow"], {})
+    systems = scripts.main.build_named(["telea", "flow", "diffmvr"], [])
+    assert list(systems) == ["telea", "flow"], "the product does not work on crops"
     asked = ([recording], ["tape"], ["segmentation", "bbox"])
 
     scripts.main.run(*asked, systems, files, strips)
@@ -148,10 +148,52 @@ def test_a_case_from_end_to_end(
     assert files.folder.joinpath("scores.csv").read_bytes() == b"untouched"
     scripts.main.run([recording], ["tape"], ["bbox"], {"telea": systems["telea"]}, files, strips)
 
-    scripts.rows.make_tables(files, "flow", files.folder)
+    scripts.rows.make_tables(files, "flow", {"recording": 0, "occluder": 1})
     scripts.sheets.make_sheet("lbax4n", files, strips, tmp_path / "sheet.png")
     assert {path.suffix for path in files.folder.iterdir()} == {".parquet", ".csv", ".md"}
     assert "| telea |" in (files.folder / "table_bbox.md").read_text()
     assert "by age of the newest reference" in (files.folder / "splits.md").read_text()
-    assert "lbax4n" in (files.folder / "by_recording.md").read_text()
+    assert "lbax4n" in (files.folder / "means.md").read_text()
     assert Image.open(tmp_path / "sheet.png").size[0] > 4 * 192
+
+
+@needs_shared
+def test_a_pair_of_pictures_from_end_to_end(scripts: Any, tmp_path: Path) -> None:
+    import london
+
+    shared = Path(str(SHARED))
+    landmarker = FaceLandmarker(shared / "models" / "face_landmarker.task", video=False)
+    pairs = london.Pairs(shared / "data" / "london", landmarker)
+    assert len(pairs.people) == 71
+    clip = pairs.clip("002", "smiling", "half")
+    other = pairs.clip("001", "smiling", "half")
+    back = pairs.clip("002", "neutral", "mouth")
+
+    # Only the current picture is hidden, and what is not hidden is as it was.
+    assert not clip.mask[0].any() and clip.mask[1].any()
+    assert np.array_equal(clip.observed[clip.mask == 0], clip.frames[clip.mask == 0])
+    assert (clip.observed[clip.mask == 1] == 128).mean() > 0.9
+    # The smile is the past of the neutral picture, which is the past of the smile.
+    again = pairs.clip("002", "smiling", "eyes")
+    assert np.array_equal(again.frames[0], clip.frames[0])
+    past, smile = again.frames.astype(int)
+    assert np.abs(back.frames[0] - smile).mean() < np.abs(past - smile).mean() / 2
+    # Even numbers hide one half of the face, odd ones the other.
+    middle = 192 // 2
+    assert clip.mask[1][:, :middle].sum() > 4 * clip.mask[1][:, middle:].sum()
+    assert other.mask[1][:, middle:].sum() > 4 * other.mask[1][:, :middle].sum()
+
+    files = scripts.rows.RowFiles(tmp_path / "results", tmp_path / "lock")
+    strips = scripts.sheets.Strips(tmp_path / "strips")
+    systems = scripts.main.build_named(["telea", "past_guide"], [])
+    london.run(pairs, ["002"], ["mouth"], systems, files, strips)
+    rows = files.scores()
+    assert set(rows["clip_id"]) == {"002_smiling", "002_neutral"} and rows.height == 4
+    assert (rows["blendshape_error"] > 0.005).all() and (rows["blendshape_found"] == 1).all()
+    files.folder.joinpath("scores.csv").write_bytes(b"untouched")
+    london.run(pairs, ["002"], ["mouth"], systems, files, strips)
+    assert files.folder.joinpath("scores.csv").read_bytes() == b"untouched"
+    scripts.rows.make_tables(files, "past_guide", {"expression": 1})
+    assert "| System | neutral (1) | smiling (1) |" in (files.folder / "means.md").read_text()
+    scripts.sheets.make_people_sheet(files, strips, tmp_path / "mouth.png", "mouth")
+    assert Image.open(tmp_path / "mouth.png").size[1] > 2 * 192

@@ -75,20 +75,11 @@ class RealFaceScorer:
         finder: finds the face; its state belongs to this scorer alone.  ``None``: nothing can
             be scored.
         clear_threshold: largest occluded share of the face box of a clear frame (decisions 11).
-        video: whether a clip is one video; ``False``: each frame is searched by itself, as pictures
-            of different moments must be (MediaPipe smooths over the frames of a video).
     """
 
-    def __init__(
-        self,
-        finder: FaceFinder | None,
-        clear_threshold: float = CLEAR_THRESHOLD,
-        *,
-        video: bool = True,
-    ) -> None:
+    def __init__(self, finder: FaceFinder | None, clear_threshold: float = CLEAR_THRESHOLD) -> None:
         self._finder = finder
         self.clear_threshold = clear_threshold
-        self.video = video
         # One clip is scored for many restorers in a row, and one restoration by clip and by frame.
         self._clean: tuple[Clip, _Faces] | None = None
         self._restored: tuple[UInt8Array, _Faces] | None = None
@@ -107,7 +98,8 @@ class RealFaceScorer:
             bundle: path of ``face_landmarker.task``; ``None`` takes the one that the environment
                 names (:func:`find_landmarker_bundle`).
             clear_threshold: see the class.
-            video: see the class.
+            video: whether a clip is one video; ``False``: its frames are pictures of different
+                moments, and each is searched by itself (MediaPipe smooths over a video).
 
         Raises:
             FileNotFoundError: if a named file does not exist.
@@ -120,8 +112,8 @@ class RealFaceScorer:
                 BUNDLE_VARIABLE,
             )
         else:
-            finder = FaceLandmarker(path, blendshapes=True)
-        return cls(finder, clear_threshold, video=video)
+            finder = FaceLandmarker(path, blendshapes=True, video=video)
+        return cls(finder, clear_threshold)
 
     def __call__(self, restored: UInt8Array, clip: Clip) -> dict[str, float]:
         """Score a restored clip; see :func:`landmark_error` and :func:`blendshape_error`.
@@ -195,8 +187,6 @@ class RealFaceScorer:
         blendshapes = np.full((len(frames), BLENDSHAPES), np.nan)
         finder.close()
         for t, frame in enumerate(frames):
-            if not self.video:
-                finder.close()
             face = finder.find(frame)
             if face is not None and face.blendshapes is not None:
                 points[t], blendshapes[t] = face.points, face.blendshapes

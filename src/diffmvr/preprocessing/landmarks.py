@@ -127,13 +127,22 @@ class FaceLandmarker:
             MediaPipe's own 0.5, so that a half-hidden face is still found; implausible
             answers are the caller's to reject.
         blendshapes: whether :meth:`find` also reads the expression, which takes longer.
+        video: whether the frames are of one video; ``False``: they are pictures of different
+            moments, and each is searched by itself.
 
     Raises:
         FileNotFoundError: if there is no such bundle.
         ValueError: if ``confidence`` is not in [0, 1].
     """
 
-    def __init__(self, bundle: Path, confidence: float = 0.3, *, blendshapes: bool = False) -> None:
+    def __init__(
+        self,
+        bundle: Path,
+        confidence: float = 0.3,
+        *,
+        blendshapes: bool = False,
+        video: bool = True,
+    ) -> None:
         if not Path(bundle).is_file():
             raise FileNotFoundError(
                 f"bundle: no Face Landmarker bundle at {bundle}; give the path of {BUNDLE_NAME}"
@@ -142,6 +151,7 @@ class FaceLandmarker:
         self.bundle = Path(bundle)
         self.confidence = confidence
         self.blendshapes = blendshapes
+        self.video = video
         # One MediaPipe task for each running mode in use.  They are closed when this object goes,
         # at the latest at exit: left to the interpreter's own shutdown they end in a traceback.
         self._handles: dict[str, Any] = {}
@@ -204,7 +214,7 @@ class FaceLandmarker:
             face = self._find_in(image, self._view, "VIDEO")
         if face is None:
             face = self._search(image)
-        if face is not None:
+        if face is not None and self.video:
             self._follow(face.points, height, width)
         return face
 
@@ -222,6 +232,7 @@ class FaceLandmarker:
             "bundle": self.bundle,
             "confidence": self.confidence,
             "blendshapes": self.blendshapes,
+            "video": self.video,
         }
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -231,7 +242,7 @@ class FaceLandmarker:
         """Look in the whole frame, then in tiles if it is their turn."""
         height, width = image.shape[:2]
         views = [(0, 0, width, height)]
-        if self._frames_to_tiles == 0:
+        if self._frames_to_tiles == 0 or not self.video:
             views += _tiles(height, width)
         self._frames_to_tiles = (self._frames_to_tiles or TILE_PERIOD) - 1
         for view in views:
