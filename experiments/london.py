@@ -22,9 +22,8 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import torch
-from real_clips_scores import crop_clip, truth
 from real_faces import build_named
-from real_faces_cases import SIZE
+from real_faces_cases import SIZE, crop_clip, truth
 from real_faces_rows import RowFiles, make_tables, scored
 from real_faces_sheets import Strips, make_people_sheet
 

@@ -1,11 +1,11 @@
-"""Restore real faces with a moving hand composited over them; check the files, score, show.
+"""Restore real recordings with a moving hand composited over them, and check the files.
 
-    DIFFMVR_SHARED=FOLDER python experiments/real_clips.py [--mask bbox] [baselines.lama.weights=…]
+    DIFFMVR_SHARED=FOLDER python experiments/real_clips.py [--mask bbox]
 
-Reads FOLDER/data/faces/*.mp4 (talking faces) and FOLDER/data/davis (a DAVIS-layout clip with
-masks of its own and no truth: its files are checked, nothing is scored).  Every baseline whose
-weights are present is scored beside DiffMVR.  Numbers go to ``--output``.  Whatever shows the
-recordings goes to ``--pictures``, which stays outside the repository: they are not ours to pass on.
+Reads FOLDER/data/faces/*.mp4 (talking faces) and FOLDER/data/davis (a DAVIS-layout clip with masks
+of its own).  What is found goes to ``--output``; how good the faces are is measured by
+``real_faces.py``.  Whatever shows the recordings goes to ``--pictures``, which stays outside the
+repository: they are not ours to pass on.
 """
 
 import argparse
@@ -14,7 +14,6 @@ import logging
 import os
 import zlib
 from collections.abc import Mapping
-from dataclasses import dataclass
 from fractions import Fraction
 from itertools import islice
 from pathlib import Path
@@ -22,16 +21,12 @@ from typing import Any
 
 import numpy as np
 from PIL import Image
-from real_clips_report import Facts, Recording, compare, contact_sheet, save_facts
-from real_clips_scores import OURS, Rivals, build_rivals, restore_squares, score
+from real_clips_report import Facts, Recording, compare, save_facts
 
 from diffmvr.checks import check_number, check_output_dir
 from diffmvr.cli import run_cli
 from diffmvr.config import weights_dir
 from diffmvr.data.synthetic.occluders import composite_occluder
-from diffmvr.evaluation.benchmark import benchmark_table, save_table
-from diffmvr.evaluation.real_face_scores import RealFaceScorer
-from diffmvr.pipelines.diffmvr_pipeline import DiffMVRPipeline
 from diffmvr.preprocessing.audio import AudioCopy
 from diffmvr.preprocessing.face import track_from_landmarks
 from diffmvr.preprocessing.frame_source import Frame
@@ -45,10 +40,9 @@ from diffmvr.preprocessing.mask_io import open_masks
 from diffmvr.preprocessing.media_files import open_to_write
 from diffmvr.preprocessing.video_io import open_frames
 from diffmvr.preprocessing.video_writer import VideoWriter
-from diffmvr.reporting import print_table, rows_frame, save_png, save_rows
 from diffmvr.restoration.settings import RestoreSettings
 from diffmvr.restore import DEFAULT_MODEL, restore
-from diffmvr.structures import Clip, FaceTrack, UInt8Array
+from diffmvr.structures import FaceTrack, UInt8Array
 
 log = logging.getLogger("real_clips")
 
@@ -61,31 +55,19 @@ LEAST_FRAMES = 8
 """The hand needs some to come and go in."""
 
 
-@dataclass(frozen=True)
-class HiddenFace:
-    """A recording with a hand over its face, on disk and in memory.
-
-    Attributes:
-        input: the occluded recording.
-        masks: folder of its masks.
-        clip: the same in memory, with the truth; its track is found in the occluded frames.
-    """
-
-    input: Path
-    masks: Path
-    clip: Clip
-
-
-def hide_face(video: Path, folder: Path, length: int, mask_type: str) -> HiddenFace:
+def hide_face(video: Path, folder: Path, length: int, mask_type: str) -> UInt8Array:
     """Composite a moving hand over the face in the first frames of a video.
 
     The occluded frames are written exactly, with the video's times and the audio of that span.
 
     Args:
         video: the recording.
-        folder: where to write; it exists.
+        folder: where ``input.mkv`` and the folder ``masks`` are written; it exists.
         length: how many frames at most.
         mask_type: ``segmentation`` (the hand's outline) or ``bbox`` (its bounding rectangle).
+
+    Returns:
+        ``[T, H, W]`` 0/1, the masks.
     """
     source = open_frames(video)
     frames = list(islice(source, length))
@@ -104,10 +86,7 @@ def hide_face(video: Path, folder: Path, length: int, mask_type: str) -> HiddenF
     masks.mkdir()
     for index, hidden in enumerate(mask):
         Image.fromarray(255 * hidden).save(masks / f"{index:05d}.png")
-    track = find_face(observed, mask)
-    numbers = np.arange(len(frames))
-    clip = Clip(video.stem, video.stem, observed, mask, track, truth, numbers)
-    return HiddenFace(path, masks, clip)
+    return mask
 
 
 def cut_audio(video: Path, path: Path, end: Fraction) -> Path:
@@ -189,19 +168,17 @@ def run(
     recordings: dict[str, Path],
     length: int,
     weights: str,
-    rivals: Rivals,
     output: Path,
     pictures: Path,
     mask_type: str = "segmentation",
 ) -> list[Facts]:
-    """Restore, check and score every recording, and write what came out.
+    """Restore and check every recording, and write what was found.
 
     Args:
         recordings: videos and DAVIS-layout folders by name.
         length: frames of each video.
         weights: model folder or hub id.
-        rivals: whom the model is compared with.
-        output: where numbers go.
+        output: where the facts go.
         pictures: a new folder for everything that shows the recordings.
         mask_type: ``segmentation`` or ``bbox``.
 
@@ -210,9 +187,7 @@ def run(
     """
     check_number("--frames", length, LEAST_FRAMES, 10_000)
     check_output_dir("--pictures", pictures)
-    pipeline = DiffMVRPipeline.from_pretrained(weights)
-    landmarks = RealFaceScorer.from_bundle()
-    facts, rows, sheet, hashes = [], [], {}, {}
+    facts, hashes = [], {}
     for name, path in recordings.items():
         folder = pictures / name
         folder.mkdir()
@@ -222,19 +197,10 @@ def run(
             before = Recording.from_source(source)
             after, report = restore_exactly(path, None, folder / "restored", weights)
         else:
-            hidden = hide_face(path, folder, length, mask_type)
-            mask = hidden.clip.mask
-            before = Recording.from_video(hidden.input)
-            after, report = restore_exactly(
-                hidden.input, hidden.masks, folder / "restored", weights
-            )
-            squares = [frame["region"] for frame in report["frames"]]
-            restored = {OURS: after.frames}
-            restored |= restore_squares(hidden.clip, squares, pipeline, rivals.small)
-            scored, sheet[name] = score(
-                hidden.clip, restored, rivals.native, mask_type, SEED, landmarks
-            )
-            rows += scored
+            mask = hide_face(path, folder, length, mask_type)
+            recording, masks = folder / "input.mkv", folder / "masks"
+            before = Recording.from_video(recording)
+            after, report = restore_exactly(recording, masks, folder / "restored", weights)
         facts.append(compare(name, before, after, mask, report))
         hashes = report["weights_sha256"]
         log.info("%s: %s", name, "; ".join(facts[-1].broken) or "every fact holds")
@@ -246,13 +212,6 @@ def run(
         "weights_sha256": hashes,
     }
     save_facts(facts, settings, output)
-    if rows:
-        frame = rows_frame(rows)
-        table = benchmark_table(frame, OURS, rivals.missing)
-        save_rows(frame, output / "scores")
-        save_table(table, output)
-        save_png(contact_sheet(sheet), pictures / "contact_sheet.png")
-        print_table(table)
     return facts
 
 
@@ -270,10 +229,7 @@ def main() -> None:
     parser.add_argument("--mask", choices=MASKS, default=MASKS[0], help="what is known of the hand")
     parser.add_argument("--output", type=Path, help="experiments/results/real_clips[_bbox]")
     parser.add_argument("--pictures", type=Path, help="outputs/real_clips[_bbox]")
-    parser.add_argument(
-        "overrides", nargs="*", help="where a rival is: baselines.lama.weights=PATH"
-    )
-    arguments = parser.parse_intermixed_args()
+    arguments = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     shared = os.environ.get(SHARED_VARIABLE)
     if not shared:
@@ -283,7 +239,6 @@ def main() -> None:
         find_recordings(Path(shared), arguments.clips),
         arguments.frames,
         arguments.weights,
-        build_rivals(arguments.overrides),
         arguments.output or Path("experiments/results") / name,
         arguments.pictures or Path("outputs") / name,
         arguments.mask,

@@ -1,4 +1,4 @@
-"""What ``real_clips.py`` finds out about the files of a restoration, and how it shows it."""
+"""What ``real_clips.py`` finds out about the files of a restoration."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -11,7 +11,6 @@ import numpy as np
 
 from diffmvr.preprocessing.frame_source import FrameSource
 from diffmvr.preprocessing.media_files import open_to_read
-from diffmvr.reporting import image_grid
 from diffmvr.structures import UInt8Array
 
 COLUMNS = (
@@ -202,22 +201,3 @@ def save_facts(facts: Sequence[Facts], settings: Mapping[str, Any], folder: Path
         )
         lines.append("| " + " | ".join(map(str, cells)) + " |")
     (folder / "facts.md").write_text("\n".join(lines) + "\n")
-
-
-def contact_sheet(clips: Mapping[str, Mapping[str, UInt8Array]]) -> UInt8Array:
-    """Lay out one row a clip: for each of its frames the systems side by side.
-
-    Args:
-        clips: by clip, the chosen frames ``[F, p, p, 3]`` of each system; the same systems and
-            sizes everywhere.
-
-    Returns:
-        ``[H, W, 3]`` uint8.
-    """
-    systems = list(next(iter(clips.values())))
-    rows = [
-        (clip, np.concatenate(list(zip(*(shown[name] for name in systems), strict=True))))
-        for clip, shown in clips.items()
-    ]
-    frames = len(next(iter(clips.values()))[systems[0]])
-    return image_grid(rows, column_labels=systems * frames)

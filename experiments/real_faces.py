@@ -26,8 +26,7 @@ from typing import Any
 import torch
 from drawn_occluders import KINDS
 from hydra import compose, initialize_config_dir
-from real_clips_scores import OURS, truth
-from real_faces_cases import LENGTH, SIZE, Case, Product, Recording, find_recordings
+from real_faces_cases import LENGTH, SIZE, Case, Product, Recording, find_recordings, truth
 from real_faces_rows import SEED, RowFiles, make_tables, scored
 from real_faces_sheets import Strips, make_sheet
 
@@ -43,6 +42,7 @@ from diffmvr.structures import Restorer
 
 log = logging.getLogger("real_faces")
 
+OURS = "diffmvr"
 MASKS = ("segmentation", "bbox")
 SYSTEMS = ("occluded", "telea", "copy_past", "copy_past_aligned", "flow", "past_guide", OURS)
 REFERENCE = "past_guide"

@@ -4,7 +4,7 @@ import hashlib
 import os
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import islice
 from pathlib import Path
@@ -14,10 +14,9 @@ import numpy as np
 from drawn_occluders import Hidden, hide
 from PIL import Image
 from real_clips import find_face, restore_exactly
-from real_clips_scores import crop_clip
 
 from diffmvr.checks import check_one_of
-from diffmvr.preprocessing.crop import CropTransform, square_crops
+from diffmvr.preprocessing.crop import CropTransform, crop_track, square_crops
 from diffmvr.preprocessing.frame_source import Frame
 from diffmvr.preprocessing.landmarks import SHARED_VARIABLE
 from diffmvr.preprocessing.video_io import open_frames
@@ -163,3 +162,28 @@ def find_recordings(shared: Path, names: Sequence[str] | None, cache: Path) -> l
     for name in names or ():
         check_one_of("--clips", name, [path.stem for path in paths])
     return [Recording(path, cache) for path in paths if not names or path.stem in names]
+
+
+def crop_clip(clip: Clip, crops: tuple[CropTransform, ...]) -> Clip:
+    """Cut a square out of every frame of a clip whose truth is known."""
+    observed = np.stack([crop.apply(a) for crop, a in zip(crops, clip.observed, strict=True)])
+    mask = np.stack([crop.apply_mask(a) for crop, a in zip(crops, clip.mask, strict=True)])
+    true = np.stack([crop.apply(a) for crop, a in zip(crops, truth(clip), strict=True)])
+    return replace(
+        clip,
+        observed=observed,
+        mask=mask,
+        frames=np.where(mask[..., None] != 0, true, observed),
+        track=crop_track(clip.track, crops),
+    )
+
+
+def truth(clip: Clip) -> UInt8Array:
+    """Return ``[T, H, W, 3]``, the clip as it would be if nothing hid it.
+
+    Raises:
+        ValueError: if nobody knows.
+    """
+    if clip.frames is None:
+        raise ValueError(f"clip {clip.clip_id}: only recordings with known truth can be scored")
+    return clip.frames

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import polars as pl
 import pytest
 from PIL import Image
 from tests.helpers.recordings import audio_packets, moving_frames, video_times
@@ -50,7 +49,6 @@ def folder(
         recordings,
         COUNT,
         str(folder / "model"),
-        script.build_rivals(["baselines.lama.weights=null"]),
         folder / "results",
         folder / "pictures",
     )
@@ -88,44 +86,26 @@ def test_the_input_is_the_clip_with_a_hand_over_it(folder: tuple[Path, list[Any]
 
 
 @needs_shared
-def test_every_system_is_scored_and_no_pixel_is_among_the_results(
-    folder: tuple[Path, list[Any]],
-) -> None:
+def test_no_pixel_is_among_the_results(folder: tuple[Path, list[Any]]) -> None:
     results = folder[0] / "results"
-    rows = pl.read_parquet(results / "scores.parquet")
-
-    floor = {"occluded", "telea", "navier_stokes", "copy_past", "mirror", "flow"}
-    rivals = {"copy_past_aligned", "past_guide", "fourier_inpainter", "temporal_inpainter"}
-    bounded = {"resolution (bound)", "autoencoder (bound)"}
-    assert {"diffmvr", *floor, *rivals, *bounded} == set(rows["restorer"])
-    assert set(rows["mask_type"]) == {"segmentation"}
-    assert set(rows["subject_id"]) == {CLIP}
-    assert rows["resolution"].unique().to_list() == [256]
-    by_name = dict(rows.select("restorer", "psnr_hole").iter_rows())
-    assert by_name["flow"] > by_name["telea"] > 10
-    found = rows.filter(pl.col("restorer") == "occluded").row(0, named=True)
-    assert found["landmark_frames"] > 0 and found["landmark_frames_unknown"] == 0
-    bounds = rows.filter(pl.col("restorer").str.contains("resolution"))
-    assert 0 < bounds["landmark_error_hole"].item() < found["landmark_error_hole"]
-    assert bounds["landmark_found"].item() == 1
-    suffixes = {path.suffix for path in results.iterdir()}
-    assert suffixes == {".json", ".md", ".csv", ".parquet"}
-    table = (results / "table.md").read_text()
-    assert "| lama |" in table and "weights not present: baselines.lama.weights=null" in table
+    assert {path.name for path in results.iterdir()} == {"facts.json", "facts.md"}
     assert str(folder[0]) not in (results / "facts.json").read_text()
-    assert (folder[0] / "pictures" / "contact_sheet.png").is_file()
 
 
 @needs_shared
 def test_a_box_hides_what_the_outline_hides_and_more(script: Any, tmp_path: Path) -> None:
     video = Path(str(SHARED)) / "data" / "faces" / f"{CLIP}.mp4"
-    hidden = {}
+    masks = {}
     for mask_type in ("segmentation", "bbox"):
         (tmp_path / mask_type).mkdir()
-        hidden[mask_type] = script.hide_face(video, tmp_path / mask_type, COUNT, mask_type).clip
+        masks[mask_type] = script.hide_face(video, tmp_path / mask_type, COUNT, mask_type)
 
-    outline, box = hidden["segmentation"].mask, hidden["bbox"].mask
-    assert np.array_equal(hidden["segmentation"].observed, hidden["bbox"].observed)
+    outline, box = masks["segmentation"], masks["bbox"]
+    first, second = (
+        script.Recording.from_video(tmp_path / mask_type / "input.mkv").frames
+        for mask_type in masks
+    )
+    assert np.array_equal(first, second), "the hand is the same"
     assert ((outline <= box).all(), box.sum() > outline.sum()) == (True, True)
     for hand, rectangle in zip(outline, box, strict=True):
         rows, columns = np.flatnonzero(hand.any(1)), np.flatnonzero(hand.any(0))
