@@ -26,6 +26,7 @@ from typing import Any
 import torch
 from drawn_occluders import KINDS
 from hydra import compose, initialize_config_dir
+from omegaconf import OmegaConf
 from real_faces_cases import LENGTH, SIZE, Case, Product, Recording, find_recordings, truth
 from real_faces_rows import SEED, RowFiles, make_tables, scored
 from real_faces_sheets import Strips, make_sheet
@@ -168,7 +169,7 @@ def main() -> None:
     files = RowFiles(arguments.output, pictures / "rows.lock")
     strips = Strips(pictures / "strips")
     if not arguments.tables:
-        options = dict(_option(entry) for entry in arguments.restore)
+        options = dict(option(entry) for entry in arguments.restore)
         product = Product(arguments.weights, pictures / f"work_{os.getpid()}", options)
         systems: dict[str, Restorer | Product] = {
             **build_named(arguments.systems, arguments.evaluate)
@@ -185,10 +186,9 @@ def main() -> None:
         make_sheet(recording.name, files, strips, pictures / f"{recording.name}.png")
 
 
-def _option(entry: str) -> tuple[str, Any]:
-    from omegaconf import OmegaConf
-
-    ((name, value),) = OmegaConf.to_container(OmegaConf.from_dotlist([entry])).items()  # type: ignore[union-attr]
+def option(entry: str) -> tuple[str, Any]:
+    """Return the name and the value of ``KEY=VALUE``."""
+    ((name, value),) = OmegaConf.from_dotlist([entry]).items()
     return str(name), value
 
 

@@ -13,6 +13,7 @@ import pytest
 from PIL import Image
 from tests.helpers.clips import moving_clip, smooth_texture
 
+from diffmvr.config import weights_dir
 from diffmvr.evaluation.frame_scores import FrameScores
 from diffmvr.preprocessing.landmarks import FaceLandmarker
 from diffmvr.reporting import score_row
@@ -155,6 +156,26 @@ def test_a_case_from_end_to_end(
     assert "by age of the newest reference" in (files.folder / "splits.md").read_text()
     assert "lbax4n" in (files.folder / "means.md").read_text()
     assert Image.open(tmp_path / "sheet.png").size[0] > 4 * 192
+
+
+@needs_shared
+def test_the_product_restores_whole_frames_and_is_scored_in_the_crops(
+    scripts: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(scripts.cases, "LENGTH", 8)
+    (recording,) = scripts.cases.find_recordings(Path(str(SHARED)), ["lbax4n"], tmp_path / "tracks")
+    case = recording.case(recording.hidden("tape"), "tape", "segmentation")
+    options = dict([scripts.main.option("self_check=false"), scripts.main.option("window=4")])
+    assert options == {"self_check": False, "window": 4}
+    product = scripts.cases.Product(str(weights_dir() / "diffmvr-tiny"), tmp_path / "work", options)
+
+    restored = product.restore(case)
+
+    hidden = case.clip.mask == 1
+    assert np.array_equal(restored[~hidden], case.clip.observed[~hidden])
+    error = np.abs(restored[hidden].astype(int) - case.clip.frames[hidden]).mean()
+    assert error < np.abs(case.clip.observed[hidden].astype(int) - case.clip.frames[hidden]).mean()
+    assert not (tmp_path / "work").exists()
 
 
 @needs_shared
