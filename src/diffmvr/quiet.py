@@ -20,6 +20,8 @@ LIGHTNING_WARNINGS = (
     r"Be aware that when using `ckpt_path`, callbacks used to create the checkpoint",
     # Clips are kept in memory, or read by as many processes as data.workers says.
     r"The '\w+_dataloader' does not have many workers which may be a bottleneck",
+    # Of a score that no clip has, or none of this process.
+    r"The ``compute`` method of metric \w+ was called before the ``update`` method",
 )
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import lightning as L
+import polars as pl
 import pytest
 import torch
 from lightning.pytorch.callbacks import ModelCheckpoint
@@ -217,6 +218,8 @@ def test_from_the_command_line(weights: Path, tmp_path: Path) -> None:
         ".mp4",
         ".png",
     ]
+    scores = pl.read_csv(folder / "metrics.csv", infer_schema_length=None)["val/psnr_hole"]
+    assert scores.drop_nulls().is_finite().to_list() == [True, True]
     # What is saved in the end is the average.
     checkpoint = read_checkpoint(folder / "checkpoints" / "last.ckpt")
     average = checkpoint["callbacks"]["EMACallback"]["shadow_params"]

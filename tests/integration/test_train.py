@@ -88,6 +88,7 @@ def check_artefacts(run: Path, name: str, kinds: list[str]) -> None:
         "train/frames_per_second",
         "val/loss_denoising",
         "val/loss_motion",
+        "val/psnr_hole",
         "lr-Adam",
     ):
         assert metrics[column].drop_nulls().len() > 0, column

@@ -46,7 +46,7 @@ LAUNCH_VARIABLES = (
 NOT_THE_RESULT = (
     *("ckpt_path", "encodings", "ledger", "logger", "paths", "threads"),
     # Checkpoints beside the default ones, and what is only logged.
-    *("callbacks.best", "callbacks.interval", "callbacks.utilization"),
+    *("callbacks.best", "callbacks.interval", "callbacks.samples.clips", "callbacks.utilization"),
     # Whether each process holds all weights or its part; how many there are does count.
     *("trainer.inference_mode", "trainer.strategy"),
     # Time for memory.

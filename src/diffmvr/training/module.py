@@ -110,6 +110,11 @@ class DiffMVRModule(L.LightningModule):
         return self.encoder.components
 
     @property
+    def is_shared_out(self) -> bool:
+        """Whether each process holds its part of what is trained, not all of it."""
+        return self._hollow is not None
+
+    @property
     def _log_interval(self) -> int:
         interval: int = self.trainer.log_every_n_steps  # type: ignore[attr-defined]
         return interval

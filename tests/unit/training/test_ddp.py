@@ -15,6 +15,7 @@ from torch.optim import Optimizer
 from diffmvr.models.guide_settings import GuideSettings
 from diffmvr.structures import ClipBatch
 from diffmvr.training.ema import EMACallback
+from diffmvr.training.sampling_callback import LogRestoredClip
 
 STEPS = 3
 WINDOW = 2
@@ -45,6 +46,9 @@ class Record(L.Callback):
         gradients = {name: p.grad.clone() for name, p in pl_module.named_parameters()}
         self._facts["gradients"].append(gradients)
 
+    def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        self._facts["psnr_hole"] = trainer.callback_metrics["val/psnr_hole"].item()
+
     def on_train_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         average = self._ema.state_dict()["shadow_params"]
         self._facts["average"] = [digest(tensor) for tensor in average]
@@ -62,14 +66,15 @@ def trained(
     trainer = tiny_trainer(
         folder,
         STEPS,
-        [ema, Record(folder, ema)],
+        [LogRestoredClip(folder, clips=3), ema, Record(folder, ema)],
         accumulate_grad_batches=accumulated,
-        limit_val_batches=0,
+        val_check_interval=STEPS * accumulated,
         **several,
     )
     # Plain descent: Adam's first steps are signs, which turn rounding into steps.
     module = tiny_module(frozen_parts, optimizer=partial(torch.optim.SGD, lr=1e-2))
-    trainer.fit(module, datamodule=tiny_datamodule(batch_frames=windows * WINDOW))
+    data = tiny_datamodule(batch_frames=windows * WINDOW, fractions=(0.7, 0.25, 0.05))
+    trainer.fit(module, datamodule=data)
     return [torch.load(folder / f"{rank}.pt", weights_only=True) for rank in range(processes)]
 
 
@@ -98,6 +103,9 @@ def test_the_gradients_are_those_of_one_process(
             for name, gradient in expected.items():
                 torch.testing.assert_close(got[name], gradient, rtol=0, atol=1e-6, msg=name)
         assert record["average"] == records[0]["average"], "the average is one on all processes"
+        # So is the score of what it restores: three clips, of which one process takes two.
+        assert record["psnr_hole"] == records[0]["psnr_hole"]
+        assert record["psnr_hole"] == pytest.approx(alone["psnr_hole"], abs=1e-3)
 
 
 def order(rank: int, processes: int, workers: int = 0) -> list[list[tuple[str, int]]]:
