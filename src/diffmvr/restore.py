@@ -15,7 +15,13 @@ from omegaconf import DictConfig
 from diffmvr.cli import entry_point
 from diffmvr.config import weights_dir
 from diffmvr.files import KEPT_NAME, staged_output
-from diffmvr.hidden_packages import UNUSED_BY_RESTORE, hide
+from diffmvr.hidden_packages import (
+    DEFERRED_BY_RESTORE,
+    UNUSED_BY_RESTORE,
+    defer,
+    hide,
+    leave_distributions_unread,
+)
 from diffmvr.models.base_checkpoint import resolve_folder
 from diffmvr.models.device import choose_device
 from diffmvr.parsing import parse_rate, user_path
@@ -321,4 +327,6 @@ def main(config: DictConfig) -> None:
 
 if __name__ == "__main__":
     hide(UNUSED_BY_RESTORE)
+    defer(DEFERRED_BY_RESTORE)
+    leave_distributions_unread()
     main()

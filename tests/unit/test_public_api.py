@@ -95,7 +95,7 @@ def test_restore_has_imported_no_model_when_it_opens_its_input(tmp_path: Path) -
     imported, run = imported_by(["restore", *given], tmp_path)
     assert run.returncode == 2 and "absent.mp4" in run.stderr
     assert "torch" in imported
-    more = {*HEAVY, *MORE} - {"torch", "numpy", "polars"}
+    more = {*HEAVY, *MORE} - {"torch", "numpy"}
     assert not imported & {*more, "torch._dynamo", "torchvision.models", "kornia", "timm"}
 
 
@@ -110,6 +110,21 @@ def test_hidden_packages_look_as_if_they_were_absent() -> None:
         ["timm", "transformers", "wandb", "torchmetrics", "lightning", "diffusers", "json"],
     )
     assert found == ["diffusers", "json"]
+
+
+def test_a_deferred_module_is_imported_when_something_of_it_is_used() -> None:
+    found = loaded_after(
+        "from diffmvr.hidden_packages import DEFERRED_BY_RESTORE, defer\n"
+        "defer([*DEFERRED_BY_RESTORE, 'wave'])\n"
+        "import scipy.stats, wave\n"
+        "import diffmvr.pipelines.diffmvr_pipeline\n"
+        "early = 'scipy.stats._stats_py' in sys.modules\n"
+        "assert not early and wave.WAVE_FORMAT_PCM == 1\n"
+        "from scipy.stats import norm\n"
+        "assert norm.cdf(0) == 0.5 and scipy.stats.norm is norm",
+        ["scipy.stats._stats_py", "diffusers"],
+    )
+    assert found == ["scipy.stats._stats_py", "diffusers"]
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals are others there")

@@ -14,13 +14,11 @@ from pathlib import Path
 from typing import Protocol
 
 import numpy as np
-import polars as pl
 
 from diffmvr.checks import check_box, check_shape
 from diffmvr.preprocessing.face import boxes_around
 from diffmvr.preprocessing.landmarks import FaceLandmarker
 from diffmvr.structures import FloatArray, UInt8Array
-from diffmvr.table_io import read_table
 
 BOX_COLUMNS = ("frame", "x0", "y0", "x1", "y1")
 
@@ -144,6 +142,10 @@ class GivenBoxes(Detector):
             FileNotFoundError: if there is no such file.
             ValueError: if it is no such table.
         """
+        import polars as pl
+
+        from diffmvr.table_io import read_table
+
         if not path.is_file():
             raise FileNotFoundError(f"boxes: there is no file {path}; check the path")
         try:

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import polars as pl
 from filelock import FileLock
 
 from diffmvr.files import (
@@ -29,7 +28,6 @@ from diffmvr.preprocessing.companions import find_beside
 from diffmvr.preprocessing.folder_contents import sort_files
 from diffmvr.preprocessing.layouts import Recording, find_recordings
 from diffmvr.runs.shard import Shard, check_all
-from diffmvr.table_io import write_table
 
 COHORT_FILE = "cohort.csv"
 REPORT_FILE = "report.json"
@@ -37,14 +35,6 @@ SHARDS_FOLDER = ".shards"
 NOTES = "*-of-*.json"
 SETTINGS_FILE = "settings.json"
 STAGING = "staging"
-COLUMNS = {
-    "recording": pl.String,
-    "state": pl.String,
-    "frames": pl.Int64,
-    "restored_frames": pl.Int64,
-    "folder": pl.String,
-    "reason": pl.String,
-}
 
 
 @dataclass(frozen=True)
@@ -229,6 +219,19 @@ def merge_cohort(output: Path) -> Path:
     Raises:
         ValueError: if a job or a recording's result is absent.
     """
+    # One recording needs no tables, whose library takes a while to import.
+    import polars as pl
+
+    from diffmvr.table_io import write_table
+
+    schema = {
+        "recording": pl.String,
+        "state": pl.String,
+        "frames": pl.Int64,
+        "restored_frames": pl.Int64,
+        "folder": pl.String,
+        "reason": pl.String,
+    }
     notes = [read_json(path) for path in (output / SHARDS_FOLDER).glob(NOTES)]
     shards = [Shard.parse(note["shard"]) for note in notes]
     check_all(shards)
@@ -237,7 +240,7 @@ def merge_cohort(output: Path) -> Path:
         for name in note["recordings"]:
             rows.append(_row(output, name, note["failed"].get(name)))
     target = output / COHORT_FILE
-    write_table(pl.DataFrame(rows, schema=COLUMNS), target)
+    write_table(pl.DataFrame(rows, schema=schema), target)
     return target
 
 
