@@ -76,7 +76,7 @@ def run_case(
     strips.save(clip, mask_type, {"occluded": clip.observed, "truth": truth(clip)})
     for name, system in systems.items():
         begun = time.monotonic()
-        restored = system.restore(case if isinstance(system, Product) else clip)  # type: ignore[arg-type]
+        restored = system.restore(case if isinstance(system, Product) else clip)
         seconds = (time.monotonic() - begun) / max(1, int(clip.mask.any(axis=(1, 2)).sum()))
         # Recordings of fewer frames than others enter one table.
         files.add(*scored(clip, restored, name, mask_type, faces, seconds, LENGTH))
@@ -169,8 +169,8 @@ def main() -> None:
     files = RowFiles(arguments.output, pictures / "rows.lock")
     strips = Strips(pictures / "strips")
     if not arguments.tables:
-        options = dict(option(entry) for entry in arguments.restore)
-        product = Product(arguments.weights, pictures / f"work_{os.getpid()}", options)
+        work = pictures / f"work_{os.getpid()}"
+        product = Product(arguments.weights, work, options_of(arguments.restore))
         systems: dict[str, Restorer | Product] = {
             **build_named(arguments.systems, arguments.evaluate)
         }
@@ -186,10 +186,10 @@ def main() -> None:
         make_sheet(recording.name, files, strips, pictures / f"{recording.name}.png")
 
 
-def option(entry: str) -> tuple[str, Any]:
-    """Return the name and the value of ``KEY=VALUE``."""
-    ((name, value),) = OmegaConf.from_dotlist([entry]).items()
-    return str(name), value
+def options_of(entries: Sequence[str]) -> dict[str, Any]:
+    """Return settings of ``restore`` by name; ``A.B=1 A.C=2`` gives ``{"A": {"B": 1, "C": 2}}``."""
+    options: Any = OmegaConf.to_container(OmegaConf.from_dotlist(list(entries)))
+    return options
 
 
 if __name__ == "__main__":
