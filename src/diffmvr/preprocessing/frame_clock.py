@@ -12,17 +12,16 @@ A file is scanned once, packet by packet and without decoding, before it is read
 
 import itertools
 import math
-from array import array
 from collections import Counter, deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any, Protocol
 
-import av
 from av.format import Flags
 
 from diffmvr.parsing import MAX_RATE
+from diffmvr.preprocessing.packets import Packets
 
 DEFAULT_RATE = Fraction(25)
 """Frames per second of what has no times of its own."""
@@ -82,13 +81,20 @@ class FrameClock:
 
     @classmethod
     def of_file(
-        cls, container: Any, stream: Any, fps: Fraction | None, what: str, fps_name: str = "fps"
+        cls,
+        container: Any,
+        stream: Any,
+        packets: Packets,
+        fps: Fraction | None,
+        what: str,
+        fps_name: str = "fps",
     ) -> "FrameClock":
-        """Scan a file that was just opened.
+        """Find what the times of a file are.
 
         Args:
-            container: PyAV's, which is read to its end.
+            container: PyAV's.
             stream: its video stream.
+            packets: those of the stream.
             fps: frames per second to show it at, whatever its own times are; ``None`` keeps them.
             what: the argument's name and the file, for messages.
             fps_name: what ``fps`` is called where it is given, for messages.
@@ -98,7 +104,7 @@ class FrameClock:
         """
         rate = stream.average_rate or stream.guessed_rate or DEFAULT_RATE
         raw = bool(container.format.flags & Flags.no_timestamps.value)
-        times, missing = (array("q"), 0) if raw or fps else _scan(container, stream)
+        times, missing = packets.times, packets.without_time
         if raw or (not fps and not times):
             return _numbered(
                 fps or DEFAULT_RATE,
@@ -225,23 +231,6 @@ class _Stated:
             return None
         self._last = place
         return place, int(duration * self._ticks)
-
-
-def _scan(container: Any, stream: Any) -> tuple[Sequence[int], int]:
-    """Return the times of all pictures, sorted, and how many have none."""
-    times, missing = array("q"), 0
-    try:
-        for packet in container.demux(stream):
-            if not packet.size or packet.is_discard:
-                continue
-            if packet.pts is None:
-                missing += 1
-            else:
-                times.append(packet.pts)
-    except av.FFmpegError:
-        # The first pass over the pictures says what is wrong.
-        pass
-    return array("q", sorted(times)), missing
 
 
 def _typical_rate(times: Sequence[int], unit: Fraction, average: Fraction) -> Fraction:

@@ -1,7 +1,6 @@
 """Read a video file frame by frame, upright, with its own times (PyAV)."""
 
 import logging
-import re
 from collections.abc import Callable, Iterator
 from fractions import Fraction
 from pathlib import Path
@@ -13,9 +12,10 @@ from av.sidedata.sidedata import Type as SideDataType
 from av.video.reformatter import Colorspace, Interpolation
 
 from diffmvr.preprocessing.audio import codec_name
-from diffmvr.preprocessing.frame_clock import FrameClock
+from diffmvr.preprocessing.frame_clock import DEFAULT_RATE, FrameClock
 from diffmvr.preprocessing.frame_source import BT601, BT709, UNSPECIFIED, Frame, VideoInfo
 from diffmvr.preprocessing.media_files import open_to_read
+from diffmvr.preprocessing.packets import Promise, scan_packets
 from diffmvr.preprocessing.stored_pixels import StoredPixels
 
 log = logging.getLogger(__name__)
@@ -51,8 +51,8 @@ class VideoFile:
         fps_name: what ``fps`` is called where it is given, for messages.
 
     Raises:
-        ValueError: if it is not a video, its first frame cannot be decoded, or its times are
-            damaged.
+        ValueError: if it is not a video, it is cut off (unless that is allowed), its first frame
+            cannot be decoded, or its times are damaged.
     """
 
     def __init__(
@@ -74,7 +74,12 @@ class VideoFile:
         self._told: set[str] = set()
         with self._open() as container:
             stream = _video_stream(container, path, name)
-            self._clock = FrameClock.of_file(container, stream, fps, f"{name}: {path}", fps_name)
+            rate = stream.average_rate or stream.guessed_rate or DEFAULT_RATE
+            self._promise = Promise.of(container, stream, rate)
+            packets = scan_packets(container, stream)
+            self._clock = FrameClock.of_file(
+                *(container, stream, packets, fps, f"{name}: {path}", fps_name)
+            )
         with self._open() as container:
             stream = _video_stream(container, path, name)
             first = self._first_frame(container, stream)
@@ -84,6 +89,10 @@ class VideoFile:
                 # What players assume: HDTV's matrix for HD sizes, BT.601 below.
                 self._matrix = BT709 if max(first.width / 16, first.height / 9) >= 80 else BT601
             self.info = self._describe(container, stream, first)
+        shortage = self._promise.shortage(packets.whole, packets.end)
+        if shortage and not allow_truncated:
+            # Not after hours: that all is there can be seen without decoding.
+            self._cut_off(packets.whole, shortage)
 
     def __iter__(self) -> Iterator[Frame]:
         """Decode the frames in order.
@@ -97,8 +106,7 @@ class VideoFile:
         damaged: int | None = None
         with self._open() as container:
             stream = _video_stream(container, self.path, self.name)
-            promised = _promised_packets(container, stream)
-            promised_end, end = _promised_end(stream), Fraction(0)
+            end = Fraction(0)
             try:
                 pictures = _Pictures(self.on_lost is not None)
                 for packet in container.demux(stream):
@@ -119,10 +127,7 @@ class VideoFile:
                         count += 1
             except av.FFmpegError as error:
                 shortage = f"the next cannot be decoded ({error.strerror})"
-        if promised is not None and packets < promised:
-            shortage = f"the container promises {promised}"
-        elif promised_end - end > max(Fraction(1, 10), 2 / self.info.frame_rate):
-            shortage = f"the container promises {float(promised_end):.3f} s of video"
+        shortage = self._promise.shortage(packets, end) or shortage
         if shortage:
             self._cut_off(count, shortage)
         elif damaged is not None:
@@ -289,25 +294,11 @@ def is_video(path: Path) -> bool:
     return True
 
 
-def _promised_packets(container: Any, stream: Any) -> int | None:
-    """Return how many packets the index lists (mp4 and mov, which write it once), if known."""
-    return len(stream.index_entries) if "mp4" in container.format.name else None
-
-
 def _end(frame: Any) -> Fraction:
     """Return the end of a frame in seconds as the file tells it; 0 where it does not."""
     if frame.pts is None:
         return Fraction(0)
     return Fraction((frame.pts + (frame.duration or 0)) * frame.time_base)
-
-
-def _promised_end(stream: Any) -> Fraction:
-    """Return the track's end in seconds as Matroska tags tell it; 0 where they do not."""
-    match = re.fullmatch(r"(\d+):(\d\d):(\d\d(?:\.\d+)?)", stream.metadata.get("DURATION", ""))
-    if match is None:
-        return Fraction(0)
-    hours, minutes, seconds = match.groups()
-    return int(hours) * 3600 + int(minutes) * 60 + Fraction(seconds)
 
 
 def _orientation(frame: Any) -> tuple[bool, bool, bool]:

@@ -137,11 +137,20 @@ def cut_mp4(tmp_path: Path) -> Path:
     return cut(write_video(tmp_path / "cut.mp4", noise, options={"movflags": "faststart"}))
 
 
-def test_a_file_that_is_cut_off_is_refused(cut_mp4: Path) -> None:
-    with pytest.raises(
-        ValueError, match=r"cut\.mp4 is cut off: \d+ frames .* promises 30; .*fetch"
-    ):
-        list(open_frames(cut_mp4))
+def test_a_file_that_is_cut_off_is_refused_before_its_frames_are_read(
+    cut_mp4: Path, tmp_path: Path
+) -> None:
+    message = r"cut\.mp4 is cut off: \d+ frames .* promises 30; .*fetch"
+    with pytest.raises(ValueError, match=message):
+        open_frames(cut_mp4)
+    with pytest.raises(ValueError, match=message):
+        open_frames(cut_mp4, fps=Fraction(10))
+    # In the middle of the last picture.
+    noise = np.random.default_rng(0).integers(0, 256, (9, 72, 96, 3), dtype=np.uint8)
+    path = write_video(tmp_path / "last.mp4", noise, options={"movflags": "faststart"})
+    path.write_bytes(path.read_bytes()[:-20])
+    with pytest.raises(ValueError, match=r"last\.mp4 is cut off: 8 frames .* promises 9;"):
+        open_frames(path)
 
 
 def test_the_rest_of_a_cut_file_is_read_if_allowed(cut_mp4: Path) -> None:
@@ -171,7 +180,7 @@ def test_a_matroska_file_that_is_cut_off_is_refused(tmp_path: Path) -> None:
     path = cut(write_video(tmp_path / "c.mkv", noise, codec="ffv1", pix_fmt="bgr0"))
 
     with pytest.raises(ValueError, match=r"\d+ frames could be read, .* promises 1\.200 s"):
-        list(open_frames(path))
+        open_frames(path)
 
 
 def test_an_mp4_without_its_index_is_refused(tmp_path: Path) -> None:
