@@ -5,37 +5,40 @@ base U-Net itself is trained by ``python -m diffmvr.train --config-name pretrain
 """
 
 import logging
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import lightning as L
 import torch
 import torch.nn.functional as F
-from hydra.core.hydra_config import HydraConfig
 from hydra.utils import instantiate
-from lightning.pytorch.callbacks import Timer
-from lightning.pytorch.loggers import CSVLogger
 from omegaconf import DictConfig
-from torch.utils.data import DataLoader
 
 from diffmvr.checks import check_one_of, check_output_dir
 from diffmvr.cli import entry_point
+from diffmvr.config import register_resolvers
 from diffmvr.data.expression_frames import ExpressionFrames, stack_expression_frames
 from diffmvr.data.frames import FrameDataset, stack_frames
+from diffmvr.data.loader import ClipLoader, EpochSeededSampler
 from diffmvr.files import replace_folder
 from diffmvr.models.expression_network import ExpressionNetwork
 from diffmvr.models.state_dicts import load_pretrained
 from diffmvr.models.vae import decode_latents, encode_latents
-from diffmvr.quiet import quiet_lightning
+from diffmvr.runs.facts import command
+from diffmvr.runs.process_jobs import run_job
 from diffmvr.training.autoencoder import measure_scaling_factor
+from diffmvr.training.fitting import Fitted, Training, fit
 from diffmvr.training.model_card import write_model_card
-from diffmvr.training.progress_callback import TrainingProgress
+from diffmvr.training.trainer import frames_per_step
 
 log = logging.getLogger(__name__)
 
+register_resolvers()
+
+KIND = "pretrain"
 SCALING_FRAMES = 512
 
 
@@ -49,69 +52,50 @@ def pretrain(cfg: DictConfig) -> Path:
         The folder of the trained part.
 
     Raises:
-        ValueError: if the output folder is not empty or the stage is unknown.
+        ValueError: if the stage is unknown, the output folder is not empty, settings contradict
+            each other, or the run's folder holds a run with others.
+        FileNotFoundError: if the checkpoint is missing.
     """
-    output = Path(cfg.output)
     check_one_of("stage.kind", cfg.stage.kind, KINDS)
-    kind = KINDS[cfg.stage.kind]
-    check_output_dir("output", output)
-    torch.set_num_threads(cfg.threads)
-    L.seed_everything(cfg.seed, verbose=False)
+    fit(cfg, KIND, partial(_prepare, cfg))
+    return Path(cfg.output)
 
-    log.info("the trained part will be in %s", output)
 
-    # 1. Render.
+def _prepare(cfg: DictConfig, trainer: L.Trainer) -> Training:
+    kind, output = KINDS[cfg.stage.kind], Path(cfg.output)
+    if output.parent != Path(cfg.paths.output):
+        # Not of this run: nothing in it is replaced.
+        check_output_dir("output", output)
     frames = kind.frames(cfg.stage, instantiate(cfg.source))
     held_out = kind.frames(cfg.stage, instantiate(cfg.held_out))
     log.info("%d training frames, %d held out", len(frames), len(held_out))
-
-    # 2. Train.
     module = instantiate(cfg.stage.module, _convert_="all")
-    loader = DataLoader(frames, cfg.batch_size, shuffle=True, drop_last=True, collate_fn=kind.stack)
-    limit = {"minutes": cfg.max_minutes} if cfg.max_minutes else None
-    start = time.monotonic()
-    quiet_lightning()
-    trainer = L.Trainer(
-        accelerator="cpu",
-        max_steps=cfg.max_steps,
-        max_epochs=-1,
-        callbacks=[TrainingProgress(), Timer(limit)],
-        enable_progress_bar=False,
-        logger=CSVLogger(HydraConfig.get().runtime.output_dir, "", ""),
-        gradient_clip_val=1.0,
-        enable_checkpointing=False,
-        enable_model_summary=False,
-    )
-    trainer.fit(module, loader)
-    minutes = (time.monotonic() - start) / 60
+    order = EpochSeededSampler.of_trainer(len(frames), cfg.batch_size, cfg.seed, trainer)
 
-    # 3. Save in half precision beside the final name, load back, score, rename.
-    part = getattr(module, kind.part)
-    if cfg.stage.kind == "vae" and cfg.stage.module.train_encoder:
-        part.register_to_config(scaling_factor=_scaling_factor(part, frames))
-    with replace_folder(output) as new:
-        part.half().save_pretrained(new)
-        setattr(module, kind.part, load_pretrained(type(part), new))
-        scores = kind.score(module, held_out)
-        facts = {
-            "command": _command(),
-            "seed": cfg.seed,
-            "data": f"{len(frames)} rendered frames of {cfg.source.subjects} people "
-            f"(renderer seed {cfg.source.seed})",
-            "steps": f"{trainer.global_step} of {cfg.batch_size} frames, {minutes:.0f} min, CPU",
-            "scored on": f"{len(held_out)} frames of {cfg.held_out.subjects} other people "
-            f"(renderer seed {cfg.held_out.seed}), weights as stored (float16)",
-        }
-        write_model_card(new, kind.title, facts, scores)
-    log.info("%s: %s", output, scores)
-    return output
+    def save(fitted: Fitted) -> None:
+        # In half precision beside the final name, load back, score, rename.
+        part = getattr(module, kind.part)
+        if cfg.stage.kind == "vae" and cfg.stage.module.train_encoder:
+            part.register_to_config(scaling_factor=_scaling_factor(part, frames))
+        with replace_folder(output) as new:
+            part.half().save_pretrained(new)
+            setattr(module, kind.part, load_pretrained(type(part), new))
+            scores = kind.score(module, held_out)
+            size = frames_per_step(trainer, cfg.batch_size)
+            facts = {
+                "command": command(KIND),
+                "seed": cfg.seed,
+                "data": f"{len(frames)} rendered frames of {cfg.source.subjects} people "
+                f"(renderer seed {cfg.source.seed})",
+                "steps": f"{trainer.global_step} of {size} frames, {fitted.minutes} min, "
+                f"{trainer.strategy.root_device.type.upper()}",
+                "scored on": f"{len(held_out)} frames of {cfg.held_out.subjects} other people "
+                f"(renderer seed {cfg.held_out.seed}), weights as stored (float16)",
+            }
+            write_model_card(new, kind.title, facts, scores)
+        log.info("%s: %s", output, scores)
 
-
-def _command() -> str:
-    """Return what was typed, without the folder it was written to."""
-    overrides = HydraConfig.get().overrides.task
-    kept = [item for item in overrides if not item.startswith("output=")]
-    return " ".join(["python -m diffmvr.pretrain", *kept])
+    return Training(module, save, output, ClipLoader(frames, order, collate_fn=kind.stack))
 
 
 def _scaling_factor(vae: Any, frames: FrameDataset) -> float:
@@ -229,10 +213,10 @@ KINDS = {
 }
 
 
-@entry_point("pretrain")
+@entry_point(KIND)
 def main(cfg: DictConfig) -> None:
-    """Run ``pretrain`` with the composed configuration."""
-    pretrain(cfg)
+    """Run ``pretrain`` with the composed configuration, or by a command of its own."""
+    run_job(KIND, pretrain, cfg)
 
 
 if __name__ == "__main__":

@@ -25,11 +25,11 @@ class RunRecord:
     """One finished run.
 
     Attributes:
-        kind: ``"train"`` or ``"evaluate"``.
+        kind: the entry point, e.g. ``"train"``.
         name: of the run, and of the trained model in its score rows.
         sweep: the name that the jobs of its sweep share; empty where it is ``name``.
         seed: every draw of the run follows from it.
-        mask_type: ``"segmentation"`` or ``"bbox"``.
+        mask_type: ``"segmentation"`` or ``"bbox"``; empty where nothing is masked.
         config_hash: of every setting that the result depends on.
         weights_hash: of the model that was trained or scored; empty if there was none.
         base_hash: of the model that training began with; empty if there was none.

@@ -8,14 +8,12 @@ diffmvr.evaluate weights=RUN`` goes on from there.
 With ``ledger=true`` a job of a sweep that has finished is skipped, and one that was killed goes on.
 """
 
-import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 import lightning as L
 import polars as pl
-import torch
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
@@ -30,30 +28,27 @@ from diffmvr.pipelines.clip_video import side_by_side, write_clip
 from diffmvr.pipelines.crop_restorer import CropRestorer
 from diffmvr.pipelines.diffmvr_pipeline import DiffMVRPipeline
 from diffmvr.reporting import print_table, save_png
-from diffmvr.reporting.wandb_source import RUN_FILES
-from diffmvr.run_record import save_run_record, trained_record
-from diffmvr.runs.facts import run_record
 from diffmvr.runs.hashes import input_hashes
-from diffmvr.runs.ledger import Job, open_job
 from diffmvr.runs.process_jobs import run_job
 from diffmvr.sweep_names import job_name
-from diffmvr.text import without_places
 from diffmvr.training.cache_contents import check_contents, describe_contents
 from diffmvr.training.cached_data import CachedDataModule
-from diffmvr.training.checkpoints import check_checkpoint, find_checkpoint, save_model
+from diffmvr.training.checkpoints import save_model
 from diffmvr.training.draws import augmentation_fact
 from diffmvr.training.encoding_cache import EncodingCache
+from diffmvr.training.fitting import Fitted, Training, fit
 from diffmvr.training.learning_rate import find_learning_rate
 from diffmvr.training.memory_check import say_what_fits
 from diffmvr.training.module import NO_PICTURES, DiffMVRModule
 from diffmvr.training.overfit import OneClipDataModule
 from diffmvr.training.sampling_callback import comparison_grid
-from diffmvr.training.trainer import build_trainer, frames_per_step
-from diffmvr.training.wandb_logger import finish_wandb, keep_in_wandb
+from diffmvr.training.trainer import frames_per_step
 
 register_resolvers()
 
 KIND = "train"
+# What the loggers call a restorer's score.
+SCORE = "test/psnr_hole/"
 
 
 @dataclass(frozen=True)
@@ -84,19 +79,16 @@ def train(cfg: DictConfig) -> TrainResult:
     """
     if cfg.encodings is not None and cfg.augmentation is not None:
         raise ValueError(NO_PICTURES)
-    torch.set_num_threads(cfg.threads)
+    scores = fit(
+        cfg,
+        KIND,
+        partial(_prepare, cfg),
+        lambda: input_hashes(cfg.model.components),
+        shares_out=True,
+    )
+    means = {name.removeprefix(SCORE): value for name, value in scores.items()}
     output = Path(cfg.paths.output)
-    job = open_job(cfg, output, input_hashes(cfg.model.components), cfg.ledger)
-    if job.skipped:
-        return TrainResult(output, output / "model", {})
-    with job.claimed():
-        L.seed_everything(cfg.seed, workers=True, verbose=False)
-        loggers = [instantiate(entry, _convert_="all") for entry in cfg.logger.values()]
-        try:
-            return _train(cfg, job, loggers)
-        finally:
-            # Else the next job of a sweep would write into this job's run.
-            finish_wandb(loggers)
+    return TrainResult(output, output / "model", means)
 
 
 def _base(cfg: DictConfig) -> Path | None:
@@ -105,13 +97,8 @@ def _base(cfg: DictConfig) -> Path | None:
     return resolve_base(base) if base is not None else None
 
 
-def _train(cfg: DictConfig, job: Job, loggers: list[Any]) -> TrainResult:
-    output = job.output
-    begun = time.monotonic()
-
-    # 1. Build.  The trainer first: what it is to run on may be absent.
-    checkpoints = output / "checkpoints"
-    trainer = build_trainer(cfg.trainer, cfg.callbacks, loggers, checkpoints, cfg.seed)
+def _prepare(cfg: DictConfig, trainer: L.Trainer) -> Training | None:
+    output = Path(cfg.paths.output)
     datamodule: ClipDataModule = instantiate(cfg.data, _convert_="all")
     # What follows the training is tried before it: a network to score with may be absent.
     plan = ScoringPlan.of(cfg.evaluation, job_name(cfg), datamodule)
@@ -122,65 +109,43 @@ def _train(cfg: DictConfig, job: Job, loggers: list[Any]) -> TrainResult:
     side = cfg.data.source.get("size")
     if side is not None:
         module.components.check_side(side)
-    settings = without_places(OmegaConf.to_container(cfg, resolve=True))
-    for logger in loggers:
-        logger.log_hyperparams(settings)
-
-    # 2. Train.
     training_data = _training_data(cfg, datamodule, module)
     if "find_lr" in cfg:
-        plain = instantiate(cfg.trainer, callbacks=[], logger=False, enable_checkpointing=False)
+        plain = instantiate(
+            cfg.trainer,
+            callbacks=[],
+            logger=False,
+            enable_checkpointing=False,
+            enable_progress_bar=False,
+        )
         find_learning_rate(plain, module, training_data, output, **cfg.find_lr)
-        return TrainResult(output, output / "model", {})
+        return None
     frames, encoded = cfg.data.batch_frames, cfg.encodings is not None
     say_what_fits(module, trainer, frames, max(frames // cfg.data.window, 1), side, encoded)
-    start = time.monotonic()
-    checkpoint = find_checkpoint(job.checkpoint, checkpoints)
-    if checkpoint is not None:
-        check_checkpoint(checkpoint, module)
-    trainer.fit(module, datamodule=training_data, ckpt_path=checkpoint, weights_only=True)
-    minutes = (time.monotonic() - start) / 60
-    if trainer.interrupted:
-        raise KeyboardInterrupt
-    if not trainer.is_global_zero:
-        return TrainResult(output, output / "model", {})
 
-    # 3. Save.
-    facts = {
-        "experiment": job_name(cfg),
-        "seed": cfg.seed,
-        "steps": trainer.global_step,
-        "frames per step": frames_per_step(trainer, cfg.data.batch_frames),
-        "minutes": f"{minutes:.1f}",
-        "data": f"{cfg.data.source.subjects} rendered people, seed {cfg.data.source.seed}"
-        if "subjects" in cfg.data.source
-        else cfg.data.source.get("root"),
-        **augmentation_fact(cfg),
-    }
-    save_model(module.components, output / "model", facts)
-    record = run_record(
-        cfg,
-        KIND,
-        job.config_hash,
-        time.monotonic() - begun,
-        weights=output / "model",
+    def save(fitted: Fitted) -> None:
+        facts = {
+            "experiment": job_name(cfg),
+            "seed": cfg.seed,
+            "steps": trainer.global_step,
+            "frames per step": frames_per_step(trainer, frames),
+            "minutes": fitted.minutes,
+            "data": f"{cfg.data.source.subjects} rendered people, seed {cfg.data.source.seed}"
+            if "subjects" in cfg.data.source
+            else cfg.data.source.get("root"),
+            **augmentation_fact(cfg),
+        }
+        save_model(module.components, output / "model", facts)
+
+    return Training(
+        module,
+        save,
+        output / "model",
+        training_data,
         base=_base(cfg),
-        steps=trainer.global_step,
-        resumed=job.state == "resumed",
-        device=trainer.strategy.root_device,
+        score=None if plan is None else partial(_score, cfg, module, datamodule, plan, scoring),
+        goes_on=f"weights={output}",
     )
-
-    # 4. Score and show.
-    scores = {}
-    if plan is not None:
-        device = trainer.strategy.root_device
-        with trained_record(record, output, f"weights={output}"):
-            scores = _score(cfg, module, datamodule, plan, scoring, loggers, device)
-
-    # 5. Say that it is finished, and how it was made.
-    save_run_record(replace(record, seconds=round(time.monotonic() - begun, 1)), output)
-    keep_in_wandb(loggers, [output / name for name in RUN_FILES])
-    return TrainResult(output, output / "model", scores)
 
 
 def _training_data(
@@ -202,13 +167,13 @@ def _score(
     datamodule: ClipDataModule,
     plan: ScoringPlan,
     scoring: Scoring,
-    loggers: list[Any],
-    device: torch.device,
+    fitted: Fitted,
 ) -> dict[str, float]:
     """Score the test split, print the table, and write table, rows and pictures."""
     output = Path(cfg.paths.output)
     module.eval()
     # Lightning has moved the trained parts off the accelerator, and not the frozen ones.
+    device = fitted.trainer.strategy.root_device
     pipeline = DiffMVRPipeline.from_components(module.components).to(device)
     ours = CropRestorer(
         pipeline,
@@ -234,11 +199,8 @@ def _score(
     restored = ours.restore(clip)
     save_png(comparison_grid(clip, restored, datamodule.guide_builder), output / "restored.png")
     write_clip(side_by_side([clip.observed, restored], upscale=4), output / "restored.mp4")
-    means = dict(rows.group_by("restorer").agg(pl.col("psnr_hole").mean()).iter_rows())
-    for logger in loggers:
-        logger.log_metrics({f"test/psnr_hole/{name}": value for name, value in means.items()})
-        logger.save()
-    return means
+    means = rows.group_by("restorer").agg(pl.col("psnr_hole").mean()).iter_rows()
+    return {f"{SCORE}{name}": value for name, value in means}
 
 
 @entry_point(KIND)

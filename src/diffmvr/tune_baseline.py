@@ -5,14 +5,13 @@ The run's folder then holds ``model/``, a diffusers folder with a model card, wh
 """
 
 import logging
-import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import lightning as L
-import torch
 from hydra.utils import instantiate
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
 from diffmvr.baselines.inpainting_checkpoints import load_inpainting_pipeline, locate_weights
 from diffmvr.baselines.resizing import working_size
@@ -22,13 +21,11 @@ from diffmvr.data.splits import split_indices, split_settings
 from diffmvr.data.still_frames import StillFrames, choose_still_frames
 from diffmvr.files import replace_folder
 from diffmvr.models.device import choose_device
-from diffmvr.runs.ledger import open_job
 from diffmvr.runs.process_jobs import run_job
-from diffmvr.text import without_places
-from diffmvr.training.checkpoints import check_checkpoint, find_checkpoint
+from diffmvr.training.fitting import Fitted, Training, fit
 from diffmvr.training.model_card import write_model_card
 from diffmvr.training.text_inpainting import Prior, TextInpaintingModule, paint_prior_images
-from diffmvr.training.trainer import build_trainer, check_whole, frames_per_step
+from diffmvr.training.trainer import frames_per_step
 
 log = logging.getLogger(__name__)
 
@@ -51,18 +48,12 @@ def tune_baseline(cfg: DictConfig) -> Path:
         ValueError: if there are too few people, settings contradict each other, or the folder holds
             a run with others.
     """
-    check_whole(cfg.trainer)
-    torch.set_num_threads(cfg.threads)
-    output = Path(cfg.paths.output)
-    with open_job(cfg, output, {}, use_ledger=False).claimed():
-        L.seed_everything(cfg.seed, workers=True, verbose=False)
-        return _tune(cfg, output)
+    fit(cfg, KIND, partial(_prepare, cfg))
+    return Path(cfg.paths.output) / "model"
 
 
-def _tune(cfg: DictConfig, output: Path) -> Path:
+def _prepare(cfg: DictConfig, trainer: L.Trainer) -> Training:
     baseline = cfg.baseline
-
-    # 1. Build.
     base = locate_weights("base", cfg.base, baseline.base_id)
     pipeline = load_inpainting_pipeline(base, cfg.configs, baseline.base_id)
     source = instantiate(cfg.data.source)
@@ -82,43 +73,27 @@ def _tune(cfg: DictConfig, output: Path) -> Path:
         seed=cfg.seed,
         gradient_checkpointing=cfg.gradient_checkpointing,
     )
-    loggers = [instantiate(entry, _convert_="all") for entry in cfg.logger.values()]
-    checkpoints = output / "checkpoints"
-    trainer = build_trainer(cfg.trainer, cfg.callbacks, loggers, checkpoints, cfg.seed)
-    # After it, which quiets what the loggers say of themselves.
-    settings = without_places(OmegaConf.to_container(cfg, resolve=True))
-    for logger in loggers:
-        logger.log_hyperparams(settings)
+    model = Path(cfg.paths.output) / "model"
 
-    # 2. Train.
-    start = time.monotonic()
-    checkpoint = find_checkpoint(cfg.ckpt_path, checkpoints)
-    if checkpoint is not None:
-        check_checkpoint(checkpoint, module)
-    trainer.fit(module, ckpt_path=checkpoint, weights_only=True)
-    minutes = (time.monotonic() - start) / 60
-    if trainer.interrupted:
-        raise KeyboardInterrupt
-    if not trainer.is_global_zero:
-        return output / "model"
+    def save(fitted: Fitted) -> None:
+        facts = {
+            "command": f"python -m diffmvr.{KIND} baseline={baseline.name}",
+            "base": baseline.base_id if cfg.base is None else cfg.base,
+            "data": f"{len(frames.images)} frames of {len(frames.subjects)} people, "
+            f"{cfg.resolution} pixels",
+            "training": f"{trainer.current_epoch} epochs, {trainer.global_step} steps of "
+            f"{frames_per_step(trainer, baseline.batch_size)} frames, {fitted.minutes} min",
+            "prompt": baseline.prompt,
+            "prior": "none"
+            if baseline.prior is None
+            else f"{baseline.prior.images} images painted by the base for "
+            f"{baseline.prior.prompt!r}",
+            "seed": cfg.seed,
+        }
+        save_pipeline(pipeline, model, baseline.title, facts, baseline.licence)
+        log.info("the tuned model is in %s; baselines.%s.weights names it", model, baseline.name)
 
-    # 3. Save.
-    facts = {
-        "command": f"python -m diffmvr.{KIND} baseline={baseline.name}",
-        "base": baseline.base_id if cfg.base is None else cfg.base,
-        "data": f"{len(frames.images)} frames of {len(frames.subjects)} people, "
-        f"{cfg.resolution} pixels",
-        "training": f"{trainer.current_epoch} epochs, {trainer.global_step} steps of "
-        f"{frames_per_step(trainer, baseline.batch_size)} frames, {minutes:.0f} min",
-        "prompt": baseline.prompt,
-        "prior": "none"
-        if baseline.prior is None
-        else f"{baseline.prior.images} images painted by the base for {baseline.prior.prompt!r}",
-        "seed": cfg.seed,
-    }
-    folder = save_pipeline(pipeline, output / "model", baseline.title, facts, baseline.licence)
-    log.info("the tuned model is in %s; baselines.%s.weights names it", folder, baseline.name)
-    return folder
+    return Training(module, save, model, base=base)
 
 
 def save_pipeline(

@@ -8,6 +8,9 @@ import pytest
 from diffmvr.data.sources import SyntheticClips
 from diffmvr.evaluation.expression_scores import ExpressionScorer
 from diffmvr.pretrain import main
+from diffmvr.run_record import load_run_record
+from diffmvr.runs.checkpoint_io import read_checkpoint
+from diffmvr.runs.hashes import model_hash
 
 FEW = [
     "source.subjects=4",
@@ -16,6 +19,7 @@ FEW = [
     "held_out.num_frames=4",
     "batch_size=4",
     "max_steps=2",
+    "callbacks.checkpoint.every_n_train_steps=1",
 ]
 
 
@@ -48,6 +52,20 @@ def test_a_reader_of_faces_is_trained_saved_and_described(
     clip = SyntheticClips(subjects=1, num_frames=6)[0]
     scores = ExpressionScorer.from_folder(output)(clip.frames, clip)
     assert scores["expression_error"] == 0 and scores["state_agreement"] == 1
+
+    # A run as any other: its record, its logs, and a checkpoint that tells when it was damaged.
+    record = load_run_record(tmp_path / "run")
+    assert (record.kind, record.name, record.steps) == ("pretrain", "expression", 2)
+    assert record.command == typed and record.weights_hash and not record.resumed
+    assert "batch_size: 4" in (tmp_path / "run" / "hparams.yaml").read_text()
+    assert read_checkpoint(tmp_path / "run" / "checkpoints" / "last.ckpt")["global_step"] == 2
+    # Stopped after one step, it goes on to the same weights, in its own folder if none is given.
+    stopped, schedule = tmp_path / "stopped", ["stage=expression", "stage.module.max_steps=2"]
+    run([*schedule, *FEW, "max_steps=1"], stopped, monkeypatch)
+    run([*schedule, *FEW, "ckpt_path=last"], stopped, monkeypatch)
+    resumed = load_run_record(stopped)
+    assert resumed.resumed and resumed.steps == 2
+    assert resumed.weights_hash == record.weights_hash == model_hash(stopped / "model")
 
 
 def test_a_stage_of_an_unknown_kind(

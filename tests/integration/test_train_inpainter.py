@@ -10,6 +10,7 @@ from omegaconf import DictConfig
 from diffmvr.baselines.learned import load_inpainter
 from diffmvr.config import config_dir
 from diffmvr.evaluate import evaluate
+from diffmvr.run_record import load_run_record
 from diffmvr.train_inpainter import train_inpainter
 
 # Every part is real; there is just less of it.
@@ -45,6 +46,8 @@ def test_a_rival_is_trained_saved_and_scored(kind: str, tmp_path: Path) -> None:
     assert name in (run / "table.md").read_text() and (run / "run.json").is_file()
     logged = pl.read_csv(run / "metrics.csv", infer_schema_length=None)
     assert logged["val/psnr_hole"].drop_nulls().len() == 1
+    assert logged[f"test/psnr_hole/{name}"].drop_nulls().len() == 1
+    assert load_run_record(run).weights_hash, "it names the model"
 
     # What was trained competes beside the others by its name.
     cfg = composed(

@@ -16,6 +16,7 @@ from tests.helpers.text_inpainter import save_text_inpainter
 from diffmvr.baselines.diffusers_inpainting import DiffusersInpainting
 from diffmvr.checks import WeightsNotPresentError
 from diffmvr.config import config_dir, register_resolvers
+from diffmvr.run_record import load_run_record
 from diffmvr.tune_baseline import tune_baseline
 
 SMALL = (
@@ -58,6 +59,9 @@ def test_dreambooth_writes_a_folder_that_the_adapter_loads(base: Path, tmp_path:
     card = (folder / "README.md").read_text()
     assert "license: openrail++" in card and "# Tuned-stabilityai" in card
     assert "3 frames of 2 people" in card and "2 epochs, 6 steps" in card
+    record = load_run_record(tmp_path)
+    assert (record.kind, record.steps) == ("tune_baseline", 6)
+    assert record.weights_hash not in ("", record.base_hash)
     assert "2 images painted by the base for 'a photo of a face'" in card
 
     clip = moving_clip(frames=2, size=32, arrival=1)

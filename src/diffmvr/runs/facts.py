@@ -57,7 +57,7 @@ def run_record(
 
     Args:
         cfg: the composed configuration.
-        kind: ``"train"`` or ``"evaluate"``.
+        kind: the entry point, e.g. ``"train"``.
         config_hash: of the ledger.
         seconds: how long it took.
         weights: folder of the model that was trained or scored.
@@ -77,7 +77,7 @@ def run_record(
         name=name,
         sweep=cfg.name if name != cfg.name else "",
         seed=cfg.seed,
-        mask_type=cfg.mask.type,
+        mask_type=OmegaConf.select(cfg, "mask.type") or "",
         config_hash=config_hash,
         weights_hash=model_hash(weights),
         base_hash=model_hash(base),
@@ -109,7 +109,7 @@ def machine(device: torch.device | None = None) -> dict[str, Any]:
     return facts
 
 
-PLACES = ("encodings=", "paths.")
+PLACES = ("encodings=", "output=", "paths.")
 """Overrides that name folders of this machine and shape no result."""
 
 

@@ -119,7 +119,8 @@ def _hash_of_hashes(hashes: Mapping[str, str]) -> str:
 def hash_weights(folder: Path) -> dict[str, str]:
     """Return the SHA-256 of each safetensors file of a model, also of the parts of its base.
 
-    A base that is one file has one.
+    A base that is one file has one; a folder without parts (a rival's, a pretrained part's) those
+    that lie in it.
     """
     if folder.is_file():
         return {folder.name: hash_files(folder)}
@@ -128,4 +129,4 @@ def hash_weights(folder: Path) -> dict[str, str]:
         place = part_folder(folder, part)
         for file in sorted(place.glob("*.safetensors")):
             hashes[f"{part}/{file.name}"] = hash_files(file)
-    return hashes
+    return hashes or {file.name: hash_files(file) for file in folder.glob("*.safetensors")}

@@ -44,7 +44,7 @@ LAUNCH_VARIABLES = (
 )
 # Settings that say where and how a job runs, not what comes out; with all that is below them.
 NOT_THE_RESULT = (
-    *("ckpt_path", "encodings", "ledger", "logger", "paths", "threads"),
+    *("ckpt_path", "encodings", "ledger", "logger", "output", "paths", "threads"),
     # Checkpoints beside the default ones, and what is only logged.
     *("callbacks.best", "callbacks.interval", "callbacks.samples.clips", "callbacks.utilization"),
     # Whether each process holds all weights or its part; how many there are does count.
@@ -273,7 +273,7 @@ def _check_free(output: Path, settings: dict[str, Any]) -> None:
 
 
 def _finished(output: Path) -> bool:
-    """Return whether a job has finished here; ``tune_baseline`` leaves a model alone."""
+    """Return whether a job has finished here; earlier runs of rivals left a model alone."""
     trained = (output / "model").is_dir() and not (output / TRAINED_FILE).is_file()
     return (output / RUN_FILE).is_file() or trained
 
