@@ -102,8 +102,8 @@ def staged_output(path: Path, name: str = "output", goes_on: bool = False) -> It
     Args:
         path: the output folder, absent or empty but for what a killed run left.
         name: the argument's name, for messages.
-        goes_on: whether a folder ``KEPT_NAME`` beside the one that is lent, if the caller makes it,
-            outlives all but success and a ``ValueError``.
+        goes_on: whether a folder ``KEPT_NAME`` beside the one that is lent stays until a run
+            succeeds; see ``hold_folder``.
 
     Raises:
         BusyError: if another run is at work in ``path``.
@@ -162,22 +162,22 @@ def hold_folder(work: Path, what: str, lasting: str | None = None) -> Iterator[N
         work: is made if it is absent; what a killed run left in it stays, for the caller to use
             or to remove.
         what: is written, for the message: an argument's name and a path.
-        lasting: name of what stays in it where the block is broken off, by anything but a
-            ``ValueError``: that is a mistake with which nobody goes on.
+        lasting: name of what stays in it where the block is broken off.  After a ``ValueError``,
+            a mistake with which nobody goes on, only what was found there stays.
 
     Raises:
         BusyError: if another process holds it, with what is known of that one.
         ValueError: if it is a link: what it leads to is not this program's to remove.
     """
     lock = _lock(work, what)
-    stays = [LOCK_NAME]
+    stays, found = [LOCK_NAME], lasting is not None and (work / lasting).exists()
     try:
         host, now = platform.node(), datetime.now().astimezone().isoformat(" ", "seconds")
         owner = f"process {os.getpid()} on {host}, since {now}"
         (work / OWNER_NAME).write_text(owner, encoding="utf-8")
         yield
     except BaseException as error:
-        if lasting is not None and not isinstance(error, ValueError):
+        if lasting is not None and (found or not isinstance(error, ValueError)):
             stays.append(lasting)
         raise
     finally:

@@ -181,6 +181,17 @@ def test_kept_frames_that_are_damaged_are_restored_anew(
     assert "8 frames are used: 000000008-000000015.zip is damaged" in caplog.text
 
 
+def test_a_mistake_in_the_next_call_costs_no_frame(command: Command) -> None:
+    settings = command("out", format="png")
+    interrupt(settings)
+    kept = Path(settings.output) / ".partial" / "kept"
+    before = sorted(kept.iterdir())
+    with pytest.raises(ValueError, match="guide_scales"):
+        restore(command("out", format="png", guide_scales=[1.0]))
+    interrupt(settings, ValueError("the recording is damaged"))
+    assert sorted(kept.iterdir()) == before
+
+
 def test_after_a_mistake_or_without_room_no_frame_is_kept(
     command: Command, caplog: pytest.LogCaptureFixture
 ) -> None:

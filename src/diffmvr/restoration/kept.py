@@ -56,7 +56,8 @@ class KeptFrames:
         self._folder = folder or Path()
         self._facts = json.loads(json.dumps(dict(facts or {})))
         self._limit = limit if folder is not None else 0
-        self._is_ours = False
+        self._is_ours = self._found = False
+        self._size = 0
         self._parts: deque[Path] = deque()
         self._part: Part = {}
         self._writer: PartWriter | None = None
@@ -100,7 +101,7 @@ class KeptFrames:
         try:
             self._writer = self._writer or self._begin_part()
             self._writer.add(frame)
-            if self._size() + self._writer.size > self._limit:
+            if self._size + self._writer.size > self._limit:
                 self._keep_no_more(f"they have reached {self._limit / MEBIBYTE:.0f} MiB")
         except OSError as error:
             self._keep_no_more_if_full(error)
@@ -109,7 +110,7 @@ class KeptFrames:
         """Make a part of the frames since the last one."""
         try:
             if self._writer is not None:
-                self._writer.finish()
+                self._size += self._writer.finish().stat().st_size
         except OSError as error:
             self._keep_no_more_if_full(error)
         self._writer = None
@@ -127,14 +128,14 @@ class KeptFrames:
             self._writer.discard()
         if not self._is_ours:
             return
-        if not self._size():
+        if not self._size:
             empty_folder(self._folder).rmdir()
-        elif error is not None and not isinstance(error, ValueError):
+        elif error is not None and (self._found or not isinstance(error, ValueError)):
             log.warning(
                 "what is restored is kept in %s (%.1f MiB): the same command goes on from there; "
                 "remove that folder to begin anew",
                 self._folder,
-                self._size() / MEBIBYTE,
+                self._size / MEBIBYTE,
             )
 
     def _find(self) -> None:
@@ -154,8 +155,9 @@ class KeptFrames:
                 f"another {', another '.join(changed)}"
             )
             return
-        self._is_ours = True
+        self._is_ours = self._found = True
         self._parts = deque(sorted(self._folder.glob("*-*.zip")))
+        self._size = sum(part.stat().st_size for part in self._parts)
 
     def _take(
         self, frame: Frame, mask: UInt8Array, planned: FrameRecord
@@ -173,6 +175,7 @@ class KeptFrames:
         """Use no more of what an earlier call has left."""
         self._say(f"of what an interrupted call has left, {self.used} frames are used: {why}")
         for part in self._parts:
+            self._size -= part.stat().st_size
             part.unlink()
         self._parts.clear()
         self._part = {}
@@ -183,9 +186,6 @@ class KeptFrames:
             write_json(self._folder / FACTS_FILE, self._facts)
             self._is_ours = True
         return PartWriter(self._folder / UNFINISHED)
-
-    def _size(self) -> int:
-        return sum(part.stat().st_size for part in self._folder.glob("*-*.zip"))
 
     def _keep_no_more(self, why: str) -> None:
         if self._writer is not None:

@@ -42,8 +42,11 @@ def result_facts(
 
 
 def _states(path: Path) -> str:
-    """Return a hash of the name within ``path``, the size and the time of change of every file."""
-    files = sorted(path.rglob("*")) if path.is_dir() else [path]
+    """Return a hash of a file's size and time of change, or of those of a folder's own files."""
+    files = [path]
+    if path.is_dir():
+        # Not those of folders in it: one may be the output.
+        files = sorted(file for file in path.iterdir() if file.is_file())
     digest = hashlib.sha256()
     for file in files:
         state = file.stat()
