@@ -1,14 +1,17 @@
 """Which learning rate?  Lightning's range test, kept as a figure and a number."""
 
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import lightning as L
-from lightning.pytorch.tuner import Tuner
+from lightning.pytorch.tuner import Tuner, lr_finder
 from matplotlib.figure import Figure
 
 from diffmvr.files import write_json
+from diffmvr.progress import ProgressBars
 
 log = logging.getLogger(__name__)
 
@@ -52,15 +55,16 @@ def find_learning_rate(
         raise ValueError(
             f"find_lr.num_training: expected at least 20 steps to tell a slope, got {num_training}"
         )
-    finder: Any = Tuner(trainer).lr_find(
-        module,
-        datamodule=data,
-        min_lr=min_lr,
-        max_lr=max_lr,
-        num_training=num_training,
-        early_stop_threshold=early_stop_threshold,
-        update_attr=False,
-    )
+    with _own_bars():
+        finder: Any = Tuner(trainer).lr_find(
+            module,
+            datamodule=data,
+            min_lr=min_lr,
+            max_lr=max_lr,
+            num_training=num_training,
+            early_stop_threshold=early_stop_threshold,
+            update_attr=False,
+        )
     rates, losses = finder.results["lr"], finder.results["loss"]
     suggestion: float | None = finder.suggestion()
     if trainer.is_global_zero:
@@ -77,6 +81,34 @@ def find_learning_rate(
         _draw(curve, suggestion).savefig(folder / PICTURE, dpi=120)
         log.info("suggested learning rate: %s (%s)", suggestion, folder / PICTURE)
     return suggestion
+
+
+class _Bar:
+    """The part of a tqdm bar that Lightning's range test needs, shown as all others are."""
+
+    def __init__(self, bars: ProgressBars, total: int) -> None:
+        self._bars = bars
+        self._task = bars.add_task("trying learning rates", total=total, unit="steps")
+
+    def update(self) -> None:
+        """Count a step."""
+        self._bars.advance(self._task)
+
+    def close(self) -> None:
+        """Leave the end to whoever has started the bars."""
+
+
+@contextmanager
+def _own_bars() -> Iterator[None]:
+    """Put this project's progress in the place of the bar that Lightning always shows."""
+    theirs, bars = lr_finder.tqdm, ProgressBars()
+    lr_finder.tqdm = lambda desc, total: _Bar(bars, total)
+    bars.start()
+    try:
+        yield
+    finally:
+        bars.stop()
+        lr_finder.tqdm = theirs
 
 
 def _draw(curve: list[tuple[float, float]], suggestion: float | None) -> Figure:

@@ -1,5 +1,6 @@
 """The Trainer of every run: what is configured, and what no run goes without."""
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -36,9 +37,17 @@ def build_trainer(
         seed: of the run.
 
     Raises:
-        ValueError: if it is to run on a GPU and there is none, or a setting is none of a Trainer's.
+        ValueError: if it is to run on a GPU and there is none, or a setting or its value is none of
+            a Trainer's.
     """
     check_accelerator(trainer)
+    check_devices(trainer)
+    interval = trainer.get("val_check_interval")
+    if isinstance(interval, int | float) and interval <= 0:
+        raise ValueError(
+            "trainer.val_check_interval: expected a number of steps of at least 1, or a share of "
+            f"an epoch above 0.0, got {interval}; for no validation set trainer.limit_val_batches=0"
+        )
     quiet_lightning()
     steps = trainer.get("max_steps", -1)
     # 0: a checkpoint becomes a model as it is.  −1: as Lightning's, without end.
@@ -60,7 +69,7 @@ def build_trainer(
         )
     except InstantiationException as error:
         # How Lightning says that it does not know a setting, or what it is set to.
-        if isinstance(error.__cause__, MisconfigurationException | TypeError):
+        if isinstance(error.__cause__, MisconfigurationException | TypeError | ValueError):
             raise ValueError(f"trainer: {' '.join(str(error.__cause__).split())}") from error
         raise
     return built
@@ -90,6 +99,29 @@ def check_accelerator(trainer: DictConfig) -> None:
         raise ValueError(
             f"trainer.accelerator: {asked} was asked for, but torch finds no GPU; use trainer=cpu, "
             "or ddp_sim and fsdp_sim for two processes on the CPU"
+        )
+
+
+def check_devices(trainer: DictConfig) -> None:
+    """Require a number of devices, or on GPUs their numbers.
+
+    Args:
+        trainer: ``conf/trainer``.
+
+    Raises:
+        ValueError: if it is something else.
+    """
+    devices = trainer.get("devices", "auto")
+    number = re.fullmatch(r"[1-9]\d*", str(devices))
+    on_cpu = trainer.get("accelerator") == "cpu"
+    if number or devices == "auto":
+        return
+    chosen = re.fullmatch(r"-1|\d+(,\s*\d+)*,?|\[\d+(, \d+)*\]", str(devices))
+    if on_cpu or chosen is None or str(devices) == "0":
+        more = "" if on_cpu else ", -1 for all GPUs, or the GPUs' numbers as [0,1]"
+        raise ValueError(
+            f"trainer.devices: expected a whole number of at least 1{more}, got {devices!r}; one "
+            "process runs on each device"
         )
 
 

@@ -1,17 +1,26 @@
 """The range test of the learning rate."""
 
 import json
+import logging
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
+from lightning.pytorch.tuner import lr_finder
 from tests.helpers.tiny import fingerprint, tiny_datamodule, tiny_module, tiny_trainer
 
 from diffmvr.training.learning_rate import PICTURE, REPORT, find_learning_rate
 
 
-def test_a_rate_is_suggested_and_nothing_trained(frozen_parts: Path, tmp_path: Path) -> None:
+def test_a_rate_is_suggested_and_nothing_trained_or_drawn(
+    frozen_parts: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.INFO, "diffmvr")
+    theirs = lr_finder.tqdm
     module = tiny_module(frozen_parts)
     before = fingerprint(module)
     found = find_learning_rate(
@@ -32,6 +41,8 @@ def test_a_rate_is_suggested_and_nothing_trained(frozen_parts: Path, tmp_path: P
     picture = cv2.imread(str(tmp_path / PICTURE))
     assert picture is not None and picture.std() > 1
     assert {path.name for path in tmp_path.iterdir()} == {REPORT, PICTURE}
+    assert "Finding best" not in capsys.readouterr().err and lr_finder.tqdm is theirs
+    assert "trying learning rates: " in caplog.text
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from diffmvr.runs.ledger import result_settings
 from diffmvr.training.ema import EMACallback
 from diffmvr.training.exact_resume import ExactResume
 from diffmvr.training.finite_guard import FiniteGuard
-from diffmvr.training.trainer import build_trainer, check_whole
+from diffmvr.training.trainer import build_trainer, check_devices, check_whole
 
 QUIET = ["callbacks.progress=null", "callbacks.samples=null", "+trainer.enable_progress_bar=false"]
 
@@ -76,3 +76,30 @@ def test_what_cannot_be_shared_out_says_so(trainer: str, tmp_path: Path) -> None
     shared = composed(tmp_path, f"trainer={trainer}")
     with pytest.raises(ValueError, match=r"^trainer\.strategy: .*ShardedStrategy .*=ddp, or"):
         check_whole(shared.trainer)
+
+
+@pytest.mark.parametrize(
+    ("override", "said"),
+    [
+        ("trainer.devices=abc", r"devices: expected a whole number of at least 1, got 'abc'"),
+        ("trainer.devices=0", r"devices: expected a whole number of at least 1, got 0"),
+        ("trainer.devices=[0]", r"devices: expected a whole number of at least 1, got \[0\]"),
+        ("trainer.devices=1.5", r"devices: expected a whole number of at least 1, got 1\.5"),
+        ("trainer.val_check_interval=0", r"val_check_interval: .*got 0; .*limit_val_batches=0"),
+        ("trainer.precision=half", r"trainer: Precision 'half' is invalid"),
+    ],
+)
+def test_a_value_that_no_trainer_takes_is_named(override: str, said: str, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=said):
+        built(composed(tmp_path, override), tmp_path)
+
+
+@pytest.mark.parametrize("devices", [1, 8, "2", "auto", -1, "-1", "0,1", [0, 1]])
+def test_devices_that_are_right_pass(devices: object) -> None:
+    check_devices(OmegaConf.create({"accelerator": "gpu", "devices": devices}))
+
+
+@pytest.mark.parametrize("devices", ["abc", 0, -2, 0.5, "", True])
+def test_devices_that_are_wrong_say_what_gpus_take(devices: object) -> None:
+    with pytest.raises(ValueError, match=r"^trainer\.devices: .*-1 for all GPUs.*, got "):
+        check_devices(OmegaConf.create({"accelerator": "gpu", "devices": devices}))
