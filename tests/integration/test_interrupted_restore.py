@@ -21,6 +21,8 @@ COUNT, PART, STOP = 22, 8, 19
 MASKS = box_masks(COUNT, arrival=5)
 MASKS[10:14] = 0
 
+PLAIN: dict[str, Any] = {"format": "png", "self_check": False}
+
 Command = Callable[..., RestoreSettings]
 
 
@@ -154,12 +156,12 @@ def test_an_interrupted_restoration_goes_on_where_it_stopped_bit_for_bit(
 def test_frames_made_with_another_setting_are_not_taken(
     command: Command, calls: list[int], caplog: pytest.LogCaptureFixture
 ) -> None:
-    whole = contents(restore(command("whole", format="png", seed=1)))
+    whole = contents(restore(command("whole", **PLAIN, seed=1)))
     in_all = sum(calls)
-    interrupt(command("out", format="png"))
+    interrupt(command("out", **PLAIN))
     calls.clear()
 
-    output = restore(command("out", format="png", seed=1))
+    output = restore(command("out", **PLAIN, seed=1))
 
     assert sum(calls) == in_all
     assert contents(output) == whole
@@ -169,8 +171,8 @@ def test_frames_made_with_another_setting_are_not_taken(
 def test_kept_frames_that_are_damaged_are_restored_anew(
     command: Command, caplog: pytest.LogCaptureFixture
 ) -> None:
-    whole = contents(restore(command("whole", format="png")))
-    settings = command("out", format="png")
+    whole = contents(restore(command("whole", **PLAIN)))
+    settings = command("out", **PLAIN)
     interrupt(settings)
     part = Path(settings.output) / ".partial" / "kept" / "000000008-000000015.zip"
     data = bytearray(part.read_bytes())
@@ -182,12 +184,12 @@ def test_kept_frames_that_are_damaged_are_restored_anew(
 
 
 def test_a_mistake_in_the_next_call_costs_no_frame(command: Command) -> None:
-    settings = command("out", format="png")
+    settings = command("out", **PLAIN)
     interrupt(settings)
     kept = Path(settings.output) / ".partial" / "kept"
     before = sorted(kept.iterdir())
     with pytest.raises(ValueError, match="guide_scales"):
-        restore(command("out", format="png", guide_scales=[1.0]))
+        restore(command("out", **PLAIN, guide_scales=[1.0]))
     interrupt(settings, ValueError("the recording is damaged"))
     assert sorted(kept.iterdir()) == before
 
@@ -195,17 +197,17 @@ def test_a_mistake_in_the_next_call_costs_no_frame(command: Command) -> None:
 def test_after_a_mistake_or_without_room_no_frame_is_kept(
     command: Command, caplog: pytest.LogCaptureFixture
 ) -> None:
-    settings = command("out", format="png")
+    settings = command("out", **PLAIN)
     interrupt(settings, ValueError("the recording is damaged"))
     assert not Path(settings.output).exists()
 
-    settings = command("out", format="png", keep_mib=0)
+    settings = command("out", **PLAIN, keep_mib=0)
     interrupt(settings)
     assert not Path(settings.output).exists()
 
     with pytest.MonkeyPatch.context() as patch, caplog.at_level(logging.WARNING):
         patch.setattr("diffmvr.restore.MEBIBYTE", 4000)
-        settings = command("out", format="png", keep_mib=1)
+        settings = command("out", **PLAIN, keep_mib=1)
         interrupt(settings)
     assert "not kept for the case of an interruption: they have reached" in caplog.text
     kept = (Path(settings.output) / ".partial").rglob("*.zip")
