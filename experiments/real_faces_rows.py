@@ -136,7 +136,8 @@ def make_tables(files: RowFiles, reference: str, parts: Mapping[str, int]) -> No
         if common.is_empty():
             continue
         against = reference if reference in set(common["restorer"]) else None
-        table = comparison_table(_in_order(common), columns=COLUMNS, reference=against)
+        columns = [one for one in COLUMNS if common[one.metric].is_not_null().any()]
+        table = comparison_table(_in_order(common), columns=columns, reference=against)
         save_table(table, folder, f"table_{mask}")
     (folder / "means.md").write_text(_means(rows, parts))
     (folder / "splits.md").write_text(_splits(frames))
