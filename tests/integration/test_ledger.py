@@ -18,6 +18,7 @@ from diffmvr.pipelines.diffmvr_pipeline import DiffMVRPipeline
 from diffmvr.reporting.frame_rows import load_frames
 from diffmvr.run_record import load_run_record
 from diffmvr.runs.hashes import model_hash
+from diffmvr.runs.ledger import Job
 from diffmvr.train import train
 from diffmvr.training.ema import EMACallback
 
@@ -80,7 +81,7 @@ def test_a_job_is_killed_goes_on_and_is_skipped(
     def never(*_: object) -> None:
         raise AssertionError("a finished job is not run again")
 
-    monkeypatch.setattr(train_module, "_train", never)
+    monkeypatch.setattr(train_module, "_prepare", never)
     assert train(composed(weights, stopped)).model == stopped / "model"
     with pytest.raises(ValueError, match=r"other settings \(seed: 0 -> 1\)"):
         train(composed(weights, stopped, "seed=1"))
@@ -122,7 +123,12 @@ def test_a_base_of_the_hub_counts_by_its_files(
     weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     begun = []
-    monkeypatch.setattr(train_module, "_train", lambda cfg, job, loggers: begun.append(job))
+
+    def begin(_cfg: object, _kind: str, job: Job, *_: object) -> dict[str, float]:
+        begun.append(job)
+        return {}
+
+    monkeypatch.setattr("diffmvr.training.fitting._fit", begin)
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     repository = tmp_path / "cache" / "models--owner--name"
