@@ -22,7 +22,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import torch
-from real_faces import build_named
+from real_faces import build_named, save_settings
 from real_faces_cases import SIZE, crop_clip, truth
 from real_faces_rows import RowFiles, make_tables, scored
 from real_faces_sheets import Strips, make_people_sheet
@@ -184,6 +184,7 @@ def main() -> None:
     files = RowFiles(arguments.output, arguments.pictures / "rows.lock")
     strips = Strips(arguments.pictures / "strips")
     systems = build_named(arguments.systems, arguments.evaluate)
+    save_settings(arguments.output, people=len(pairs.people), regions=REGIONS)
     run(pairs, people, arguments.regions, systems, files, strips, arguments.again)
     make_tables(files, arguments.reference, {"expression": 1})
     for region in arguments.regions:

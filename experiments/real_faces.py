@@ -112,19 +112,13 @@ def run(
         recording.__dict__.pop("frames", None)
 
 
-def save_settings(weights: str, output: Path) -> None:
-    """Write what holds for every number."""
+def save_settings(output: Path, **facts: object) -> None:
+    """Write what holds for every number: ``facts``, the size, the seed and the landmarker."""
     bundle = find_landmarker_bundle(None)
-    facts = {
-        "frames": LENGTH,
-        "size": SIZE,
-        "seed": SEED,
-        "occluders": sorted(KINDS),
-        "landmarker_sha256": bundle and hashlib.sha256(bundle.read_bytes()).hexdigest(),
-        "weights_sha256": model_hash(Path(weights)) if Path(weights).is_dir() else weights,
-    }
+    digest = bundle and hashlib.sha256(bundle.read_bytes()).hexdigest()
     output.mkdir(parents=True, exist_ok=True)
-    write_json(output / "settings.json", facts)
+    common = {"size": SIZE, "seed": SEED, "landmarker_sha256": digest}
+    write_json(output / "settings.json", facts | common)
 
 
 def parse(words: Sequence[str] | None = None) -> argparse.Namespace:
@@ -176,7 +170,11 @@ def main() -> None:
         }
         if OURS in arguments.systems:
             systems[arguments.name] = product
-        save_settings(arguments.weights, arguments.output)
+        local = Path(arguments.weights)
+        weights = model_hash(local) if local.is_dir() else arguments.weights
+        save_settings(
+            arguments.output, frames=LENGTH, occluders=sorted(KINDS), weights_sha256=weights
+        )
         run(
             *(recordings, arguments.occluders, arguments.masks, systems, files, strips),
             again=arguments.again,
