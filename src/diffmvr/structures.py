@@ -5,8 +5,8 @@ Images are uint8 RGB in NumPy and float in [-1, 1] in torch.  **mask = 1 means "
 this"**.  Pixel coordinates are (x, y) with integer values at pixel *centres*.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -14,12 +14,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from diffmvr.checks import check_same_shape, check_shape
+from diffmvr.checks import check_number, check_one_of, check_same_shape, check_shape
 
 UInt8Array = NDArray[np.uint8]
 FloatArray = NDArray[np.float64]
 
 GUIDE_KINDS = ("symmetric", "past", "present")
+PAST_SELECTIONS = ("recent", "matched", "bank")
+PAST_REACHES = ("past", "both")
 DETECTION_TASKS = ("face", "occluder", "occluder_seg")
 
 CLEAR_THRESHOLD = 0.005
@@ -112,9 +114,50 @@ class Clip:
     def __len__(self) -> int:
         return len(self.observed)
 
+    def pick(self, frames: Sequence[int]) -> "Clip":
+        """Return some of the frames as a clip, in the order given, without their truth."""
+        rows = list(frames)
+        return replace(
+            self,
+            observed=self.observed[rows],
+            mask=self.mask[rows],
+            track=self.track.pick(rows),
+            frames=None,
+            frame_index=self.frame_index[rows],
+        )
+
     def with_mask(self, mask: UInt8Array) -> "Clip":
         """Return the clip with another mask (e.g. its boxes), all else unchanged."""
         return replace(self, mask=mask)
+
+
+@dataclass(frozen=True)
+class PastSelection:
+    """Which unobstructed frames make the past guide (decisions 21).
+
+    Attributes:
+        select: ``"recent"``, the latest one before (the paper); ``"matched"``, the one that
+            explains best what is visible now; ``"bank"``, a mixture of several.
+        reach: ``"past"``, frames before the current one; ``"both"``, those after it, too.
+        size: how many differing frames ``matched`` and ``bank`` have to choose from.
+
+    Raises:
+        ValueError: if a value is unknown or out of range.
+    """
+
+    select: str = "recent"
+    reach: str = "past"
+    size: int = 16
+
+    def __post_init__(self) -> None:
+        check_one_of("guide.past.select", self.select, PAST_SELECTIONS)
+        check_one_of("guide.past.reach", self.reach, PAST_REACHES)
+        check_number("guide.past.size", self.size, 1, 1000)
+        if self.select == "recent" and self.reach == "both":
+            raise ValueError(
+                "guide.past.reach: 'both' needs frames to choose from; set guide.past.select=bank "
+                "or matched, or guide.past.reach=past"
+            )
 
 
 @dataclass(frozen=True)
@@ -126,11 +169,14 @@ class Guides:
             (128) where a guide knows nothing.
         valid: ``[T, G]`` bool, False where a guide does not exist (no clear past frame yet).
         past_index: ``[T]`` int64, index in the clip of the past unobstructed frame, -1 for none.
+        references: for each frame whose past guide is a mixture, the weights of the frames in it by
+            their number in the recording.
     """
 
     images: UInt8Array
     valid: NDArray[np.bool_]
     past_index: NDArray[np.int64]
+    references: Mapping[int, Mapping[int, float]] = field(default_factory=dict)
 
 
 class GuideBuilder(Protocol):

@@ -9,7 +9,7 @@ from diffmvr.preprocessing.alignment import propagate_past
 from diffmvr.preprocessing.guides import AutomaticGuides
 from diffmvr.preprocessing.inpainting import inpaint
 from diffmvr.preprocessing.reference import occluded_share, past_clear_index
-from diffmvr.structures import CLEAR_THRESHOLD, Clip, FloatArray, UInt8Array
+from diffmvr.structures import CLEAR_THRESHOLD, Clip, FloatArray, PastSelection, UInt8Array
 
 NAMES = {"none": "copy_past", "similarity": "copy_past_aligned", "flow": "flow"}
 
@@ -70,13 +70,21 @@ class PastGuide:
     DiffMVR's score the guide has earned, and what the network has.
 
     Args:
+        past: which unobstructed frames make it; by default the latest one.
         clear_threshold: largest occluded share of the face box of an unobstructed frame.
+
+    Attributes:
+        name: ``past_guide``, ``matched_guide`` or ``bank_guide``; with ``reach="both"``
+            ``…_both``.
     """
 
-    name = "past_guide"
-
-    def __init__(self, clear_threshold: float = CLEAR_THRESHOLD) -> None:
-        self._guides = AutomaticGuides(("past",), clear_threshold)
+    def __init__(
+        self, past: PastSelection | None = None, clear_threshold: float = CLEAR_THRESHOLD
+    ) -> None:
+        self._guides = AutomaticGuides(("past",), clear_threshold, past=past)
+        chosen = self._guides.past
+        name = "past_guide" if chosen.select == "recent" else f"{chosen.select}_guide"
+        self.name = name if chosen.reach == "past" else f"{name}_{chosen.reach}"
 
     def restore(self, clip: Clip) -> UInt8Array:
         """Return the clip with its holes filled, ``[T, H, W, 3]`` uint8."""

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from diffmvr.baselines.past import PastFrame, PastGuide
 from diffmvr.baselines.spatial import Mirror, NavierStokes, Occluded, Telea
 from diffmvr.checks import check_one_of, check_unique
-from diffmvr.structures import Restorer
+from diffmvr.structures import PastSelection, Restorer
 
 RESTORERS: dict[str, Callable[[], Restorer]] = {
     "occluded": Occluded,
@@ -16,6 +16,9 @@ RESTORERS: dict[str, Callable[[], Restorer]] = {
     "copy_past_aligned": lambda: PastFrame("similarity"),
     "flow": lambda: PastFrame("flow"),
     "past_guide": PastGuide,
+    "matched_guide": lambda: PastGuide(PastSelection("matched")),
+    "bank_guide": lambda: PastGuide(PastSelection("bank")),
+    "bank_guide_both": lambda: PastGuide(PastSelection("bank", "both")),
 }
 
 

@@ -2,12 +2,12 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from diffmvr.checks import check_one_of
 from diffmvr.models.config_files import building, check_kinds
-from diffmvr.structures import GUIDE_KINDS
+from diffmvr.structures import GUIDE_KINDS, PastSelection
 
 FUSIONS = ("fixed", "learned", "gated")
 TOKEN_MODES = ("patch", "pooled", "single")
@@ -33,6 +33,7 @@ class GuideSettings:
         residual: predict only what differs from the frame filled by the past guide, see
             ``diffmvr.models.denoiser``; has an effect only where the past is a guide and latents
             are a pathway.
+        past: which unobstructed frames make the past guide that the model is trained with.
     """
 
     kinds: tuple[str, ...] = ("symmetric", "past")
@@ -42,11 +43,14 @@ class GuideSettings:
     num_tokens: int = 4
     pathway: str = "attention"
     residual: bool = False
+    past: PastSelection | dict[str, Any] = field(default_factory=PastSelection)
 
     def __post_init__(self) -> None:
         # Hydra and JSON hand over lists.
         object.__setattr__(self, "kinds", tuple(self.kinds))
         object.__setattr__(self, "scales", tuple(float(scale) for scale in self.scales))
+        if not isinstance(self.past, PastSelection):
+            object.__setattr__(self, "past", PastSelection(**self.past))
         if not self.kinds or len(set(self.kinds)) != len(self.kinds):
             raise ValueError(f"guide.kinds: expected distinct guides, got {self.kinds}")
         for kind in self.kinds:

@@ -131,21 +131,21 @@ class CropRestorer:
         """Return ``[T]``, whether a frame's face is clear enough to lead later ones."""
         return self._carrying_guides().is_clear(clip)
 
-    def last_clear_frame(self, clip: Clip) -> Clip | None:
+    def references(self, clip: Clip) -> Clip | None:
         """Return what ``find_guides`` carries over to the next window, and look for no guides."""
-        return self._carrying_guides().last_clear_frame(clip)
+        return self._carrying_guides().references(clip)
 
     def find_guides(self, clip: Clip) -> tuple[Guides, Clip | None]:
         """Find the guides of a window, and put the user's own pictures in their place.
 
         Returns:
-            Them, and the last clear frame, to be carried over to the next window.
+            Them, and the clear frames that lead later ones, to be carried over to the next window.
 
         Raises:
             ValueError: if a frame is hidden entirely and no guide knows anything of it, or the
                 guide builder is not one that carries clear frames over.
         """
-        guides, last_clear = self._carrying_guides().with_last_clear_frame(clip)
+        guides, last_clear = self._carrying_guides().with_references(clip)
         size = clip.observed.shape[1]
         for kind, own in self.own_guides.items():
             g = self.kinds.index(kind)

@@ -1,7 +1,7 @@
 """The guide images of a clip, found in the clip itself (paper 3.2)."""
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,11 +9,21 @@ from numpy.typing import NDArray
 from diffmvr.checks import check_number, check_one_of
 from diffmvr.geometry import compose, invert
 from diffmvr.preprocessing.alignment import propagate_past
+from diffmvr.preprocessing.bank import Reference, ReferenceBank
+from diffmvr.preprocessing.composition import MOST_CARRIED, Composite, compose_references
 from diffmvr.preprocessing.inpainting import inpaint
-from diffmvr.preprocessing.layers import Motions, propagate_in_layers
+from diffmvr.preprocessing.layers import Motions, Picture, propagate_in_layers
 from diffmvr.preprocessing.reference import occluded_share, past_clear_index, pixels_in_box
 from diffmvr.preprocessing.symmetry import GREY, mirror_visible_half
-from diffmvr.structures import CLEAR_THRESHOLD, GUIDE_KINDS, Clip, FloatArray, Guides, UInt8Array
+from diffmvr.structures import (
+    CLEAR_THRESHOLD,
+    GUIDE_KINDS,
+    Clip,
+    FloatArray,
+    Guides,
+    PastSelection,
+    UInt8Array,
+)
 
 ALIGNMENTS = ("layers", "flow", "similarity", "none")
 
@@ -32,7 +42,8 @@ class AutomaticGuides:
       where the frame is occluded and the mirror shows no hidden pixel of the face box.
     - ``"past"``: the most recent earlier frame whose face is unobstructed, carried to the current
       one.  Not valid, and grey, where there is none.  With ``"layers"``, what it does not show is
-      the current frame, inpainted from its rim (Telea) where that is hidden too.
+      the current frame, inpainted from its rim (Telea) where that is hidden too.  ``past`` can ask
+      for the best of several such frames, or for their mixture, where the frame is occluded.
     - ``"present"``: the current frame with its hole grey (decisions 12).  Always valid.
 
     Args:
@@ -52,6 +63,7 @@ class AutomaticGuides:
         kinds: Sequence[str] = ("symmetric", "past"),
         clear_threshold: float = CLEAR_THRESHOLD,
         align_past: str = "layers",
+        past: PastSelection | Mapping[str, Any] | None = None,
     ) -> None:
         for kind in kinds:
             check_one_of("kinds", kind, GUIDE_KINDS)
@@ -62,24 +74,38 @@ class AutomaticGuides:
         self.kinds = tuple(kinds)
         self.clear_threshold = clear_threshold
         self.align_past = align_past
+        # Hydra hands over a mapping.
+        self.past = past if isinstance(past, PastSelection) else PastSelection(**(past or {}))
+        if self.past.select != "recent" and align_past != "layers":
+            raise ValueError(
+                f"guide.past.select: {self.past.select!r} carries frames in layers, got "
+                f"align_past={align_past!r}; set align_past=layers or guide.past.select=recent"
+            )
 
     def __call__(self, clip: Clip) -> Guides:
         """Return the guides of every frame of ``clip``; ``clip.frames`` is not looked at."""
-        return self.with_last_clear_frame(clip)[0]
+        return self.with_references(clip)[0]
 
     def is_clear(self, clip: Clip) -> NDArray[np.bool_]:
         """Return ``[T]``, whether a frame's face is clear enough to lead later ones."""
         return occluded_share(clip.mask, clip.track.face_box) <= self.clear_threshold
 
-    def with_last_clear_frame(self, clip: Clip) -> tuple[Guides, Clip | None]:
-        """Return the guides, and the last unobstructed frame if the past is a guide.
+    def with_references(
+        self, clip: Clip, given: Mapping[int, Composite] | None = None
+    ) -> tuple[Guides, Clip | None]:
+        """Return the guides, and the unobstructed frames that lead later ones if the past is one.
 
-        That frame is a clip, to put before the frames that follow: their guides are then what they
-        would be, had the whole recording been one clip.
+        Those frames are a clip, to put before the frames that follow: their guides are then what
+        they would be, had the whole recording been one clip.
+
+        Args:
+            clip: the frames.
+            given: mixtures of past frames that are known already, by index in the clip.
         """
         share = occluded_share(clip.mask, clip.track.face_box)
         past_index = past_clear_index(share, self.clear_threshold)
         clear = self._clear_frames(clip)
+        mixed, banks = self._mixtures(clip, given)
         length, height, width, _ = clip.observed.shape
         images = np.full((length, len(self.kinds), height, width, 3), GREY, np.uint8)
         valid = np.zeros((length, len(self.kinds)), bool)
@@ -91,14 +117,58 @@ class AutomaticGuides:
                 elif kind == "present":
                     hidden = clip.mask[t, ..., None] != 0
                     images[t, g], valid[t, g] = np.where(hidden, GREY, clip.observed[t]), True
+                elif t in mixed:
+                    images[t, g], valid[t, g] = self._complete(clip, t, *mixed[t][:2]), True
                 elif past >= 0:
                     images[t, g] = self._past(clip, clear[past], past, t)
                     valid[t, g] = True
-        return Guides(images, valid, past_index), _last_alone(clip, clear)
+        weights = {t: composite.weights for t, composite in mixed.items()}
+        return Guides(images, valid, past_index, weights), self._leading(clip, clear, banks)
 
-    def last_clear_frame(self, clip: Clip) -> Clip | None:
-        """Return the last unobstructed frame alone; see ``with_last_clear_frame``."""
-        return _last_alone(clip, self._clear_frames(clip))
+    def references(self, clip: Clip) -> Clip | None:
+        """Return the unobstructed frames that lead later ones; see ``with_references``."""
+        if not self._mixes:
+            return self._leading(clip, self._clear_frames(clip), ReferenceBank())
+        bank = ReferenceBank(self.past.size)
+        for t in np.flatnonzero(self.is_clear(clip)).tolist():
+            bank = bank.add(reference_of(clip, t))
+        return self._leading(clip, {}, bank)
+
+    @property
+    def _mixes(self) -> bool:
+        return "past" in self.kinds and self.past.select != "recent"
+
+    def _mixtures(
+        self, clip: Clip, given: Mapping[int, Composite] | None
+    ) -> tuple[dict[int, Composite], ReferenceBank]:
+        """Return the mixtures that lead occluded frames, and the bank after the last frame."""
+        mixed, bank = dict(given or {}), ReferenceBank(self.past.size)
+        if not self._mixes:
+            return {}, bank
+        most = 1 if self.past.select == "matched" else MOST_CARRIED
+        clear = self.is_clear(clip)
+        every = bank
+        if self.past.reach == "both":
+            for t in np.flatnonzero(clear).tolist():
+                every = every.add(reference_of(clip, t))
+        for t in range(len(clip)):
+            known = every if self.past.reach == "both" else bank
+            current = reference_of(clip, t)
+            others = [one for one in known.references if one.index != current.index]
+            if clip.mask[t].any() and others and t not in mixed:
+                mixed[t] = compose_references(others, current, most=most)
+            if clear[t]:
+                bank = bank.add(current)
+        return mixed, bank
+
+    def _leading(
+        self, clip: Clip, clear: Mapping[int, PastFrame], bank: ReferenceBank
+    ) -> Clip | None:
+        """Return as a clip what leads later frames: the last clear frame, or the bank."""
+        if not self._mixes:
+            return _last_alone(clip, clear)
+        places = {int(index): t for t, index in enumerate(clip.frame_index)}
+        return clip.pick([places[one.index] for one in bank.references]) if len(bank) else None
 
     def _clear_frames(self, clip: Clip) -> dict[int, PastFrame]:
         """Return the unobstructed frames by their index; none where the past is no guide.
@@ -127,6 +197,12 @@ class AutomaticGuides:
         carried, known = self._carry_past(clip, frame, past, current)
         if self.align_past != "layers":
             return carried
+        return self._complete(clip, current, carried, known)
+
+    def _complete(
+        self, clip: Clip, current: int, carried: UInt8Array, known: NDArray[np.bool_]
+    ) -> UInt8Array:
+        """Return what was carried, and the current frame, inpainted, where that is not known."""
         hidden = clip.mask[current] != 0
         filled = np.where(known[..., None], carried, clip.observed[current])
         return inpaint(filled, hidden & ~known)
@@ -146,6 +222,13 @@ class AutomaticGuides:
             motions = Motions(head, still, track.similarity[current])
             return propagate_in_layers(*images, motions)
         return propagate_past(*images, head, refine=self.align_past == "flow" and occluded)
+
+
+def reference_of(clip: Clip, t: int) -> Reference:
+    """Return a frame of a clip as it enters a bank, or is led by one."""
+    still = np.eye(2, 3) if clip.track.crop is None else clip.track.crop[t]
+    picture = Picture(clip.observed[t], clip.mask[t])
+    return Reference(int(clip.frame_index[t]), picture, clip.track.similarity[t], still)
 
 
 def _last_alone(clip: Clip, clear: Mapping[int, PastFrame]) -> Clip | None:

@@ -14,7 +14,7 @@ the past frame may have a size of its own.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
@@ -38,6 +38,9 @@ FINDING_SIZE = 192
 
 LEAST_REDUCTION = 0.7
 """Pictures that would be reduced by less are taken as they are."""
+
+COARSENESS = 0.5
+"""Size, in reduced pictures, of those in which it is chosen what is worth carrying."""
 
 REDUCED_PASSES = (
     FlowPass(cv2.DISOPTICAL_FLOW_PRESET_ULTRAFAST),
@@ -123,10 +126,25 @@ class Picture:
         return reduce_frame(self.image, self.mask, (width, height))
 
     @cached_property
+    def coarse(self) -> tuple[UInt8Array, UInt8Array]:
+        """The reduced form once more reduced, ``COARSENESS`` times, and its mask."""
+        image, mask = self.small
+        height, width = (max(1, round(COARSENESS * side)) for side in mask.shape)
+        return reduce_frame(image, mask, (width, height))
+
+    @cached_property
     def reduction(self) -> FloatArray:
         """``[2, 3]``, pixels → pixels of the reduced form."""
-        (small_height, small_width), (height, width) = self.small[1].shape, self.mask.shape
-        return scaling(small_width / width, small_height / height)
+        return self._to(self.small[1])
+
+    @cached_property
+    def coarsening(self) -> FloatArray:
+        """``[2, 3]``, pixels → pixels of the coarse form."""
+        return self._to(self.coarse[1])
+
+    def _to(self, mask: UInt8Array) -> FloatArray:
+        (height, width), (whole_height, whole_width) = mask.shape, self.mask.shape
+        return scaling(width / whole_width, height / whole_height)
 
 
 @dataclass(frozen=True, eq=False)
@@ -143,6 +161,20 @@ class Layer:
     matrix: FloatArray
     residual: FlowArray | None
     weight: NDArray[np.float32]
+
+
+class Layers(NamedTuple):
+    """The hypotheses, and what their weighted mean shows at the reduced size.
+
+    Attributes:
+        hypotheses: head, surroundings by flow, and surroundings as they stood.
+        image: ``[h, w, 3]`` float32.
+        known: ``[h, w]`` bool.
+    """
+
+    hypotheses: tuple[Layer, ...]
+    image: NDArray[np.float32]
+    known: NDArray[np.bool_]
 
 
 def propagate_in_layers(
@@ -185,19 +217,17 @@ def carry(
     """
     height, width = current.mask.shape
     rows, columns = window or (slice(0, height), slice(0, width))
-    return show_layers(past, current, find_layers(past, current, motions), (rows, columns))
+    layers = find_layers(past, current, motions).hypotheses
+    return show_layers(past, current, layers, (rows, columns))
 
 
-def find_layers(past: Picture, current: Picture, motions: Motions) -> tuple[Layer, ...]:
-    """Find the hypotheses' motions, and how well each explains what is visible.
-
-    Returns:
-        Head, surroundings by flow, and surroundings as they stood.
-    """
+def find_layers(past: Picture, current: Picture, motions: Motions) -> Layers:
+    """Find the hypotheses' motions, and how well each explains what is visible."""
     (image, mask), (past_image, past_mask) = current.small, past.small
     flow = (PASSES, TOLERANCE) if mask is current.mask else (REDUCED_PASSES, REDUCED_TOLERANCE)
     head = head_region(compose(current.reduction, motions.face), mask.shape)
     layers = []
+    blend, total = np.zeros(image.shape, np.float32), np.zeros((*mask.shape, 1), np.float32)
     for matrix, region, refined in (
         (motions.head, head, True),
         (motions.surroundings, 1 - head, True),
@@ -212,7 +242,11 @@ def find_layers(past: Picture, current: Picture, motions: Motions) -> tuple[Laye
         prior = PRIOR * region + (1 - PRIOR) * (1 - region)
         weight: Any = prior / _nearby_error(shown, known, image, mask) ** 2
         layers.append(Layer(matrix, residual, weight))
-    return tuple(layers)
+        taken = np.where(known, weight, 0)[..., None]
+        blend += taken * shown
+        total += taken
+    mean: Any = blend / np.maximum(total, 1e-12)
+    return Layers(tuple(layers), mean, total[..., 0] > 0)
 
 
 def show_layers(
@@ -235,9 +269,9 @@ def show_layers(
             image, known = warp_visible(past.image, past.mask, matrix, size)
         else:
             zoom = np.diag(enlarge).astype(np.float32)
-            residual = _enlarge(layer.residual, enlarge, size) * zoom
+            residual = enlarge_field(layer.residual, enlarge, size) * zoom
             image, known = warp_by_residual(past.image, past.mask, matrix, residual)
-        weight = np.where(known, _enlarge(layer.weight, enlarge, size), 0)[..., None]
+        weight = np.where(known, enlarge_field(layer.weight, enlarge, size), 0)[..., None]
         blend += weight * image
         total += weight
     known = total[..., 0] > 0
@@ -274,7 +308,7 @@ def reduce_frame(
     return reduced, (share > 0).astype(np.uint8)
 
 
-def _enlarge(
+def enlarge_field(
     field: NDArray[np.float32], matrix: FloatArray, size: tuple[int, int]
 ) -> NDArray[np.float32]:
     """Read a reduced field at the pixels of a window; beyond its rim the rim is repeated."""

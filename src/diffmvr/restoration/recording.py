@@ -43,7 +43,7 @@ class _Person:
     number: int | None = None
     memory: GuideMemory = field(default_factory=GuideMemory)
     lenders: Lenders = field(default_factory=Lenders)
-    # The last clear frame.
+    # The clear frames that lead later ones.
     carried: Clip | None = None
 
 
@@ -228,7 +228,7 @@ class VideoRestorer:
                 background.add(frame.image, mask)
             return
         clip = _cut(window, plan, first, person.carried)
-        person.carried = self._crops.last_clear_frame(clip)
+        person.carried = self._crops.references(clip)
         before = len(clip) - len(window)
         for k in np.flatnonzero(self._crops.is_clear(clip)[before:]):
             person.lenders.add(_in_place(plan, first + int(k), *window[k]))

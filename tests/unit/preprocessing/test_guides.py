@@ -93,7 +93,7 @@ def test_the_last_clear_frame_stands_for_all_before_it():
     clip = corner_hidden_clip()
     builder = AutomaticGuides(("symmetric", "past"))
     whole = builder(clip)
-    _, carried = builder.with_last_clear_frame(window(clip, slice(0, 3)))
+    _, carried = builder.with_references(window(clip, slice(0, 3)))
     assert carried is not None and carried.frame_index[0] == 1
     rest = window(clip, slice(3, 6))
     joined = join_clips(carried, rest)
@@ -103,7 +103,7 @@ def test_the_last_clear_frame_stands_for_all_before_it():
 def test_there_may_be_no_clear_frame():
     clip = moving_clip()
     hidden = replace(clip, mask=np.ones_like(clip.mask))
-    assert AutomaticGuides().with_last_clear_frame(hidden)[1] is None
+    assert AutomaticGuides().with_references(hidden)[1] is None
 
 
 def test_an_unaligned_past_frame_is_that_frame():
