@@ -170,7 +170,10 @@ def _weights(cfg: DictConfig) -> Path:
 def _build_ours(cfg: DictConfig) -> dict[str, Restorer]:
     pipeline: Any = DiffMVRPipeline.from_pretrained(_weights(cfg))
     guides = AutomaticGuides(
-        pipeline.guide_kinds, cfg.preprocessing.clear_threshold, cfg.preprocessing.align_past
+        pipeline.guide_kinds,
+        cfg.preprocessing.clear_threshold,
+        cfg.preprocessing.align_past,
+        pipeline.guide.past if cfg.past is None else cfg.past,
     )
     ours = CropRestorer(
         pipeline, guides, num_inference_steps=cfg.num_inference_steps, seed=cfg.seed

@@ -111,7 +111,7 @@ def restore(settings: RestoreSettings, pipeline: FramePipeline | None = None) ->
             for kind, path in own_files.items()
         }
         guides = AutomaticGuides(
-            pipeline.guide_kinds, settings.clear_threshold, settings.align_past
+            pipeline.guide_kinds, settings.clear_threshold, settings.align_past, settings.past
         )
         crops = CropRestorer(
             pipeline, guides, own_guides, settings.steps, settings.guide_scales, settings.seed

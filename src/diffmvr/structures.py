@@ -153,11 +153,16 @@ class PastSelection:
         check_one_of("guide.past.select", self.select, PAST_SELECTIONS)
         check_one_of("guide.past.reach", self.reach, PAST_REACHES)
         check_number("guide.past.size", self.size, 1, 1000)
-        if self.select == "recent" and self.reach == "both":
+        if not self.mixes and self.reach == "both":
             raise ValueError(
                 "guide.past.reach: 'both' needs frames to choose from; set guide.past.select=bank "
                 "or matched, or guide.past.reach=past"
             )
+
+    @property
+    def mixes(self) -> bool:
+        """Whether there are several frames to choose from, or to mix."""
+        return self.select != "recent"
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,15 @@ from diffmvr.models.guide_memory import GuideMemory
 from diffmvr.models.guide_settings import check_guide_scales
 from diffmvr.pipelines.own_guides import OwnGuide
 from diffmvr.preprocessing.guides import AutomaticGuides
-from diffmvr.structures import Clip, GuideBuilder, Guides, UInt8Array, to_pixel_values, to_uint8
+from diffmvr.structures import (
+    Clip,
+    GuideBuilder,
+    Guides,
+    PastSelection,
+    UInt8Array,
+    to_pixel_values,
+    to_uint8,
+)
 
 
 class FramePipeline(Protocol):
@@ -109,6 +117,12 @@ class CropRestorer:
     def led_by_past(self) -> bool:
         """Whether its past guide is a frame of the recording, no picture of the user's own."""
         return "past" in self.kinds and "past" not in self.own_guides
+
+    @property
+    def past(self) -> PastSelection:
+        """Which clear frames make its past guide."""
+        builder = self._guide_builder
+        return builder.past if isinstance(builder, AutomaticGuides) else PastSelection()
 
     def restore(self, clip: Clip) -> UInt8Array:
         """Restore a clip at the model's own size, led by the guides found in it.

@@ -76,7 +76,7 @@ class AutomaticGuides:
         self.align_past = align_past
         # Hydra hands over a mapping.
         self.past = past if isinstance(past, PastSelection) else PastSelection(**(past or {}))
-        if self.past.select != "recent" and align_past != "layers":
+        if self.past.mixes and align_past != "layers":
             raise ValueError(
                 f"guide.past.select: {self.past.select!r} carries frames in layers, got "
                 f"align_past={align_past!r}; set align_past=layers or guide.past.select=recent"
@@ -90,22 +90,16 @@ class AutomaticGuides:
         """Return ``[T]``, whether a frame's face is clear enough to lead later ones."""
         return occluded_share(clip.mask, clip.track.face_box) <= self.clear_threshold
 
-    def with_references(
-        self, clip: Clip, given: Mapping[int, Composite] | None = None
-    ) -> tuple[Guides, Clip | None]:
+    def with_references(self, clip: Clip) -> tuple[Guides, Clip | None]:
         """Return the guides, and the unobstructed frames that lead later ones if the past is one.
 
         Those frames are a clip, to put before the frames that follow: their guides are then what
         they would be, had the whole recording been one clip.
-
-        Args:
-            clip: the frames.
-            given: mixtures of past frames that are known already, by index in the clip.
         """
         share = occluded_share(clip.mask, clip.track.face_box)
         past_index = past_clear_index(share, self.clear_threshold)
         clear = self._clear_frames(clip)
-        mixed, banks = self._mixtures(clip, given)
+        mixed, banks = self._mixtures(clip)
         length, height, width, _ = clip.observed.shape
         images = np.full((length, len(self.kinds), height, width, 3), GREY, np.uint8)
         valid = np.zeros((length, len(self.kinds)), bool)
@@ -136,15 +130,14 @@ class AutomaticGuides:
 
     @property
     def _mixes(self) -> bool:
-        return "past" in self.kinds and self.past.select != "recent"
+        return "past" in self.kinds and self.past.mixes
 
-    def _mixtures(
-        self, clip: Clip, given: Mapping[int, Composite] | None
-    ) -> tuple[dict[int, Composite], ReferenceBank]:
+    def _mixtures(self, clip: Clip) -> tuple[dict[int, Composite], ReferenceBank]:
         """Return the mixtures that lead occluded frames, and the bank after the last frame."""
-        mixed, bank = dict(given or {}), ReferenceBank(self.past.size)
+        mixed: dict[int, Composite] = {}
+        bank = ReferenceBank(self.past.size)
         if not self._mixes:
-            return {}, bank
+            return mixed, bank
         most = 1 if self.past.select == "matched" else MOST_CARRIED
         clear = self.is_clear(clip)
         every = bank
@@ -155,7 +148,7 @@ class AutomaticGuides:
             known = every if self.past.reach == "both" else bank
             current = reference_of(clip, t)
             others = [one for one in known.references if one.index != current.index]
-            if clip.mask[t].any() and others and t not in mixed:
+            if clip.mask[t].any() and others:
                 mixed[t] = compose_references(others, current, most=most)
             if clear[t]:
                 bank = bank.add(current)

@@ -1,18 +1,25 @@
 """Clear frames of a recording, carried to a later one at the recording's own resolution."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any, NamedTuple
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from diffmvr.geometry import compose, invert, scaling, zoom_of
+from diffmvr.geometry import compose, invert, move_points, scaling, zoom_of
+from diffmvr.preprocessing.bank import Reference, ReferenceBank
+from diffmvr.preprocessing.composition import MOST_CARRIED, compose_references
 from diffmvr.preprocessing.crop import CropTransform
 from diffmvr.preprocessing.layers import FINDING_SIZE, Motions, Picture, Window, reduce_frame
 from diffmvr.preprocessing.layers import carry as carry_picture
 from diffmvr.preprocessing.symmetry import GREY
-from diffmvr.structures import FloatArray, UInt8Array
+from diffmvr.structures import FloatArray, PastSelection, UInt8Array
+
+SEAM = 0.1
+"""Width, in sides of the model's crop, of the strip in which a mixture fades out where its
+references end."""
 
 LARGEST_SIDE = 512
 """A frame in which the model's square has more pixels along a side is reduced to so many."""
@@ -27,12 +34,14 @@ class FrameInPlace:
         mask: ``[H, W]`` 0/1, 1 = hidden.
         crop: the model's crop.
         similarity: ``[2, 3]``, canonical face → pixels of that crop.
+        index: number of the frame in the recording.
     """
 
     image: UInt8Array
     mask: UInt8Array
     crop: CropTransform
     similarity: FloatArray
+    index: int = 0
 
     @cached_property
     def reduction(self) -> FloatArray:
@@ -54,6 +63,26 @@ class FrameInPlace:
         image, mask = square.apply(self.image), square.apply_mask(self.mask)
         return Picture(image, mask, self._finding_zoom())
 
+    def square_around(self, region: CropTransform) -> CropTransform:
+        """Return a square around a region whose pixels are those of ``picture``.
+
+        They are the recording's own, which are copied then and not resampled, but for large faces.
+        """
+        edges = np.array([[-0.5, -0.5], [region.size - 0.5, region.size - 0.5]])
+        box = move_points(self.reduction, region.to_frame(edges)) + 0.5
+        # The tolerance keeps an edge that lies between two pixels but for rounding.
+        corner = np.floor(box[0] + 1e-6)
+        side = int((np.ceil(box[1] - 1e-6) - corner).max())
+        shift = np.column_stack([np.eye(2), -corner])
+        return CropTransform(compose(shift, self.reduction), side, region.frame_size)
+
+    def reference(self, square: CropTransform | None = None) -> Reference:
+        """Return a square of the frame, by default around the model's crop, as a bank takes it."""
+        square = square or self.square_around(self.crop)
+        # What stands still in the recording is at the same place of every frame.
+        still = square.matrix
+        return Reference(self.index, self.in_square(square), self.face(square.matrix), still)
+
     def face(self, matrix: FloatArray) -> FloatArray:
         """Return ``[2, 3]``, canonical face → where ``matrix`` takes the frame's pixels."""
         return compose(matrix, compose(self.crop.inverse, self.similarity))
@@ -64,13 +93,33 @@ class FrameInPlace:
         return FINDING_SIZE / side
 
 
+class Lent(NamedTuple):
+    """What clear frames lend to one frame.
+
+    Attributes:
+        frames: clear frames, each for what those before it do not show.
+        references: what a mixture is made of where they show the face; none: no mixture.
+        most: how many references are carried at most.
+    """
+
+    frames: tuple[FrameInPlace, ...]
+    references: tuple[Reference, ...] = ()
+    most: int = MOST_CARRIED
+
+
 class Lenders:
     """The clear frames of a recording that lend detail: the latest, and the one that hides least.
 
-    A clear face can have an arm beside it already.  What that hides, an earlier frame shows.
+    A clear face can have an arm beside it already.  What that hides, an earlier frame shows.  With
+    a bank, references lend what is in the model's square.
+
+    Args:
+        past: which clear frames make the past guide.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, past: PastSelection | None = None) -> None:
+        self._past = past or PastSelection()
+        self._bank = ReferenceBank(self._past.size)
         self._latest: FrameInPlace | None = None
         self._clearest: FrameInPlace | None = None
         self._least_hidden = np.inf
@@ -81,20 +130,24 @@ class Lenders:
         hidden = float(frame.mask.mean())
         if hidden <= self._least_hidden:
             self._clearest, self._least_hidden = frame, hidden
+        if self._past.mixes:
+            self._bank = self._bank.add(frame.reference())
 
-    def frames(self) -> tuple[FrameInPlace, ...]:
-        """Return them, the latest first; none before the first clear frame."""
+    def lend(self) -> Lent:
+        """Return what they lend now, the latest first; nothing before the first clear frame."""
         distinct = dict.fromkeys((self._latest, self._clearest))
-        return tuple(frame for frame in distinct if frame is not None)
+        frames = tuple(frame for frame in distinct if frame is not None)
+        most = 1 if self._past.select == "matched" else MOST_CARRIED
+        return Lent(frames, self._bank.references, most)
 
 
 def carry(
-    lenders: Sequence[FrameInPlace], current: FrameInPlace, square: CropTransform
+    lent: Lent, current: FrameInPlace, square: CropTransform
 ) -> tuple[UInt8Array, NDArray[np.bool_]]:
     """Show clear frames where the current frame is hidden, as it would show them.
 
     Args:
-        lenders: clear frames; each shows what those before it do not.
+        lent: the clear frames.
         current: the frame, whose hidden pixels are not looked at.
         square: a square of that frame, in the pixels of its ``picture``.
 
@@ -102,27 +155,57 @@ def carry(
         ``[s, s, 3]`` uint8, grey (128) where unknown, and ``[s, s]`` bool, True where known;
         nothing is known outside the hole.
     """
-    picture = current.in_square(square)
-    carried = np.full_like(picture.image, GREY)
-    missing = picture.mask != 0
-    known = np.zeros_like(missing)
-    face = current.face(square.matrix)
-    for past in lenders:
+    here = current.reference(square)
+    hidden = here.picture.mask != 0
+    carried = np.full_like(here.picture.image, GREY)
+    known = np.zeros_like(hidden)
+    if not hidden.any():
+        return carried, known
+    share = np.zeros(hidden.shape, np.float32)
+    mixture = carried
+    if lent.references:
+        window = _window(hidden)
+        composite = compose_references(lent.references, here, window, lent.most)
+        mixture = carried.copy()
+        mixture[window] = composite.image
+        share[window] = _inside(composite.known, SEAM * current.crop.size / _zoom(current))
+    missing = hidden & (share < 1)
+    for past in lent.frames:
         if not missing.any():
             break
         motions = Motions(
-            head=compose(face, invert(past.face(past.reduction))),
-            # What stands still in the recording is at the same place of every frame.
+            head=compose(here.face, invert(past.face(past.reduction))),
             surroundings=compose(square.matrix, invert(past.reduction)),
-            face=face,
+            face=here.face,
         )
         window = _window(missing)
-        image, shown = carry_picture(past.picture, picture, motions, window)
+        image, shown = carry_picture(past.picture, here.picture, motions, window)
         new = shown & missing[window]
         carried[window][new] = image[new]
         known[window] |= new
         missing[window] &= ~new
+    if lent.references:
+        # The mixture fades out towards where its references end.
+        blend = np.where(known, share, share > 0).astype(np.float32)[..., None]
+        faded = np.rint(blend * mixture + (1 - blend) * carried).astype(np.uint8)
+        known |= hidden & (share > 0)
+        carried = np.where(known[..., None], faded, np.uint8(GREY))
     return carried, known
+
+
+def _zoom(frame: FrameInPlace) -> float:
+    """Return how many pixels of the model's crop there are to one of ``picture``."""
+    return zoom_of(frame.crop.matrix) / zoom_of(frame.reduction)
+
+
+def _inside(known: NDArray[np.bool_], width: float) -> NDArray[np.float32]:
+    """Return ``[H, W]``: 0 where unknown, growing to 1 within so many pixels of that."""
+    if known.all():
+        return np.ones(known.shape, np.float32)
+    distance: Any = cv2.distanceTransform(
+        known.astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE
+    )
+    return np.minimum(distance / width, 1).astype(np.float32)
 
 
 def _window(wanted: NDArray[np.bool_]) -> Window:

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from diffmvr.restoration.report import FrameRecord, RestoredFrame
+from diffmvr.restoration.report import FrameRecord, ReferenceRecord, RestoredFrame
 from diffmvr.structures import UInt8Array
 
 RECORDS = "records.json"
@@ -110,4 +110,5 @@ def unpack(data: bytes, image: UInt8Array, mask: UInt8Array) -> UInt8Array:
 def _record(row: dict[str, Any]) -> FrameRecord:
     """Build a record from its JSON, in which a tuple is a list."""
     squares = {name: tuple(row[name]) for name in ("crop", "region")}
-    return FrameRecord(**{**row, **squares})
+    references = tuple(ReferenceRecord(**one) for one in row["references"])
+    return FrameRecord(**{**row, **squares, "references": references})

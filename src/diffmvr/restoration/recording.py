@@ -23,10 +23,10 @@ from diffmvr.preprocessing.threads import in_order
 from diffmvr.restoration.background import StillBackground
 from diffmvr.restoration.detail import carry_detail
 from diffmvr.restoration.kept import PART_FRAMES, KeptFrames
-from diffmvr.restoration.lenders import FrameInPlace, Lenders
+from diffmvr.restoration.lenders import FrameInPlace, Lenders, Lent
 from diffmvr.restoration.paste_back import paste_back, paste_corrected, shows_all
 from diffmvr.restoration.regions import crop_box
-from diffmvr.restoration.report import FrameRecord, RestoredFrame
+from diffmvr.restoration.report import FrameRecord, ReferenceRecord, RestoredFrame
 from diffmvr.restoration.scene_plan import NO_FACE, ScenePlan
 from diffmvr.restoration.self_check import SelfCheck, Tally, weights_of
 from diffmvr.structures import Clip, Guides, UInt8Array, join_clips
@@ -40,9 +40,9 @@ Window = list[tuple[Frame, UInt8Array]]
 class _Person:
     """What is remembered of a person, until another one comes or there is a cut."""
 
+    lenders: Lenders
     number: int | None = None
     memory: GuideMemory = field(default_factory=GuideMemory)
-    lenders: Lenders = field(default_factory=Lenders)
     # The clear frames that lead later ones.
     carried: Clip | None = None
 
@@ -129,13 +129,14 @@ class VideoRestorer:
                 face was found and that is to be refused.
         """
         reader, kept = iter(frames), kept or KeptFrames()
-        shot, background, person = -1, StillBackground(), _Person()
+        past = self._crops.past
+        shot, background, person = -1, StillBackground(), _Person(Lenders(past))
         in_part = 0
         for plan in plans:
             if plan.shot != shot:
-                shot, background, person = plan.shot, StillBackground(), _Person()
+                shot, background, person = plan.shot, StillBackground(), _Person(Lenders(past))
             if plan.person not in (None, person.number):
-                person = _Person(plan.person)
+                person = _Person(Lenders(past), plan.person)
             if plan.person is not None:
                 self._try_out(plan, person)
             for first in range(0, len(plan), self._window):
@@ -207,7 +208,7 @@ class VideoRestorer:
             t, of_clip = first + k, before + k
             place = _in_place(plan, t, frame, mask)
             crop = restored[of_clip], corrections[of_clip]
-            jobs.append((frame, crop, place, plan.regions[t], person.lenders.frames()))
+            jobs.append((frame, crop, place, plan.regions[t], person.lenders.lend()))
             if clear[of_clip]:
                 person.lenders.add(place)
         with closing(in_order(lambda job: self._lay_back(*job), jobs, self._workers)) as laid:
@@ -281,7 +282,7 @@ class VideoRestorer:
         restored: tuple[UInt8Array, NDArray[np.float32] | None],
         place: FrameInPlace,
         region: CropTransform,
-        lenders: Sequence[FrameInPlace],
+        lent: Lent,
     ) -> Frame:
         """Return a frame with its hole filled, from its restored crop and the correction in it."""
         if not place.mask.any():
@@ -289,12 +290,12 @@ class VideoRestorer:
         crop, correction = restored
         whole = place.image, place.mask, place.crop
         if self._past_detail and correction is not None:
-            picture = carry_detail(place, region, lenders)
+            picture = carry_detail(place, region, lent)
             image = paste_corrected(correction, *whole, picture, self._feather)
         else:
             around = None
             if not shows_all(place.mask, place.crop):
-                around = carry_detail(place, region, lenders)
+                around = carry_detail(place, region, lent)
             image = paste_back(crop, *whole, self._feather, around)
         return replace(frame, image=image)
 
@@ -311,10 +312,16 @@ class VideoRestorer:
         hidden = bool(plan.mask_share[t] > 0)
         past_index: int | None = None
         valid: dict[str, bool] = {}
+        references: tuple[ReferenceRecord, ...] = ()
         if hidden and clip is not None and guides is not None:
             valid = dict(zip(self._crops.kinds, guides.valid[k].tolist(), strict=True))
             past = int(guides.past_index[k]) if self._crops.led_by_past else -1
             past_index = int(clip.frame_index[past]) if past >= 0 else None
+            weights = guides.references.get(k, {}) if self._crops.led_by_past else {}
+            references = tuple(
+                ReferenceRecord(frame, index - frame, round(weight, 4))
+                for frame, weight in weights.items()
+            )
         return FrameRecord(
             index=index,
             time=float(plan.times[t]),
@@ -323,6 +330,7 @@ class VideoRestorer:
             past_index=past_index,
             past_age=None if past_index is None else index - past_index,
             guide_valid=valid,
+            references=references,
             axis_source=NO_FACE if plan.track is None else plan.track.axis_source[t],
             region_source=plan.region_source[t],
             crop=_corner_and_side(plan.crops[t]),
@@ -334,7 +342,7 @@ def _in_place(plan: ScenePlan, t: int, frame: Frame, mask: UInt8Array) -> FrameI
     """Return frame ``t`` of a plan, with where its face is."""
     if plan.track is None:
         raise ValueError("plan: expected one of a face")
-    return FrameInPlace(frame.image, mask, plan.crops[t], plan.track.similarity[t])
+    return FrameInPlace(frame.image, mask, plan.crops[t], plan.track.similarity[t], frame.index)
 
 
 def _read(reader: Iterator[FrameAndMask], plan: ScenePlan, part: slice) -> Window:

@@ -12,6 +12,21 @@ from diffmvr.structures import UInt8Array
 
 
 @dataclass(frozen=True)
+class ReferenceRecord:
+    """One of the frames that a past guide was mixed of.
+
+    Attributes:
+        index: number of the frame.
+        age: how many frames ago that was.
+        weight: its mean weight in the hole; those of a frame sum to 1, and some may be negative.
+    """
+
+    index: int
+    age: int
+    weight: float
+
+
+@dataclass(frozen=True)
 class FrameRecord:
     """What was done to one frame; a row of the report.
 
@@ -23,6 +38,7 @@ class FrameRecord:
         past_index: number of the frame that was the past guide; ``None`` for none.
         past_age: how many frames ago that was.
         guide_valid: for each guide, whether it existed; empty for a frame without a hole.
+        references: the frames that the past guide was mixed of; none where it is one frame.
         axis_source: where the facial midline came from; see ``FaceTrack``.
         region_source: what found the square; see ``ScenePlan``.
         crop: x0, y0 and side of that square, in pixels from the frame's upper left edge; the model
@@ -38,6 +54,7 @@ class FrameRecord:
     past_index: int | None
     past_age: int | None
     guide_valid: dict[str, bool]
+    references: tuple[ReferenceRecord, ...]
     axis_source: str
     region_source: str
     crop: tuple[float, float, float]

@@ -197,7 +197,7 @@ def trial_clips(
     track: FaceTrack,
     frame_index: NDArray[np.int64],
 ) -> Iterator[Clip]:
-    """Yield clips of two frames of a scene: a clear one, and a later clear one that was hidden.
+    """Yield clips of a scene: clear frames, and a later clear one that was hidden.
 
     Args:
         mask_share: ``[T]``, hidden share of each frame of the scene.
@@ -208,7 +208,8 @@ def trial_clips(
         frame_index: ``[T]``, numbers of the frames in the recording.
 
     Yields:
-        Clips of crops with their truth.  The hole lies in the crop as in the frame it is from.
+        Clips of crops with their truth, the clear frames at hand up to the one that leads the last.
+        The hole lies in the crop as in the frame it is from.
     """
     places = np.array([t for t, index in enumerate(frame_index) if int(index) in clear], np.int64)
     share = mask_share.copy()
@@ -219,17 +220,18 @@ def trial_clips(
         hole = holes[trial.hole]
         if not hole.any() or hole.all():
             continue
-        pair = trial.past, trial.now
-        truth = np.stack([clear[int(frame_index[t])].in_crop(crops[t]) for t in pair])
-        mask = np.stack([np.zeros_like(hole), hole])
+        shown = [*places[places <= trial.past].tolist(), trial.now]
+        truth = np.stack([clear[int(frame_index[t])].in_crop(crops[t]) for t in shown])
+        mask = np.zeros((len(shown), *hole.shape), np.uint8)
+        mask[-1] = hole
         yield Clip(
             clip_id=f"trial-{frame_index[trial.now]}",
             subject_id="",
             observed=np.where(mask[..., None] != 0, np.uint8(GREY), truth),
             mask=mask,
-            track=track.pick(list(pair)),
+            track=track.pick(shown),
             frames=truth,
-            frame_index=frame_index[list(pair)],
+            frame_index=frame_index[shown],
         )
 
 

@@ -12,7 +12,7 @@ from diffmvr.preprocessing.video_writer import CRF
 from diffmvr.restoration.output import FORMATS
 from diffmvr.restoration.recording import WITHOUT_FACE
 from diffmvr.runs.shard import Shard
-from diffmvr.structures import CLEAR_THRESHOLD
+from diffmvr.structures import CLEAR_THRESHOLD, PastSelection
 
 DEVICES = ("cpu", "cuda", "auto")
 PATHS = (
@@ -47,6 +47,7 @@ class RestoreSettings:
     guide_scales: list[float] | None = None
     clear_threshold: float = CLEAR_THRESHOLD
     align_past: str = "layers"
+    past: PastSelection = field(default_factory=PastSelection)
     steps: int = 1
     seed: int = 0
     feather: float = 0.0
@@ -63,6 +64,13 @@ class RestoreSettings:
     name: str | None = None
 
     def __post_init__(self) -> None:
+        if not isinstance(self.past, PastSelection):
+            object.__setattr__(self, "past", PastSelection(**self.past))
+        if self.past.reach != "past":
+            raise ValueError(
+                f"past.reach: restore mixes frames before the current one, got {self.past.reach!r};"
+                " set past.reach=past"
+            )
         check_one_of("format", self.format, FORMATS)
         check_one_of("detect", self.detect, DETECTED)
         check_one_of("no_face", self.no_face, WITHOUT_FACE)

@@ -9,7 +9,7 @@ from tests.unit.preprocessing.test_alignment import texture
 
 from diffmvr.preprocessing.crop import CropTransform
 from diffmvr.restoration.detail import carry_detail
-from diffmvr.restoration.lenders import FrameInPlace
+from diffmvr.restoration.lenders import FrameInPlace, Lent
 
 SIZE, MODEL, SQUARE = 256, 64, 200
 
@@ -44,7 +44,7 @@ def scene() -> tuple[FrameInPlace, FrameInPlace, np.ndarray]:
 
 def test_detail_comes_back():
     past, current, truth = scene()
-    picture, crop = carry_detail(current, current.crop, [past])
+    picture, crop = carry_detail(current, current.crop, Lent((past,)))
     assert (crop.size, picture.shape) == (SQUARE, (SQUARE, SQUARE, 3))
     hole = crop.apply_mask(current.mask) == 1
     sharp = crop.apply(truth)
@@ -62,7 +62,8 @@ def test_what_the_latest_clear_frame_hides_an_earlier_one_lends():
     pictures = [
         crop.apply_inverse(picture)
         for picture, crop in (
-            carry_detail(current, current.crop, lenders) for lenders in ([latest], [latest, past])
+            carry_detail(current, current.crop, Lent(frames))
+            for frames in ((latest,), (latest, past))
         )
     ]
     assert rms(pictures[1], truth, hidden_twice) < 0.7 * rms(pictures[0], truth, hidden_twice)
@@ -70,7 +71,7 @@ def test_what_the_latest_clear_frame_hides_an_earlier_one_lends():
 
 def test_without_a_clear_frame_the_hole_is_inpainted_and_nothing_else():
     _, current, truth = scene()
-    picture, crop = carry_detail(current, current.crop, ())
+    picture, crop = carry_detail(current, current.crop, Lent(()))
     visible = crop.apply_mask(current.mask) == 0
     np.testing.assert_array_equal(picture[visible], crop.apply(current.image)[visible])
     # The frame is black in the hole.
@@ -81,7 +82,7 @@ def test_the_frames_own_pixels_are_copied_and_not_resampled():
     past, current, truth = scene()
     # Neither its corner nor its side is a whole number of pixels.
     region = square(26.3, 27.4, SQUARE - 3.7)
-    picture, place = carry_detail(current, region, [past])
+    picture, place = carry_detail(current, region, Lent((past,)))
     x, y = place.to_frame(np.zeros(2)).astype(int)
     assert (x, y, place.size) == (26, 27, 197)
     own = np.s_[y : y + 197, x : x + 197]
@@ -92,7 +93,7 @@ def test_the_frames_own_pixels_are_copied_and_not_resampled():
 def test_the_region_may_be_larger_than_the_crop():
     past, current, truth = scene()
     small = replace(current, crop=square(60, 60, 80))
-    picture, region = carry_detail(small, square(27, 27, SQUARE), [past])
+    picture, region = carry_detail(small, square(27, 27, SQUARE), Lent((past,)))
     assert region.size == SQUARE
     hole = region.apply_mask(current.mask) == 1
     assert rms(picture, region.apply(truth), hole) < 25
@@ -107,5 +108,5 @@ def test_the_crop_has_its_own_pixels_up_to_a_limit(frame, crop, region, expected
         for z in (32 / crop, 32 / region)
     ]
     current = FrameInPlace(image, mask, crops[0], np.array([[6.0, 0, 16], [0, 6, 14]]))
-    picture, place = carry_detail(current, crops[1], ())
+    picture, place = carry_detail(current, crops[1], Lent(()))
     assert place.size == expected == len(picture)

@@ -7,19 +7,19 @@ from tests.unit.preprocessing.test_alignment import texture
 from tests.unit.restoration.test_detail import SIZE, rms, scene, square
 
 from diffmvr.preprocessing.crop import CropTransform
-from diffmvr.restoration.lenders import FrameInPlace, Lenders, carry
+from diffmvr.restoration.lenders import FrameInPlace, Lenders, Lent, carry
 
 
 def test_the_clearest_frame_is_the_latest_of_those_that_hide_least():
     past, hidden, _ = scene()
     lenders = Lenders()
-    assert lenders.frames() == ()
+    assert lenders.lend().frames == ()
     lenders.add(hidden)
     lenders.add(past)
-    assert lenders.frames() == (past,)
+    assert lenders.lend().frames == (past,)
     again = replace(past)
     lenders.add(again)
-    assert lenders.frames() == (again,)
+    assert lenders.lend().frames == (again,)
 
 
 def test_the_latest_comes_first():
@@ -27,7 +27,7 @@ def test_the_latest_comes_first():
     lenders = Lenders()
     lenders.add(past)
     lenders.add(hidden)
-    assert lenders.frames() == (hidden, past)
+    assert lenders.lend().frames == (hidden, past)
 
 
 def test_a_still_recording_is_carried_as_it_is():
@@ -37,7 +37,7 @@ def test_a_still_recording_is_carried_as_it_is():
     past = FrameInPlace(image, np.zeros_like(mask), crop, face)
     current = FrameInPlace(np.where(mask[..., None] == 1, 0, image), mask, crop, face)
     frame = square(20, 20, 200, 200)
-    carried, known = carry([past], current, frame)
+    carried, known = carry(Lent((past,)), current, frame)
     hole = frame.apply_mask(mask) == 1
     np.testing.assert_array_equal(known, hole)
     assert rms(carried, frame.apply(image), hole) < 2
@@ -45,7 +45,7 @@ def test_a_still_recording_is_carried_as_it_is():
 
 def test_nobody_knows_nothing():
     _, current, _ = scene()
-    carried, known = carry((), current, current.crop)
+    carried, known = carry(Lent(()), current, current.crop)
     assert not known.any()
     assert (carried == 128).all()
 
@@ -66,5 +66,5 @@ def test_a_past_frame_is_made_ready_once():
     past, current, _ = scene()
     picture, small = past.picture, past.picture.small
     for _ in range(2):
-        carry([past], current, current.crop)
+        carry(Lent((past,)), current, current.crop)
     assert past.picture is picture and picture.small is small
