@@ -20,6 +20,7 @@ from diffmvr.checks import check_number
 from diffmvr.geometry import compose, invert
 from diffmvr.preprocessing.bank import Reference
 from diffmvr.preprocessing.layers import Window, enlarge_field, find_layers, show_layers
+from diffmvr.preprocessing.light import match_light
 from diffmvr.preprocessing.symmetry import GREY, warp_visible
 from diffmvr.structures import FloatArray, UInt8Array
 
@@ -94,18 +95,23 @@ def compose_references(
     chosen = [references[k] for k in choose(references, current, most)]
     carried = [find_layers(one.picture, current.picture, one.motions_to(current)) for one in chosen]
     image, mask = current.picture.small
-    shown, known = (np.stack(part) for part in zip(*(c[1:] for c in carried), strict=True))
-    fields = weigh(shown, known, image, mask)
+    near = _near_hole(mask)
+    lights = [match_light(c.image, c.known, image, near) for c in carried]
+    shown = np.stack([light.apply(c.image) for light, c in zip(lights, carried, strict=True)])
+    fields = weigh(shown, np.stack([c.known for c in carried]), image, mask)
 
     size = rows.stop - rows.start, columns.stop - columns.start
     to_window = np.array([[1.0, 0, -columns.start], [0, 1, -rows.start]])
     enlarge = compose(to_window, invert(current.picture.reduction))
     pictures, weights = [], []
     result, anywhere = np.full((*size, 3), GREY, np.uint8), np.zeros(size, bool)
-    for one, layers, field in zip(chosen, carried, fields, strict=True):
+    for one, layers, light, field in zip(chosen, carried, lights, fields, strict=True):
         picture, seen = show_layers(
             one.picture, current.picture, layers.hypotheses, (rows, columns)
         )
+        if not light.is_same:
+            changed = np.rint(light.apply(picture.astype(np.float32))).clip(0, 255)
+            picture = np.where(seen[..., None], changed, picture).astype(np.uint8)
         result[seen], anywhere = picture[seen], anywhere | seen
         pictures.append(picture.astype(np.float32))
         weights.append(np.where(seen, enlarge_field(field, enlarge, size), 0)[..., None])
@@ -215,12 +221,17 @@ def _products(
     mean = difference.sum(axis=0) / np.maximum(count, 1)
     difference = np.where(seen, difference, mean).astype(np.float64)
     products = np.einsum("kchw,lchw->klhw", difference, difference) / 3
+    return products, _near_hole(mask)[thin] * (2 * count[0] >= len(known))
+
+
+def _near_hole(mask: UInt8Array) -> FloatArray:
+    """Return ``[h, w]``, how much what is visible counts: 1 at the hole's rim, 0 in the hole."""
     visible = (mask == 0).astype(np.uint8)
-    from_hole: Any = np.zeros(mask.shape)
-    if not visible.all():
-        from_hole = cv2.distanceTransform(visible, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
-    near = visible * np.exp(-0.5 * (from_hole / (REACH * min(mask.shape))) ** 2)
-    return products, near[thin] * (2 * count[0] >= len(known))
+    if visible.all():
+        return np.ones(mask.shape)
+    distance: Any = cv2.distanceTransform(visible, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+    weights: FloatArray = visible * np.exp(-0.5 * (distance / (REACH * min(mask.shape))) ** 2)
+    return weights
 
 
 def _windows(size: int, side: int) -> FloatArray:
