@@ -25,6 +25,7 @@ from diffmvr.restoration.paste_back import shows_all
 from diffmvr.restoration.recording import VideoRestorer
 from diffmvr.restoration.report import RestoredFrame
 from diffmvr.restoration.scene_plan import ScenePlan, plan
+from diffmvr.structures import PastSelection
 
 COUNT, ARRIVAL = 12, 3
 FRAMES = moving_frames(COUNT)
@@ -63,7 +64,7 @@ def restorer_of(pipeline: Any, **options: Any) -> VideoRestorer:
     """Build a restorer; options of the video and of the crops may be mixed."""
     of_video = {"window", "feather", "past_detail", "self_check", "no_face"}
     options = {"self_check": False, **options}
-    of_guides = {"clear_threshold", "align_past"}
+    of_guides = {"clear_threshold", "align_past", "past"}
     guides = AutomaticGuides(
         pipeline.guide_kinds, **{k: v for k, v in options.items() if k in of_guides}
     )
@@ -143,6 +144,37 @@ def test_windows_do_not_change_the_result(guide: str) -> None:
         for a, b in zip(first, other, strict=True):
             np.testing.assert_array_equal(a.restored.image, b.restored.image)
             assert a.record == b.record
+
+
+@pytest.mark.parametrize("select", ["matched", "bank"])
+def test_a_bank_is_the_same_wherever_windows_end(select: str) -> None:
+    # Fewer places than clear frames, which come before and between two coverings.
+    past = PastSelection(select, size=3)
+    masks = MASKS.copy()
+    masks[7:9] = 0
+    results = [run(GuidePasser(), masks, window=window, past=past) for window in (1, 5, COUNT)]
+
+    for one in zip(*results, strict=True):
+        np.testing.assert_array_equal(one[0].restored.image, one[1].restored.image)
+        np.testing.assert_array_equal(one[0].restored.image, one[2].restored.image)
+        assert one[0].record == one[1].record == one[2].record
+    last = results[0][-1].record
+    assert len(last.references) == (1 if select == "matched" else 3)
+    assert sum(reference.weight for reference in last.references) == pytest.approx(1, abs=1e-3)
+    assert all(0 < one.age == last.index - one.index for one in last.references)
+    assert any(reference.index in (7, 8) for reference in last.references) or select == "matched"
+
+
+def test_what_no_reference_shows_is_filled_by_the_frames_that_do() -> None:
+    """The hole reaches beyond the squares that references keep."""
+    masks = MASKS.copy()
+    masks[ARRIVAL:, 20:40, 60:] = 1
+    bank = run(GuidePasser(), masks, past=PastSelection("bank"))
+    for t in range(ARRIVAL, COUNT):
+        hole = masks[t] == 1
+        error = np.abs(bank[t].restored.image.astype(int) - FRAMES[t])[hole]
+        unfilled = np.abs(128 - FRAMES[t].astype(int))[hole]
+        assert error.mean() < 0.5 * unfilled.mean()
 
 
 def test_windows_change_a_real_models_result_by_rounding_only(tiny: DiffMVRPipeline) -> None:
