@@ -20,7 +20,7 @@ from diffmvr.checks import check_number
 from diffmvr.geometry import compose, invert
 from diffmvr.preprocessing.bank import Reference
 from diffmvr.preprocessing.layers import Window, enlarge_field, find_layers, show_layers
-from diffmvr.preprocessing.light import match_light
+from diffmvr.preprocessing.light import SAME_LIGHT, match_light
 from diffmvr.preprocessing.symmetry import GREY, warp_visible
 from diffmvr.structures import FloatArray, UInt8Array
 
@@ -96,7 +96,10 @@ def compose_references(
     carried = [find_layers(one.picture, current.picture, one.motions_to(current)) for one in chosen]
     image, mask = current.picture.small
     near = _near_hole(mask)
-    lights = [match_light(c.image, c.known, image, near) for c in carried]
+    # A bank of one shows what the past guide without a bank does, bit for bit.
+    lights = [SAME_LIGHT] * len(carried)
+    if len(references) > 1:
+        lights = [match_light(c.image, c.known, image, near) for c in carried]
     shown = np.stack([light.apply(c.image) for light, c in zip(lights, carried, strict=True)])
     fields = weigh(shown, np.stack([c.known for c in carried]), image, mask)
 

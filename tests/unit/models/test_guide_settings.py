@@ -3,6 +3,7 @@ import json
 import pytest
 
 from diffmvr.models.guide_settings import GuideSettings, check_guide_scales
+from diffmvr.structures import PastSelection
 
 
 @pytest.mark.parametrize(
@@ -52,3 +53,15 @@ def test_user_scales() -> None:
     for value in ("nan", "inf"):
         with pytest.raises(ValueError, match=rf"guide_scales: .*{value}"):
             check_guide_scales([1, float(value)], ("symmetric", "past"))
+
+
+def test_the_selection_of_past_frames_is_saved_with_the_model() -> None:
+    settings = GuideSettings(past={"select": "bank", "size": 8})
+    saved = json.loads(json.dumps(settings.to_dict()))
+    assert GuideSettings.from_saved(saved, "config.json") == settings
+    assert settings.past == PastSelection("bank", "past", 8)
+    # A model of before there was a choice.
+    del saved["past"]
+    assert GuideSettings.from_saved(saved, "config.json").past == PastSelection("recent")
+    with pytest.raises(ValueError, match=r"config\.json.*select"):
+        GuideSettings.from_saved({**saved, "past": {"select": "none"}}, "config.json")

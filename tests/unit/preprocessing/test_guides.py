@@ -6,7 +6,7 @@ import pytest
 from tests.helpers.clips import moving_clip
 
 from diffmvr.preprocessing.guides import AutomaticGuides
-from diffmvr.structures import Clip, join_clips
+from diffmvr.structures import Clip, PastSelection, join_clips
 
 GREY = 128
 
@@ -173,3 +173,85 @@ def test_the_builder_travels_to_worker_processes():
 def test_wrong_settings_are_named(arguments, message):
     with pytest.raises(ValueError, match=message):
         AutomaticGuides(**arguments)
+
+
+def changing_clip() -> Clip:
+    """A clip with clear frames that differ, two coverings, and an arm beside a clear face."""
+    clip = moving_clip(frames=14, shift=1, arrival=5)
+    other = moving_clip(frames=14, shift=1, arrival=5, seed=1).frames
+    share = np.array([0, 1, 2, 3, 4, 3, 2, 1, 1, 4, 0, 1, 2, 3])[:, None, None, None] / 4
+    frames = np.rint((1 - share) * clip.frames + share * other).astype(np.uint8)
+    mask = clip.mask.copy()
+    mask[8:10] = 0
+    observed = np.where(mask[..., None] == 1, np.uint8(0), frames)
+    return replace(clip, frames=frames, mask=mask, observed=observed)
+
+
+def test_a_bank_of_one_is_the_latest_frame_bit_for_bit():
+    clip = changing_clip()
+    recent = AutomaticGuides(("past", "symmetric"))(clip)
+    bank = AutomaticGuides(("past", "symmetric"), past=PastSelection("bank", size=1))(clip)
+    np.testing.assert_array_equal(bank.images, recent.images)
+    np.testing.assert_array_equal(bank.valid, recent.valid)
+    assert bank.references[6] == {4: 1.0}
+    assert not recent.references
+
+
+def test_a_bank_beats_the_latest_frame_where_the_face_has_changed():
+    clip = changing_clip()
+    hole = clip.mask == 1
+    errors = {}
+    for select in ("recent", "matched", "bank"):
+        guides = AutomaticGuides(("past",), past=PastSelection(select))(clip)
+        difference = guides.images[:, 0].astype(float) - clip.frames
+        errors[select] = float((difference[hole] ** 2).mean())
+    assert errors["bank"] < 0.5 * errors["recent"]
+    assert errors["matched"] < errors["recent"]
+
+
+def test_a_bank_is_independent_of_window_borders():
+    clip, builder = changing_clip(), AutomaticGuides(past=PastSelection("bank", size=3))
+    whole = builder(clip)
+    carried = None
+    for first in range(0, 14, 4):
+        part = window(clip, slice(first, first + 4))
+        joined = part if carried is None else join_clips(carried, part)
+        guides, after = builder.with_references(joined)
+        before = len(joined) - len(part)
+        np.testing.assert_array_equal(guides.images[before:], whole.images[first : first + 4])
+        np.testing.assert_array_equal(guides.valid[before:], whole.valid[first : first + 4])
+        for t in range(len(part)):
+            assert guides.references.get(before + t) == whole.references.get(first + t)
+        # What is carried over is what is found without looking for guides.
+        np.testing.assert_array_equal(builder.references(joined).frame_index, after.frame_index)
+        carried = after
+    assert len(carried) == 3
+
+
+def test_both_sides_see_later_frames_and_never_the_frame_itself():
+    clip = changing_clip()
+    guides = AutomaticGuides(("past",), past=PastSelection("bank", "both"))(clip)
+    assert any(later > 6 for later in guides.references[6])
+    assert all(t not in weights for t, weights in guides.references.items())
+    # Nothing before it, but later frames.
+    hidden_first = window(clip, slice(5, 14))
+    assert AutomaticGuides(("past",), past=PastSelection("bank", "both"))(hidden_first).valid[0, 0]
+    assert not AutomaticGuides(("past",), past=PastSelection("bank"))(hidden_first).valid[0, 0]
+
+
+@pytest.mark.parametrize(
+    ("past", "message"),
+    [
+        ({"select": "best"}, r"guide\.past\.select: .*'best'"),
+        ({"reach": "both"}, r"guide\.past\.reach: .* set guide\.past\.select=bank"),
+        ({"select": "bank", "size": 0}, r"guide\.past\.size: expected a number in \[1, 1000\]"),
+    ],
+)
+def test_selections_that_cannot_be_are_refused(past, message):
+    with pytest.raises(ValueError, match=message):
+        AutomaticGuides(past=past)
+
+
+def test_a_mixture_is_carried_in_layers():
+    with pytest.raises(ValueError, match=r"set align_past=layers or guide\.past\.select=recent"):
+        AutomaticGuides(align_past="flow", past=PastSelection("bank"))
