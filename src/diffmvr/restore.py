@@ -111,7 +111,10 @@ def restore(settings: RestoreSettings, pipeline: FramePipeline | None = None) ->
             for kind, path in own_files.items()
         }
         guides = AutomaticGuides(
-            pipeline.guide_kinds, settings.clear_threshold, settings.align_past, settings.past
+            pipeline.guide_kinds,
+            settings.clear_threshold,
+            settings.align_past,
+            settings.past_selection,
         )
         crops = CropRestorer(
             pipeline, guides, own_guides, settings.steps, settings.guide_scales, settings.seed

@@ -150,13 +150,15 @@ class PastSelection:
     size: int = 16
 
     def __post_init__(self) -> None:
-        check_one_of("guide.past.select", self.select, PAST_SELECTIONS)
-        check_one_of("guide.past.reach", self.reach, PAST_REACHES)
-        check_number("guide.past.size", self.size, 1, 1000)
+        check_one_of("past.select", self.select, PAST_SELECTIONS)
+        check_one_of("past.reach", self.reach, PAST_REACHES)
+        if not isinstance(self.size, int):
+            raise ValueError(f"past.size: expected a whole number, got {self.size!r}")
+        check_number("past.size", self.size, 1, 1000)
         if not self.mixes and self.reach == "both":
             raise ValueError(
-                "guide.past.reach: 'both' needs frames to choose from; set guide.past.select=bank "
-                "or matched, or guide.past.reach=past"
+                "past.reach: 'both' needs frames to choose from, and select=recent has one; "
+                "set select=bank or select=matched, or reach=past"
             )
 
     @property

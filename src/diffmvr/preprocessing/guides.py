@@ -78,8 +78,8 @@ class AutomaticGuides:
         self.past = past if isinstance(past, PastSelection) else PastSelection(**(past or {}))
         if self.past.mixes and align_past != "layers":
             raise ValueError(
-                f"guide.past.select: {self.past.select!r} carries frames in layers, got "
-                f"align_past={align_past!r}; set align_past=layers or guide.past.select=recent"
+                f"past.select: {self.past.select!r} carries frames in layers, got "
+                f"align_past={align_past!r}; set align_past=layers or past.select=recent"
             )
 
     def __call__(self, clip: Clip) -> Guides:

@@ -47,7 +47,7 @@ class RestoreSettings:
     guide_scales: list[float] | None = None
     clear_threshold: float = CLEAR_THRESHOLD
     align_past: str = "layers"
-    past: PastSelection = field(default_factory=PastSelection)
+    past: dict[str, Any] = field(default_factory=dict)
     steps: int = 1
     seed: int = 0
     feather: float = 0.0
@@ -64,12 +64,10 @@ class RestoreSettings:
     name: str | None = None
 
     def __post_init__(self) -> None:
-        if not isinstance(self.past, PastSelection):
-            object.__setattr__(self, "past", PastSelection(**self.past))
-        if self.past.reach != "past":
+        if self.past_selection.reach != "past":
             raise ValueError(
-                f"past.reach: restore mixes frames before the current one, got {self.past.reach!r};"
-                " set past.reach=past"
+                "past.reach: restore mixes frames before the current one, got "
+                f"{self.past_selection.reach!r}; set past.reach=past"
             )
         check_one_of("format", self.format, FORMATS)
         check_one_of("detect", self.detect, DETECTED)
@@ -94,6 +92,11 @@ class RestoreSettings:
             check_name("name", self.name)
         if self.shard is not None:
             Shard.parse(self.shard)
+
+    @property
+    def past_selection(self) -> PastSelection:
+        """Which clear frames make the past guide."""
+        return PastSelection(**self.past)
 
     @classmethod
     def from_config(cls, config: DictConfig) -> "RestoreSettings":

@@ -242,9 +242,10 @@ def test_both_sides_see_later_frames_and_never_the_frame_itself():
 @pytest.mark.parametrize(
     ("past", "message"),
     [
-        ({"select": "best"}, r"guide\.past\.select: .*'best'"),
-        ({"reach": "both"}, r"guide\.past\.reach: .* set guide\.past\.select=bank"),
-        ({"select": "bank", "size": 0}, r"guide\.past\.size: expected a number in \[1, 1000\]"),
+        ({"select": "best"}, r"past\.select: .*'best'"),
+        ({"reach": "both"}, r"past\.reach: .*set select=bank"),
+        ({"select": "bank", "size": "many"}, r"past\.size: expected a whole number, got 'many'"),
+        ({"select": "bank", "size": 0}, r"past\.size: expected a number in \[1, 1000\]"),
     ],
 )
 def test_selections_that_cannot_be_are_refused(past, message):
@@ -253,5 +254,5 @@ def test_selections_that_cannot_be_are_refused(past, message):
 
 
 def test_a_mixture_is_carried_in_layers():
-    with pytest.raises(ValueError, match=r"set align_past=layers or guide\.past\.select=recent"):
+    with pytest.raises(ValueError, match=r"set align_past=layers or past\.select=recent"):
         AutomaticGuides(align_past="flow", past=PastSelection("bank"))
