@@ -18,8 +18,11 @@ def test_a_rate_is_suggested_and_nothing_trained_or_drawn(
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
     caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     caplog.set_level(logging.INFO, "diffmvr")
+    # A line is said on a quick machine, too.
+    monkeypatch.setattr("diffmvr.progress.LINE_SECONDS", 0.05)
     theirs = lr_finder.tqdm
     module = tiny_module(frozen_parts)
     before = fingerprint(module)
