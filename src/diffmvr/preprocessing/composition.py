@@ -22,7 +22,7 @@ from diffmvr.preprocessing.bank import Reference
 from diffmvr.preprocessing.layers import Window, enlarge_field, find_layers, show_layers
 from diffmvr.preprocessing.light import SAME_LIGHT, match_light
 from diffmvr.preprocessing.symmetry import GREY, warp_visible
-from diffmvr.structures import FloatArray, UInt8Array
+from diffmvr.structures import FloatArray, PastSelection, UInt8Array
 
 MOST_CARRIED = 6
 """So many references are carried; which, a coarse look at all of them says.  On five real
@@ -99,9 +99,10 @@ def compose_references(
     # A bank of one shows what the past guide without a bank does, bit for bit.
     lights = [SAME_LIGHT] * len(carried)
     if len(references) > 1:
-        lights = [match_light(c.image, c.known, image, near) for c in carried]
-    shown = np.stack([light.apply(c.image) for light, c in zip(lights, carried, strict=True)])
-    fields = weigh(shown, np.stack([c.known for c in carried]), image, mask)
+        lights = [match_light(*layers.mean, image, near) for layers in carried]
+    shown = [light.apply(layers.mean[0]) for light, layers in zip(lights, carried, strict=True)]
+    known = [layers.mean[1] for layers in carried]
+    fields = weigh(np.stack(shown), np.stack(known), image, mask)
 
     size = rows.stop - rows.start, columns.stop - columns.start
     to_window = np.array([[1.0, 0, -columns.start], [0, 1, -rows.start]])
@@ -135,6 +136,11 @@ def compose_references(
             for one, field in zip(chosen, fields, strict=True)
         },
     )
+
+
+def most_carried(past: PastSelection) -> int:
+    """Return how many references a selection carries: the best alone, or several."""
+    return 1 if past.select == "matched" else MOST_CARRIED
 
 
 def choose(references: Sequence[Reference], current: Reference, most: int) -> list[int]:

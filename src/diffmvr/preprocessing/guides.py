@@ -10,7 +10,7 @@ from diffmvr.checks import check_number, check_one_of
 from diffmvr.geometry import compose, invert
 from diffmvr.preprocessing.alignment import propagate_past
 from diffmvr.preprocessing.bank import Reference, ReferenceBank
-from diffmvr.preprocessing.composition import MOST_CARRIED, Composite, compose_references
+from diffmvr.preprocessing.composition import Composite, compose_references, most_carried
 from diffmvr.preprocessing.inpainting import inpaint
 from diffmvr.preprocessing.layers import Motions, Picture, propagate_in_layers
 from diffmvr.preprocessing.reference import occluded_share, past_clear_index, pixels_in_box
@@ -99,7 +99,8 @@ class AutomaticGuides:
         share = occluded_share(clip.mask, clip.track.face_box)
         past_index = past_clear_index(share, self.clear_threshold)
         clear = self._clear_frames(clip)
-        mixed, banks = self._mixtures(clip)
+        banks = self._banks(clip)
+        mixed = self._mixtures(clip, banks)
         length, height, width, _ = clip.observed.shape
         images = np.full((length, len(self.kinds), height, width, 3), GREY, np.uint8)
         valid = np.zeros((length, len(self.kinds)), bool)
@@ -117,42 +118,34 @@ class AutomaticGuides:
                     images[t, g] = self._past(clip, clear[past], past, t)
                     valid[t, g] = True
         weights = {t: composite.weights for t, composite in mixed.items()}
-        return Guides(images, valid, past_index, weights), self._leading(clip, clear, banks)
+        return Guides(images, valid, past_index, weights), self._leading(clip, clear, banks[-1])
 
     def references(self, clip: Clip) -> Clip | None:
         """Return the unobstructed frames that lead later ones; see ``with_references``."""
-        if not self._mixes:
-            return self._leading(clip, self._clear_frames(clip), ReferenceBank())
-        bank = ReferenceBank(self.past.size)
-        for t in np.flatnonzero(self.is_clear(clip)).tolist():
-            bank = bank.add(reference_of(clip, t))
-        return self._leading(clip, {}, bank)
+        clear = {} if self._mixes else self._clear_frames(clip)
+        return self._leading(clip, clear, self._banks(clip)[-1])
 
     @property
     def _mixes(self) -> bool:
         return "past" in self.kinds and self.past.mixes
 
-    def _mixtures(self, clip: Clip) -> tuple[dict[int, Composite], ReferenceBank]:
-        """Return the mixtures that lead occluded frames, and the bank after the last frame."""
-        mixed: dict[int, Composite] = {}
-        bank = ReferenceBank(self.past.size)
-        if not self._mixes:
-            return mixed, bank
-        most = 1 if self.past.select == "matched" else MOST_CARRIED
-        clear = self.is_clear(clip)
-        every = bank
-        if self.past.reach == "both":
-            for t in np.flatnonzero(clear).tolist():
-                every = every.add(reference_of(clip, t))
-        for t in range(len(clip)):
-            known = every if self.past.reach == "both" else bank
-            current = reference_of(clip, t)
-            others = [one for one in known.references if one.index != current.index]
-            if clip.mask[t].any() and others:
-                mixed[t] = compose_references(others, current, most=most)
-            if clear[t]:
-                bank = bank.add(current)
-        return mixed, bank
+    def _banks(self, clip: Clip) -> list[ReferenceBank]:
+        """Return the bank before each frame, and after the last; empty where nothing is mixed."""
+        banks = [ReferenceBank(self.past.size)]
+        for t, clear in enumerate(self.is_clear(clip)):
+            joins = self._mixes and clear
+            banks.append(banks[-1].add(reference_of(clip, t)) if joins else banks[-1])
+        return banks
+
+    def _mixtures(self, clip: Clip, banks: Sequence[ReferenceBank]) -> dict[int, Composite]:
+        """Return the mixtures that lead occluded frames, by index in the clip."""
+        mixed = {}
+        for t in np.flatnonzero(clip.mask.any(axis=(1, 2))).tolist():
+            bank, current = banks[-1 if self.past.reach == "both" else t], reference_of(clip, t)
+            others = [one for one in bank.references if one.index != current.index]
+            if others:
+                mixed[t] = compose_references(others, current, most=most_carried(self.past))
+        return mixed
 
     def _leading(
         self, clip: Clip, clear: Mapping[int, PastFrame], bank: ReferenceBank

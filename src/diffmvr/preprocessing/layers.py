@@ -14,7 +14,7 @@ the past frame may have a size of its own.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Any
 
 import cv2
 import numpy as np
@@ -163,18 +163,22 @@ class Layer:
     weight: NDArray[np.float32]
 
 
-class Layers(NamedTuple):
-    """The hypotheses, and what their weighted mean shows at the reduced size.
+@dataclass(frozen=True, eq=False)
+class Layers:
+    """The hypotheses, and what each shows at the reduced size.
 
     Attributes:
         hypotheses: head, surroundings by flow, and surroundings as they stood.
-        image: ``[h, w, 3]`` float32.
-        known: ``[h, w]`` bool.
+        shown: of each ``[h, w, 3]`` uint8, and ``[h, w]`` bool, where it is known.
     """
 
     hypotheses: tuple[Layer, ...]
-    image: NDArray[np.float32]
-    known: NDArray[np.bool_]
+    shown: tuple[tuple[UInt8Array, NDArray[np.bool_]], ...]
+
+    @cached_property
+    def mean(self) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+        """``[h, w, 3]``, their weighted mean at the reduced size, and ``[h, w]``, where known."""
+        return _mean(self.shown, [layer.weight for layer in self.hypotheses])
 
 
 def propagate_in_layers(
@@ -226,8 +230,7 @@ def find_layers(past: Picture, current: Picture, motions: Motions) -> Layers:
     (image, mask), (past_image, past_mask) = current.small, past.small
     flow = (PASSES, TOLERANCE) if mask is current.mask else (REDUCED_PASSES, REDUCED_TOLERANCE)
     head = head_region(compose(current.reduction, motions.face), mask.shape)
-    layers = []
-    blend, total = np.zeros(image.shape, np.float32), np.zeros((*mask.shape, 1), np.float32)
+    layers, pictures = [], []
     for matrix, region, refined in (
         (motions.head, head, True),
         (motions.surroundings, 1 - head, True),
@@ -242,11 +245,8 @@ def find_layers(past: Picture, current: Picture, motions: Motions) -> Layers:
         prior = PRIOR * region + (1 - PRIOR) * (1 - region)
         weight: Any = prior / _nearby_error(shown, known, image, mask) ** 2
         layers.append(Layer(matrix, residual, weight))
-        taken = np.where(known, weight, 0)[..., None]
-        blend += taken * shown
-        total += taken
-    mean: Any = blend / np.maximum(total, 1e-12)
-    return Layers(tuple(layers), mean, total[..., 0] > 0)
+        pictures.append((shown, known))
+    return Layers(tuple(layers), tuple(pictures))
 
 
 def show_layers(
@@ -261,23 +261,35 @@ def show_layers(
     size = rows.stop - rows.start, columns.stop - columns.start
     to_window = np.array([[1.0, 0, -columns.start], [0, 1, -rows.start]])
     enlarge = compose(to_window, invert(current.reduction))
-    total = np.zeros((*size, 1), np.float32)
-    blend = np.zeros((*size, 3), np.float32)
+    pictures, weights = [], []
     for layer in layers:
         matrix = compose(to_window, layer.matrix)
         if layer.residual is None:
-            image, known = warp_visible(past.image, past.mask, matrix, size)
+            pictures.append(warp_visible(past.image, past.mask, matrix, size))
         else:
             zoom = np.diag(enlarge).astype(np.float32)
             residual = enlarge_field(layer.residual, enlarge, size) * zoom
-            image, known = warp_by_residual(past.image, past.mask, matrix, residual)
-        weight = np.where(known, enlarge_field(layer.weight, enlarge, size), 0)[..., None]
-        blend += weight * image
-        total += weight
-    known = total[..., 0] > 0
+            pictures.append(warp_by_residual(past.image, past.mask, matrix, residual))
+        weights.append(enlarge_field(layer.weight, enlarge, size))
+    mean, known = _mean(pictures, weights)
     image = np.full((*size, 3), GREY, np.uint8)
-    image[known] = np.rint(blend[known] / total[known])
+    image[known] = np.rint(mean[known])
     return image, known
+
+
+def _mean(
+    pictures: Sequence[tuple[UInt8Array, NDArray[np.bool_]]],
+    weights: Sequence[NDArray[np.float32]],
+) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    """Return the weighted mean of pictures where they are known, and where any of them is."""
+    size = weights[0].shape
+    blend, total = np.zeros((*size, 3), np.float32), np.zeros((*size, 1), np.float32)
+    for (image, known), weight in zip(pictures, weights, strict=True):
+        taken = np.where(known, weight, 0)[..., None]
+        blend += taken * image
+        total += taken
+    mean: Any = blend / np.where(total > 0, total, 1)
+    return mean, total[..., 0] > 0
 
 
 def head_region(face: FloatArray, size: tuple[int, ...]) -> NDArray[np.float32]:

@@ -2,24 +2,20 @@
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from diffmvr.geometry import compose, invert, move_points, scaling, zoom_of
 from diffmvr.preprocessing.bank import Reference, ReferenceBank
-from diffmvr.preprocessing.composition import MOST_CARRIED, compose_references
+from diffmvr.preprocessing.composition import MOST_CARRIED, compose_references, most_carried
 from diffmvr.preprocessing.crop import CropTransform
 from diffmvr.preprocessing.layers import FINDING_SIZE, Motions, Picture, Window, reduce_frame
 from diffmvr.preprocessing.layers import carry as carry_picture
 from diffmvr.preprocessing.symmetry import GREY
+from diffmvr.restoration.paste_back import SEAM, fade
 from diffmvr.structures import FloatArray, PastSelection, UInt8Array
-
-SEAM = 0.1
-"""Width, in sides of the model's crop, of the strip in which a mixture fades out where its
-references end."""
 
 LARGEST_SIDE = 512
 """A frame in which the model's square has more pixels along a side is reduced to so many."""
@@ -137,8 +133,7 @@ class Lenders:
         """Return what they lend now, the latest first; nothing before the first clear frame."""
         distinct = dict.fromkeys((self._latest, self._clearest))
         frames = tuple(frame for frame in distinct if frame is not None)
-        most = 1 if self._past.select == "matched" else MOST_CARRIED
-        return Lent(frames, self._bank.references, most)
+        return Lent(frames, self._bank.references, most_carried(self._past))
 
 
 def carry(
@@ -168,7 +163,7 @@ def carry(
         composite = compose_references(lent.references, here, window, lent.most)
         mixture = carried.copy()
         mixture[window] = composite.image
-        share[window] = _inside(composite.known, SEAM * current.crop.size / _zoom(current))
+        share[window] = fade(composite.known, SEAM * current.crop.size / _zoom(current))
     missing = hidden & (share < 1)
     for past in lent.frames:
         if not missing.any():
@@ -196,16 +191,6 @@ def carry(
 def _zoom(frame: FrameInPlace) -> float:
     """Return how many pixels of the model's crop there are to one of ``picture``."""
     return zoom_of(frame.crop.matrix) / zoom_of(frame.reduction)
-
-
-def _inside(known: NDArray[np.bool_], width: float) -> NDArray[np.float32]:
-    """Return ``[H, W]``: 0 where unknown, growing to 1 within so many pixels of that."""
-    if known.all():
-        return np.ones(known.shape, np.float32)
-    distance: Any = cv2.distanceTransform(
-        known.astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE
-    )
-    return np.minimum(distance / width, 1).astype(np.float32)
 
 
 def _window(wanted: NDArray[np.bool_]) -> Window:

@@ -105,12 +105,15 @@ def _beyond(mask: UInt8Array, crop: CropTransform) -> NDArray[np.bool_]:
 
 def _weight(mask: UInt8Array, crop: CropTransform) -> NDArray[np.float32]:
     """Return ``[H, W, 1]``, 1 in the crop but for a strip where the hole leaves it."""
-    visible = (~_beyond(mask, crop)).astype(np.uint8)
-    if visible.all():
-        return np.ones((*mask.shape, 1), np.float32)
-    distance = cv2.distanceTransform(visible, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
-    width = SEAM * crop.size / zoom_of(crop.matrix)
-    return np.clip(distance / width, 0, 1, dtype=np.float32)[..., None]
+    return fade(~_beyond(mask, crop), SEAM * crop.size / zoom_of(crop.matrix))[..., None]
+
+
+def fade(shown: NDArray[np.bool_], width: float) -> NDArray[np.float32]:
+    """Return ``[H, W]``: 0 where nothing is shown, growing to 1 within ``width`` pixels of that."""
+    if shown.all():
+        return np.ones(shown.shape, np.float32)
+    distance = cv2.distanceTransform(shown.astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+    return np.clip(distance / width, 0, 1, dtype=np.float32)
 
 
 def footprint(crop: CropTransform) -> tuple[int, int, int, int]:
