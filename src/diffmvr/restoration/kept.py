@@ -165,10 +165,7 @@ class KeptFrames:
         if frame.index not in self._part:
             raise ValueError(f"frame {frame.index} is not where it was")
         record, data = self._part.pop(frame.index)
-        if (
-            replace(record, past_index=None, past_age=None, guide_valid={}, references=())
-            != planned
-        ):
+        if record.as_planned() != planned:
             raise ValueError(f"frame {frame.index} is laid out in another way now")
         if not record.restored:
             return frame, record

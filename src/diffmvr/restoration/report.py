@@ -1,7 +1,7 @@
 """What was done to a recording, as ``report.json`` (strict JSON: no NaN, no Infinity)."""
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -59,6 +59,10 @@ class FrameRecord:
     region_source: str
     crop: tuple[float, float, float]
     region: tuple[float, float, float]
+
+    def as_planned(self) -> "FrameRecord":
+        """Return what the record said before the frame's guides were found."""
+        return replace(self, past_index=None, past_age=None, guide_valid={}, references=())
 
 
 @dataclass(frozen=True, eq=False)
