@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 
-import numpy as np
 from torch.utils.data import Dataset
 
 from diffmvr.data.sources import ClipSource
+from diffmvr.progress import tracked
 from diffmvr.structures import Clip, GuideBuilder, Guides, window_of
 
 
@@ -40,15 +40,12 @@ class ClipDataset(Dataset[tuple[Clip, Guides]]):
         self._kept: dict[int, tuple[Clip, Guides]] = {}
         self._windows: list[tuple[int, int, int]] = []
         self.subject_ids = []
-        for index in indices:
-            length = len(self._read(index)[0]) if window else 0
-            starts = range(0, length - window + 1, window) if window else [0]
-            for start in starts:
-                stop = start + window if window else -1
-                if require_hole and not self._has_hole(index, start, stop):
-                    continue
-                self._windows.append((index, start, stop))
-                self.subject_ids.append(source.subject_ids[index])
+        whole = window is None and not require_hole
+        for index in indices if whole else tracked(indices, "reading", "clips"):
+            # Whole clips need not be read to be counted.
+            spans = [(0, -1)] if whole else self._spans(index, window, require_hole)
+            self._windows += [(index, *span) for span in spans]
+            self.subject_ids += [source.subject_ids[index]] * len(spans)
         if not self._windows:
             raise ValueError(
                 f"no window of {window} frames in {len(indices)} clips; use shorter windows, "
@@ -63,9 +60,16 @@ class ClipDataset(Dataset[tuple[Clip, Guides]]):
         clip, guides = self._read(index)
         return (clip, guides) if stop < 0 else window_of(clip, guides, start, stop)
 
-    def _has_hole(self, index: int, start: int, stop: int) -> bool:
-        mask = self._read(index)[0].mask
-        return bool(np.any(mask if stop < 0 else mask[start:stop]))
+    def _spans(self, index: int, window: int | None, require_hole: bool) -> list[tuple[int, int]]:
+        """Return first frame and end of a clip's windows; −1 ends a whole clip."""
+        # Guides that are not kept would be found in vain.
+        clip = self._read(index)[0] if self._keep else self._source[index]
+        length = window or len(clip)
+        return [
+            (start, start + length if window else -1)
+            for start in range(0, len(clip) - length + 1, length)
+            if not require_hole or clip.mask[start : start + length].any()
+        ]
 
     def _read(self, index: int) -> tuple[Clip, Guides]:
         if index in self._kept:
