@@ -41,6 +41,9 @@ def read_settings(kind: type[Settings], config: DictConfig, needed: Mapping[str,
         if "is not a ListConfig" in reason:
             got = OmegaConf.select(config, str(error.full_key))
             reason = f"expected a list such as [1,2], got {got!r}"
+        elif "to Dict" in reason:
+            got = OmegaConf.select(config, str(error.full_key))
+            reason = f"expected settings, as {error.full_key}.NAME=VALUE, got {got!r}"
         raise ValueError(f"{error.full_key}: {reason}") from error
     return kind(**values)
 

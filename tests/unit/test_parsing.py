@@ -1,6 +1,6 @@
 """What a user typed is read, or the mistake is named with its argument."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 
 import pytest
@@ -57,6 +57,16 @@ def test_a_number_where_a_list_is_expected_is_told_so() -> None:
 
     with pytest.raises(ValueError, match=r"scales: expected a list such as \[1,2\], got 0\.5"):
         read_settings(Scaled, OmegaConf.create({"scales": 0.5}), {})
+
+
+def test_a_name_where_settings_are_expected_is_told_how_they_are_given() -> None:
+    @dataclass(frozen=True)
+    class Grouped:
+        past: dict[str, str] = field(default_factory=dict)
+
+    message = r"past: expected settings, as past\.NAME=VALUE, got 'bank'"
+    with pytest.raises(ValueError, match=message):
+        read_settings(Grouped, OmegaConf.create({"past": "bank"}), {})
 
 
 def test_patterns_tell_a_subject() -> None:
