@@ -12,7 +12,7 @@ import polars as pl
 from diffmvr.checks import check_number, check_one_of
 from diffmvr.clip_store import ClipStore
 from diffmvr.data.datamodule import ClipDataModule
-from diffmvr.data.synthetic.occluders import Schedule, draw_occluder
+from diffmvr.data.synthetic.occluders import draw_occluder, draw_schedule
 from diffmvr.data.synthetic.rng import Stream, generator
 from diffmvr.geometry import scale_track
 from diffmvr.structures import Clip
@@ -22,9 +22,6 @@ KINDS = {"hand": 0.64, "tube": 0.16, "blanket": 0.20}
 
 MOST_COVER = {"hand": 0.6, "tube": 0.35, "blanket": 0.6}
 LEAST_COVER = 0.1
-
-COMING_AND_GOING = 4
-"""Fewest frames in which an occluder can arrive; in shorter clips it is there throughout."""
 
 
 class StoreClips:
@@ -103,7 +100,7 @@ class StoreClips:
         rng = generator(self.seed, zlib.crc32(clip_id.encode()), 0, Stream.OCCLUDER)
         kind = str(rng.choice(list(KINDS), p=list(KINDS.values())))
         cover = float(rng.uniform(LEAST_COVER, MOST_COVER[kind]))
-        schedule = _schedule(rng, len(seen))
+        schedule = draw_schedule(rng, len(seen))
         overlay = draw_occluder(rng, seen.observed, seen.track.face_box, kind, cover, schedule)
         drawn = overlay.box_mask if self.mask_type == "bbox" else overlay.mask
         # The real one is in front: what it hides is no truth to restore.
@@ -171,14 +168,3 @@ def resize_clip(clip: Clip, size: int) -> Clip:
 
 def _reduce(image: Any, size: int) -> Any:
     return cv2.resize(image, (size, size), interpolation=cv2.INTER_AREA)
-
-
-def _schedule(rng: np.random.Generator, length: int) -> Schedule:
-    """Draw when the occluder comes, after some clear frames to remember, and whether it leaves."""
-    if length < COMING_AND_GOING:
-        return Schedule(arrive=-2.0, arrival=1.0, leave=np.inf, departure=1.0)
-    pace = length / 16
-    arrive = np.ceil(float(rng.uniform(0.1, 0.35)) * length) - 1
-    leave = float(rng.uniform(0.6, 0.9)) * length if rng.uniform() < 0.4 else np.inf
-    arrival, departure = rng.uniform((1.0, 1.5), 3.0) * pace
-    return Schedule(float(arrive), max(1.0, arrival), leave, max(1.0, departure))

@@ -20,6 +20,9 @@ from diffmvr.structures import UInt8Array
 _SHADOW_REACH = 0.10  # sprite units
 _SHADOW_DEPTH = 0.38
 
+COMING_AND_GOING = 4
+"""Fewest frames in which an occluder can arrive; in shorter clips it is there throughout."""
+
 
 @dataclass(frozen=True)
 class Schedule:
@@ -68,7 +71,7 @@ def composite_occluder(
         frames: ``[T, H, W, 3]`` uint8 RGB of any size.
         face_box: ``[T, 4]`` (x0, y0, x1, y1) in pixels.
         seed: the same seed gives the same bytes.
-        kind: ``"hand"``, ``"tube"`` or ``"blanket"``.
+        kind: one of ``KINDS``: ``"hand"``, ``"tube"``, ``"blanket"``, ``"tape"``, ``"cloth"``.
         cover: share of the face box to hide while in place, in [0.05, 0.9].
 
     Returns:
@@ -96,6 +99,22 @@ def composite_occluder(
     )
     overlay = draw_occluder(rng, frames, face_box, kind, cover, schedule)
     return overlay.observed, overlay.mask, overlay.box_mask
+
+
+def draw_schedule(rng: np.random.Generator, length: int) -> Schedule:
+    """Draw when an occluder comes, after some clear frames to remember, and whether it leaves.
+
+    Args:
+        rng: source of the numbers.
+        length: frames of the clip.
+    """
+    if length < COMING_AND_GOING:
+        return Schedule(arrive=-2.0, arrival=1.0, leave=np.inf, departure=1.0)
+    pace = length / 16
+    arrive = np.ceil(float(rng.uniform(0.1, 0.35)) * length) - 1
+    leave = float(rng.uniform(0.6, 0.9)) * length if rng.uniform() < 0.4 else np.inf
+    arrival, departure = rng.uniform((1.0, 1.5), 3.0) * pace
+    return Schedule(float(arrive), max(1.0, arrival), leave, max(1.0, departure))
 
 
 def draw_occluder(
@@ -169,7 +188,7 @@ def _place(
 ) -> _Placement:
     length, height, width, _ = shape
     # 1. Where it comes from: hands from anywhere, rather from below; blankets from below.
-    limit = {"hand": 2.4, "tube": 1.9, "blanket": 0.8}[kind]
+    limit = {"hand": 2.4, "tube": 1.9, "blanket": 0.8, "tape": 2.4, "cloth": 2.0}[kind]
     angle = float(np.clip(rng.normal(0.0, limit / 2), -limit, limit))
     path = smooth_path(rng, length, max(2.0, length / 4), 6)
     lively = rng.uniform(0.4, 1.0)
@@ -178,7 +197,13 @@ def _place(
     follow = rng.uniform(0.3, 0.9)
     anchor_base = centre.mean(axis=0) + follow * (centre - centre.mean(axis=0))
     aside = rng.uniform(-0.25, 0.25) * (0.5 if kind != "hand" else 1.0)
-    growth = {"hand": rng.uniform(0.30, 0.5), "tube": 0.3, "blanket": 0.4}[kind]
+    growth = {
+        "hand": rng.uniform(0.30, 0.5),
+        "tape": 0.25,
+        "cloth": 0.3,
+        "tube": 0.3,
+        "blanket": 0.4,
+    }[kind]
     unit = growth * face_size.mean() * (1.0 + 0.04 * lively * path[:, 0])
     turn = angle + 0.16 * lively * path[:, 1]
     # Sprite -y points into the face: u is that direction in the image, v is to its right.

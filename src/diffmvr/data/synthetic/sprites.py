@@ -13,8 +13,9 @@ from diffmvr.data.synthetic.sdf import (
     stain,
 )
 from diffmvr.data.synthetic.shapes import RGB, mix
+from diffmvr.data.synthetic.textiles import make_cloth, make_tape
 
-KINDS = ("hand", "tube", "blanket")
+KINDS = ("hand", "tube", "blanket", "tape", "cloth")
 
 _HOSES: tuple[RGB, ...] = ((196, 220, 226), (226, 228, 220), (150, 196, 214))
 _CONNECTORS: tuple[RGB, ...] = ((120, 160, 190), (206, 214, 218), (132, 178, 150))
@@ -33,7 +34,14 @@ _BLANKETS: tuple[RGB, ...] = (
 
 def make_sprite(rng: np.random.Generator, kind: str) -> Sprite:
     """Draw an occluder of ``kind``, one of ``KINDS``."""
-    return {"hand": make_hand, "tube": _tube, "blanket": _blanket}[kind](rng)
+    make = {
+        "hand": make_hand,
+        "tube": _tube,
+        "blanket": _blanket,
+        "tape": make_tape,
+        "cloth": make_cloth,
+    }
+    return make[kind](rng)
 
 
 def _tube(rng: np.random.Generator) -> Sprite:
