@@ -86,7 +86,9 @@ def evaluate(cfg: DictConfig) -> Table | None:
     restorers = list(built.values())
     scoring: Scoring = instantiate(cfg.scoring, _convert_="all")
     source = instantiate(cfg.data.source)
-    splits = split_indices(source.subject_ids, **split_settings(cfg.data))
+    splits = split_indices(
+        source.subject_ids, **split_settings(cfg.data), test_people=source.test_people
+    )
     check_filled(splits, source.subject_ids, ["test"])
     indices = first_clips(splits["test"], source.subject_ids, cfg.clips_per_subject)[: cfg.limit]
     if shard is not None:

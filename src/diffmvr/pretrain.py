@@ -66,8 +66,9 @@ def _prepare(cfg: DictConfig, trainer: L.Trainer) -> Training:
     if output.parent != Path(cfg.paths.output):
         # Not of this run: nothing in it is replaced.
         check_output_dir("output", output)
-    frames = kind.frames(cfg.stage, instantiate(cfg.source))
-    held_out = kind.frames(cfg.stage, instantiate(cfg.held_out))
+    source, others = instantiate(cfg.source), instantiate(cfg.held_out)
+    frames = kind.frames(cfg.stage, source)
+    held_out = kind.frames(cfg.stage, others)
     log.info("%d training frames, %d held out", len(frames), len(held_out))
     module = instantiate(cfg.stage.module, _convert_="all")
     order = EpochSeededSampler.of_trainer(len(frames), cfg.batch_size, cfg.seed, trainer)
@@ -85,12 +86,11 @@ def _prepare(cfg: DictConfig, trainer: L.Trainer) -> Training:
             facts = {
                 "command": command(KIND),
                 "seed": cfg.seed,
-                "data": f"{len(frames)} rendered frames of {cfg.source.subjects} people "
-                f"(renderer seed {cfg.source.seed})",
+                "data": f"{len(frames)} frames of {source.description}",
                 "steps": f"{trainer.global_step} of {size} frames, {fitted.minutes} min, "
                 f"{trainer.strategy.root_device.type.upper()}",
-                "scored on": f"{len(held_out)} frames of {cfg.held_out.subjects} other people "
-                f"(renderer seed {cfg.held_out.seed}), weights as stored (float16)",
+                "scored on": f"{len(held_out)} frames of {others.description}; weights as stored "
+                "(float16)",
             }
             write_model_card(new, kind.title, facts, scores)
         log.info("%s: %s", output, scores)

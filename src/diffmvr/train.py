@@ -130,9 +130,7 @@ def _prepare(cfg: DictConfig, trainer: L.Trainer) -> Training | None:
             "steps": trainer.global_step,
             "frames per step": frames_per_step(trainer, frames),
             "minutes": fitted.minutes,
-            "data": f"{cfg.data.source.subjects} rendered people, seed {cfg.data.source.seed}"
-            if "subjects" in cfg.data.source
-            else cfg.data.source.get("root"),
+            "data": datamodule.source.description,
             **augmentation_fact(cfg),
         }
         save_model(module.components, output / "model", facts)

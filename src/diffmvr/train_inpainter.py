@@ -70,10 +70,7 @@ def _prepare(cfg: DictConfig, trainer: L.Trainer) -> Training:
         return {
             "command": command(KIND),
             "seed": cfg.seed,
-            "data": f"{cfg.data.source.subjects} rendered people, seed {cfg.data.source.seed}, of "
-            f"whom {cfg.data.fractions[0]:g} to train"
-            if "subjects" in cfg.data.source
-            else cfg.data.source.get("root"),
+            "data": datamodule.source.description,
             "steps": f"{trainer.global_step} of {frames} frames in windows of {cfg.data.window}, "
             f"{trainer.global_step * frames} frames in all",
             "training time": f"{fitted.seconds:.0f} s, {cfg.threads} threads"

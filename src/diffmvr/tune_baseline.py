@@ -57,9 +57,11 @@ def _prepare(cfg: DictConfig, trainer: L.Trainer) -> Training:
     base = locate_weights("base", cfg.base, baseline.base_id)
     pipeline = load_inpainting_pipeline(base, cfg.configs, baseline.base_id)
     source = instantiate(cfg.data.source)
-    training = split_indices(source.subject_ids, **split_settings(cfg.data))["train"]
+    splits = split_indices(
+        source.subject_ids, **split_settings(cfg.data), test_people=source.test_people
+    )
     frames = choose_still_frames(
-        source, training, baseline.subjects, baseline.frames, seed=cfg.seed
+        source, splits["train"], baseline.subjects, baseline.frames, seed=cfg.seed
     )
     log.info("%d frames of %d people", len(frames.images), len(frames.subjects))
     module = TextInpaintingModule(

@@ -72,6 +72,8 @@ class TextureClips:
     def __init__(self, clips: int = 24, frames: int = 4) -> None:
         self.frames = frames
         self.subject_ids = [f"subject-{index}" for index in range(clips)]
+        self.test_people: tuple[str, ...] = ()
+        self.description = f"{clips} moving textures"
 
     def __len__(self) -> int:
         return len(self.subject_ids)

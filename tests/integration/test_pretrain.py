@@ -44,8 +44,8 @@ def test_a_reader_of_faces_is_trained_saved_and_described(
     typed = " ".join(["python -m diffmvr.pretrain stage=expression", *FEW])
     assert f"- **command**: {typed}\n" in card and str(tmp_path) not in card
     assert "- **seed**: 1\n" in card
-    assert "- **data**: 8 rendered frames of 4 people (renderer seed 1001)" in card
-    assert "4 frames of 2 other people (renderer seed 1002)" in card
+    assert "- **data**: 8 frames of 4 rendered people, seed 1001" in card
+    assert "4 frames of 2 rendered people, seed 1002" in card
     for score in ("eye_open: R²", "mouth_open: MAE / range", "state: accuracy of the commonest"):
         assert f"| {score} | " in card
 

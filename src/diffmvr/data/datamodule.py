@@ -72,7 +72,9 @@ class ClipDataModule(L.LightningDataModule):
         self.keep = keep
         self.seed = seed
         self.fractions = fractions
-        self.indices = split_indices(source.subject_ids, fractions, val_subjects, test_subjects)
+        self.indices = split_indices(
+            source.subject_ids, fractions, val_subjects, test_subjects, source.test_people
+        )
         if max_clips is not None:
             few = set(spread_clips(source.subject_ids, max_clips))
             self.indices = {

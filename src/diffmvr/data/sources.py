@@ -8,9 +8,18 @@ from diffmvr.structures import Clip
 
 
 class ClipSource(Protocol):
-    """A numbered set of clips that knows whose they are without reading them."""
+    """A numbered set of clips that knows whose they are without reading them.
+
+    Attributes:
+        subject_ids: the person of each clip.
+        test_people: who is kept for tests: never trained or validated with, whatever the settings
+            say.  Where there is nobody, the settings decide.
+        description: what the clips are made of, for model cards.
+    """
 
     subject_ids: Sequence[str]
+    test_people: Sequence[str]
+    description: str
 
     def __len__(self) -> int:
         """Return the number of clips."""
@@ -53,6 +62,8 @@ class SyntheticClips:
             )
         if mask_type not in ("segmentation", "bbox"):
             raise ValueError(f"mask_type: expected segmentation or bbox, got {mask_type!r}")
+        self.test_people: Sequence[str] = ()
+        self.description = f"{subjects} rendered people, seed {seed}"
         self.seed = seed
         self.num_frames = num_frames
         self.size = size

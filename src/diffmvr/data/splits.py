@@ -39,6 +39,7 @@ def split_indices(
     fractions: Sequence[float] = (0.7, 0.1, 0.2),
     val_subjects: Sequence[str] | None = None,
     test_subjects: Sequence[str] | None = None,
+    test_people: Sequence[str] = (),
 ) -> dict[str, list[int]]:
     """Sort clips into splits, by a hash of their subjects or as they are named.
 
@@ -48,13 +49,20 @@ def split_indices(
         val_subjects: who is validated with; where this or ``test_subjects`` is given, nobody else
             is, everybody who is not named trains, and ``fractions`` are not used.
         test_subjects: who is tested with.
+        test_people: whom the data keep for tests.  If there is somebody, they or those of them who
+            are named are tested with and nobody else is; ``fractions`` then share out the others
+            between train and val.
 
     Returns:
         For each split, the indices of its clips in order.
 
     Raises:
-        ValueError: if somebody who is named has no clip, or is named for two splits.
+        ValueError: if somebody who is named has no clip, is named for two splits, or is kept for
+            another.
     """
+    if test_people:
+        _check_kept(test_people, val_subjects, test_subjects)
+        fractions = _without_test(fractions)
     named: dict[str, str] | None = None
     if val_subjects is not None or test_subjects is not None:
         named = {}
@@ -72,9 +80,33 @@ def split_indices(
                     )
     splits: dict[str, list[int]] = {name: [] for name in SPLITS}
     for index, subject in enumerate(subject_ids):
+        if subject in test_people:
+            if test_subjects is None or named is None or named.get(subject) == "test":
+                splits["test"].append(index)
+            continue
         split = split_of(subject, fractions) if named is None else named.get(subject, "train")
         splits[split].append(index)
     return splits
+
+
+def _check_kept(
+    kept: Sequence[str], val_subjects: Sequence[str] | None, test_subjects: Sequence[str] | None
+) -> None:
+    """Require that only those are tested with whom the data keep for it."""
+    for split, names, right in (("val", val_subjects, False), ("test", test_subjects, True)):
+        for name in map(str, names or ()):
+            if (name in kept) != right:
+                raise ValueError(
+                    f"data.{split}_subjects: expected {'some' if right else 'none'} of the people "
+                    f"whom the data keep for tests ({shown(kept, len(kept))}), got {name!r}"
+                )
+
+
+def _without_test(fractions: Sequence[float]) -> tuple[float, float, float]:
+    """Return the shares of train and val among those who are not tested with."""
+    train, val, _ = fractions
+    whole = train + val
+    return (train / whole, val / whole, 0.0) if whole > 0 else (1.0, 0.0, 0.0)
 
 
 def split_settings(data: Mapping[str, Any]) -> dict[str, Any]:

@@ -43,6 +43,8 @@ class StoreClips:
     Attributes:
         root: the store's folder.
         subject_ids: the subject of each clip.
+        test_people: nobody; the settings decide who is tested with.
+        description: which store it is.
 
     Raises:
         FileNotFoundError: if the folder is no finished store.
@@ -64,6 +66,8 @@ class StoreClips:
         if num_frames is not None:
             check_number("num_frames", num_frames, 1, np.inf)
         self.root = Path(root)
+        self.test_people: Sequence[str] = ()
+        self.description = f"real faces of the clip store {self.root.name}"
         self.mask_type = mask_type
         self.seed = seed
         self._store = ClipStore(self.root)

@@ -54,6 +54,38 @@ def test_new_people_move_nobody() -> None:
         assert all(before.get(many[index], name) == name for index in ids)
 
 
+KEPT = ["00001", "00002", "00003"]
+
+
+@pytest.mark.parametrize("fractions", [(0.7, 0.1, 0.2), (0.98, 0.02, 0.0), (0.0, 0.0, 1.0)])
+def test_people_whom_the_data_keep_for_tests_are_tested_with_and_nobody_else(
+    fractions: tuple[float, float, float],
+) -> None:
+    indices = split_indices(BENCHMARK, fractions, test_people=KEPT)
+    assert [BENCHMARK[index] for index in indices["test"]] == KEPT
+    assert len(indices["train"]) + len(indices["val"]) == 297
+
+
+def test_of_those_who_are_kept_some_can_be_named_and_the_others_are_left_out() -> None:
+    indices = split_indices(BENCHMARK, test_subjects=KEPT[:1], test_people=KEPT)
+    assert indices["test"] == [1] and indices["val"] == []
+    assert len(indices["train"]) == 297
+
+
+@pytest.mark.parametrize(
+    ("named", "message"),
+    [
+        ({"val_subjects": ["00002"]}, r"data.val_subjects: expected none of .*got '00002'"),
+        ({"test_subjects": ["00007"]}, r"data.test_subjects: expected some of .*got '00007'"),
+    ],
+)
+def test_those_who_are_kept_for_tests_cannot_be_named_for_anything_else(
+    named: dict[str, list[str]], message: str
+) -> None:
+    with pytest.raises(ValueError, match=message):
+        split_indices(BENCHMARK, **named, test_people=KEPT)
+
+
 def test_the_split_does_not_depend_on_the_process() -> None:
     # Python's own hash() of a string differs from run to run.
     code = (

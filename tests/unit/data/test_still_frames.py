@@ -14,6 +14,8 @@ class TwoClipsEach:
     def __init__(self) -> None:
         self._clips = TextureClips(6)
         self.subject_ids = ["a", "b", "c", "a", "b", "c"]
+        self.test_people: tuple[str, ...] = ()
+        self.description = "three people"
 
     def __len__(self) -> int:
         return 6
