@@ -13,9 +13,11 @@ import polars as pl
 import pytest
 from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig
+from tests.helpers.portraits import find_drawn_faces, write_pairs
 from tests.helpers.tiny import fingerprint
 
 from diffmvr.config import config_dir
+from diffmvr.data.portraits import PortraitClips
 from diffmvr.evaluate import evaluate
 from diffmvr.pipelines.diffmvr_pipeline import DiffMVRPipeline
 from diffmvr.runs.hashes import model_hash
@@ -104,6 +106,32 @@ def test_every_experiment_runs(weights: Path, tmp_path: Path, experiment: str) -
     check_artefacts(tmp_path, experiment, list(cfg.guide.kinds))
     motion = pl.read_csv(tmp_path / "metrics.csv", infer_schema_length=None)["train/motion_share"]
     assert (motion.drop_nulls() > 0).all() == ("motion" in experiment)
+
+
+def test_portraits_train_and_nobody_of_their_test_people_is_seen(
+    weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_pairs(tmp_path / "people", 6)
+    bundle = find_drawn_faces(monkeypatch, tmp_path / "face.task")
+    seen: list[str] = []
+    portrait = PortraitClips.portrait
+    monkeypatch.setattr(
+        PortraitClips,
+        "portrait",
+        lambda self, pair, *k: seen.append(pair.person) or portrait(self, pair, *k),
+    )
+    cfg = composed(
+        *(weights, tmp_path / "run", *LESS, "data=portraits"),
+        *(f"data.source.folder={tmp_path / 'people'}", f"data.source.landmarker={bundle}"),
+        *("data.source.test_people=[p04,p05]", "data.source.clips_per_subject=1"),
+        *("data.source.credit=drawn", "data.val_subjects=[p00]", "data.test_subjects=[p05]"),
+    )
+    result = train(cfg)
+    assert set(pl.read_parquet(tmp_path / "run" / "scores.parquet")["subject_id"]) == {"p05"}
+    # Who is scored is seen to be scored; who is kept and not scored is never seen.
+    assert set(seen) == {"p00", "p01", "p02", "p03", "p05"}
+    card = (result.model / "README.md").read_text()
+    assert "- **data**: 6 people photographed twice (drawn), seed 0" in card
 
 
 def test_the_base_itself_is_trained_from_scratch(weights: Path, tmp_path: Path) -> None:
