@@ -53,6 +53,9 @@ def _say_interrupted(
 def _begin_command(name: str) -> None:
     """Do what need not wait for what a command imports, which takes seconds."""
     sys.excepthook = _say_interrupted
+    from diffmvr.collector import pause_collector
+
+    pause_collector()
     from diffmvr.cli import answer_early
 
     answer_early(name)

@@ -20,6 +20,7 @@ from omegaconf.errors import (
     OmegaConfBaseException,
 )
 
+from diffmvr.collector import resume_collector
 from diffmvr.config import config_dir, settings_file
 from diffmvr.overrides import as_overrides
 from diffmvr.setting_kinds import check_kinds
@@ -172,6 +173,7 @@ def _checked(function: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(function)
     def wrapped(cfg: DictConfig) -> Any:
         run_cli(check_kinds)(cfg)
+        resume_collector()
         return function(cfg)
 
     return wrapped

@@ -13,6 +13,7 @@ import torch
 from omegaconf import DictConfig
 
 from diffmvr.cli import entry_point
+from diffmvr.collector import collector_paused
 from diffmvr.config import weights_dir
 from diffmvr.files import KEPT_NAME, staged_output
 from diffmvr.hidden_packages import (
@@ -221,7 +222,8 @@ def restore(settings: RestoreSettings, pipeline: FramePipeline | None = None) ->
 
 def _load_pipeline(model: str, device: str) -> FramePipeline:
     """Load a model; importing what it is built of takes seconds, too."""
-    from diffmvr.pipelines.diffmvr_pipeline import DiffMVRPipeline
+    with collector_paused():
+        from diffmvr.pipelines.diffmvr_pipeline import DiffMVRPipeline
 
     loaded: Any = DiffMVRPipeline.from_pretrained(model)
     pipeline: FramePipeline = loaded.to(choose_device(device))
