@@ -20,20 +20,29 @@ from diffmvr.data.synthetic import render_clip
 
 COMMANDS = tuple(sorted(p.stem for p in PACKAGE.glob("*.py") if settings_file(p.stem) is not None))
 FRAMES, SIZE = 4, 128
-# Runs ``restore`` to where it asks for its first frame.
+# Runs ``restore``, as ``python -m`` does, to where a method is first called.
 RESTORE = """
 import os, runpy, sys
-from diffmvr.restoration.recording import VideoRestorer
-VideoRestorer.restore = lambda *given: os._exit(0)
+given, sys.argv = sys.argv, ["-m"]
+sys.orig_argv = [sys.executable, "-m", "diffmvr.restore"]
+import diffmvr
+from {module} import {owner}
+{owner}.{method} = lambda *given: os._exit(0)
+sys.argv = given
 runpy.run_module("diffmvr.restore", run_name="__main__")
 """
+FIRST_FRAME = RESTORE.format(module="diffmvr.preprocessing.scan", owner="Scanner", method="_look")
+FIRST_RESTORED = RESTORE.format(
+    module="diffmvr.restoration.recording", owner="VideoRestorer", method="_restore"
+)
 
 
 def startup(commands: Sequence[str], repeats: int) -> Iterator[dict[str, Any]]:
     """Yield seconds and CPU seconds of each command's ``--help``, and of a mistyped setting.
 
-    Then, of ``restore``, to where it needs a recording and to where it works on its first frame;
-    and of importing torch, for comparison with other machines.
+    Then, of ``restore``, to where it needs a recording, to where it looks for the face in the first
+    frame and to where it restores the first window; and of importing torch, for comparison with
+    other machines.
 
     Args:
         commands: their names.
@@ -48,7 +57,8 @@ def startup(commands: Sequence[str], repeats: int) -> Iterator[dict[str, Any]]:
         call = ["-m", "diffmvr.restore", *given]
         yield _row("restore", "a missing recording", call, repeats, 2)
         given = [*_recording(Path(folder)), f"output={folder}/out"]
-        yield _row("restore", "first frame", ["-c", RESTORE, *given], repeats, 0)
+        for call, code in (("first frame", FIRST_FRAME), ("first restored", FIRST_RESTORED)):
+            yield _row("restore", call, ["-c", code, *given], repeats, 0)
     yield _row("python", "import torch", ["-c", "import torch"], repeats, 0)
 
 

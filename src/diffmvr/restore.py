@@ -4,7 +4,8 @@ Of a folder of recordings, every one: each into a folder of its own, with ``shar
 """
 
 import logging
-from contextlib import closing
+from contextlib import ExitStack, closing
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ from diffmvr.hidden_packages import (
     hide,
     leave_distributions_unread,
 )
-from diffmvr.models.base_checkpoint import resolve_folder
+from diffmvr.models.base_checkpoint import read_trained_side, resolve_folder
 from diffmvr.models.device import choose_device
 from diffmvr.parsing import parse_rate, user_path
 from diffmvr.pipelines.crop_restorer import CropRestorer, FramePipeline
@@ -32,7 +33,7 @@ from diffmvr.preprocessing.backends import choose_backends, default_cleaning
 from diffmvr.preprocessing.crop import CROP_SCALE
 from diffmvr.preprocessing.detection import NoFaces
 from diffmvr.preprocessing.frame_source import FrameSource
-from diffmvr.preprocessing.frame_stream import counted, with_masks
+from diffmvr.preprocessing.frame_stream import with_masks
 from diffmvr.preprocessing.guides import AutomaticGuides
 from diffmvr.preprocessing.landmarks import (
     FaceLandmarker,
@@ -43,18 +44,19 @@ from diffmvr.preprocessing.mask_io import MaskSource, davis_annotations, open_ma
 from diffmvr.preprocessing.picture_folder import read_picture
 from diffmvr.preprocessing.scan import Scanner
 from diffmvr.preprocessing.sightings import REGION_SCALE, REGION_SIZE
-from diffmvr.preprocessing.threads import read_ahead, worker_count, write_behind
+from diffmvr.preprocessing.threads import ReadAhead, worker_count, write_behind
 from diffmvr.preprocessing.video_io import open_frames
 from diffmvr.progress import ProgressBars
 from diffmvr.restoration.cohort import find_cohort
 from diffmvr.restoration.cohort_restoration import restore_cohort
+from diffmvr.restoration.first_pass import planned
 from diffmvr.restoration.kept import MEBIBYTE, KeptFrames
 from diffmvr.restoration.notes import recording_notes, unled_notes
 from diffmvr.restoration.output import RestorationOutput
 from diffmvr.restoration.recording import VideoRestorer
 from diffmvr.restoration.report import RestorationReport
 from diffmvr.restoration.result_facts import result_facts
-from diffmvr.restoration.scene_plan import NO_FACE, check_face_box, plan
+from diffmvr.restoration.scene_plan import NO_FACE, check_face_box
 from diffmvr.restoration.settings import RestoreSettings
 from diffmvr.runs.hashes import hash_weights
 from diffmvr.structures import FloatArray
@@ -96,12 +98,30 @@ def restore(settings: RestoreSettings, pipeline: FramePipeline | None = None) ->
     notes += more
 
     destination = user_path(settings.output)
-    with staged_output(destination, goes_on=True) as staging, ProgressBars() as progress:
-        # 2. Load the model and the user's own guides.
-        model, hashes = "in memory", dict[str, str]()
-        own_files = {kind: Path(path) for kind, path in settings.guides.items() if path}
+    with (
+        staged_output(destination, goes_on=True) as staging,
+        ProgressBars() as progress,
+        ExitStack() as reading,
+    ):
+        # 2. Begin to find the face and what hides it: loading a model takes seconds.
+        # Of many recordings each is written into a place of its own before it is moved.
+        log.info("restoring %s into the folder %s", frames.info.name, destination.name)
+        looking = progress.add_task("finding faces", total=frames.info.frame_count, unit="frames")
+        restoring = progress.add_task("restoring", total=frames.info.frame_count, unit="frames")
         if pipeline is None:
             model = settings.weights or str(weights_dir() / DEFAULT_MODEL)
+            side = partial(read_trained_side, resolve_folder(model))
+        else:
+            model, side = "in memory", partial(int, pipeline.resolution)
+        # Clean-up is set in pixels of a crop, which shows a face at another size than a region.
+        cleaning = default_cleaning(settings.detect, round(REGION_SIZE / REGION_SCALE * CROP_SCALE))
+        seen = partial(progress.advance, looking)
+        plans = reading.enter_context(planned(frames, masks, scanner, side, cleaning, seen))
+
+        # 3. Load the model and the user's own guides.
+        hashes: dict[str, str] = {}
+        own_files = {kind: Path(path) for kind, path in settings.guides.items() if path}
+        if pipeline is None:
             hashes = hash_weights(resolve_folder(model))
             pipeline = _load_pipeline(model, settings.device)
         own_guides = {
@@ -142,13 +162,7 @@ def restore(settings: RestoreSettings, pipeline: FramePipeline | None = None) ->
             facts = result_facts(settings, hashes, files, choose_device(settings.device))
             kept = KeptFrames(staging.with_name(KEPT_NAME), facts, settings.keep_mib * MEBIBYTE)
 
-        # 3. Find the face and what hides it, restore and write, scene by scene.
-        # Of many recordings each is written into a place of its own before it is moved.
-        log.info("restoring %s into the folder %s", frames.info.name, destination.name)
-        looking = progress.add_task("finding faces", total=frames.info.frame_count, unit="frames")
-        restoring = progress.add_task("restoring", total=frames.info.frame_count, unit="frames")
-        # Clean-up is set in pixels of a crop, which shows a face at another size than a region.
-        cleaning = default_cleaning(settings.detect, round(REGION_SIZE / REGION_SCALE * CROP_SCALE))
+        # 4. Restore and write, scene by scene.
         output = RestorationOutput(
             staging,
             frames,
@@ -160,12 +174,9 @@ def restore(settings: RestoreSettings, pipeline: FramePipeline | None = None) ->
         )
         with (
             kept,
-            closing(read_ahead(with_masks(frames, masks, exact=True))) as first_pass,
-            closing(read_ahead(with_masks(frames, masks))) as second_pass,
+            closing(ReadAhead(with_masks(frames, masks))) as second_pass,
             output,
         ):
-            seen = counted(first_pass, lambda: progress.advance(looking))
-            plans = plan(seen, frames.info, scanner, pipeline.resolution, cleaning)
             with write_behind(output.write) as write:
                 for frame in restorer.restore(plans, second_pass, kept):
                     write(frame)
@@ -173,7 +184,7 @@ def restore(settings: RestoreSettings, pipeline: FramePipeline | None = None) ->
             if not output.records:
                 raise ValueError(f"input: {frames.path} has no frames; give a video that plays")
 
-        # 4. Report.
+        # 5. Report.
         mask_name = f"found by {settings.detect}"
         if masks is not None:
             mask_name = "given" if settings.name else masks.path.name

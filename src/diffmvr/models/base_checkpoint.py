@@ -6,6 +6,7 @@ from diffmvr.checks import WeightsNotPresentError
 from diffmvr.models.config_files import read_config
 from diffmvr.models.hub import download_command, fetch
 from diffmvr.models.state_dicts import PICKLED, pickled_remedy
+from diffmvr.models.vae import trained_side
 from diffmvr.parsing import user_path
 
 SD15_ID = "stable-diffusion-v1-5/stable-diffusion-v1-5"
@@ -29,6 +30,16 @@ def part_folder(folder: Path, part: str) -> Path:
     if not isinstance(base, str):
         raise ValueError(f"{reference}: base: expected the path of a model folder, got {base!r}")
     return (folder / base / part).resolve()
+
+
+def read_trained_side(folder: Path) -> int:
+    """Return the side of the square frames that a model was made for, of its settings alone.
+
+    Args:
+        folder: of a whole model.
+    """
+    unet, vae = (part / "config.json" for part in (folder / "unet", part_folder(folder, "vae")))
+    return trained_side(read_config(unet, None), read_config(vae, None))
 
 
 def resolve_base(base: str | Path) -> Path:

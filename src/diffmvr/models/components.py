@@ -61,7 +61,7 @@ class Components:
     @property
     def resolution(self) -> int:
         """Side p of the square frames that the model was made for, in pixels."""
-        return trained_side(self.unet, self.vae)
+        return trained_side(self.unet.config, self.vae.config)
 
     def check_side(self, side: int) -> None:
         """Require frames that the autoencoder and the U-Net can halve as often as they do.
@@ -72,7 +72,7 @@ class Components:
         Raises:
             ValueError: with the sizes that are possible.
         """
-        step = compression(self.vae) * 2 ** (len(self.unet.config.block_out_channels) - 1)
+        step = compression(self.vae.config) * 2 ** (len(self.unet.config.block_out_channels) - 1)
         if side % step:
             raise ValueError(
                 f"data.source.size: expected a multiple of {step} for this model, which was made "

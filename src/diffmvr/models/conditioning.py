@@ -86,7 +86,7 @@ def encode_conditions(
     Raises:
         ValueError: if a shape does not fit, or the sides are no multiple of the compression.
     """
-    guide, factor = components.guide, compression(components.vae)
+    guide, factor = components.guide, compression(components.vae.config)
     check_shape("masked_pixel_values", masked_pixel_values, (None, 3, None, None))
     n, _, height, width = masked_pixel_values.shape
     if height % factor or width % factor:

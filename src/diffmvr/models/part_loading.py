@@ -22,7 +22,6 @@ from diffmvr.models.stable_diffusion import (
 )
 from diffmvr.models.state_dicts import assign_state, load_pretrained
 from diffmvr.models.unet import fit_unet
-from diffmvr.models.vae import Autoencoder
 
 MODEL_SETTINGS = "config.json"
 SCHEDULE_SETTINGS = "scheduler_config.json"
@@ -43,7 +42,7 @@ def load_vae(folder: Path) -> Any:
         )
     settings = folder / MODEL_SETTINGS
     named = read_config(settings, None).get("_class_name", "AutoencoderKL")
-    vae: Autoencoder = load_pretrained(_vae_class(named, settings), folder)
+    vae: Any = load_pretrained(_vae_class(named, settings), folder)
     return vae.requires_grad_(False).eval()
 
 

@@ -3,13 +3,11 @@
 N images, c latent channels, f spatial compression, h = H/f, w = W/f.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 import torch
-from diffusers import AutoencoderDC, AutoencoderKL
 from torch import Tensor
-
-Autoencoder = AutoencoderKL | AutoencoderDC
 
 
 def encode_latents(vae: Any, pixel_values: Tensor) -> Tensor:
@@ -34,15 +32,24 @@ def decode_latents(vae: Any, latents: Tensor) -> Tensor:
     return images
 
 
-def trained_side(unet: Any, vae: Any) -> int:
-    """Return the side of the square frames that a U-Net was made for, in pixels."""
-    return int(unet.config.sample_size * compression(vae))
+def trained_side(unet: Mapping[str, Any], vae: Mapping[str, Any]) -> int:
+    """Return the side of the square frames that a U-Net was made for, in pixels.
+
+    Args:
+        unet: settings of the U-Net.
+        vae: settings of the autoencoder.
+    """
+    return int(unet["sample_size"] * compression(vae))
 
 
-def compression(vae: Any) -> int:
-    """Return f, the number of image pixels per latent cell along one side."""
-    channels = getattr(vae.config, "encoder_block_out_channels", None)
-    return 2 ** (len(channels or vae.config.block_out_channels) - 1)
+def compression(vae: Mapping[str, Any]) -> int:
+    """Return f, the number of image pixels per latent cell along one side.
+
+    Args:
+        vae: settings of the autoencoder.
+    """
+    channels = vae.get("encoder_block_out_channels") or vae["block_out_channels"]
+    return 2 ** (len(channels) - 1)
 
 
 def latent_mask(mask: Tensor, factor: int) -> Tensor:

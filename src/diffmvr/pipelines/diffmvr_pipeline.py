@@ -110,7 +110,7 @@ class DiffMVRPipeline(DiffusionPipeline):
     @property
     def resolution(self) -> int:
         """Side p of the square crops the U-Net was trained on, in pixels."""
-        return trained_side(self.unet, self.vae)
+        return trained_side(self.unet.config, self.vae.config)
 
     @property
     def guide_kinds(self) -> tuple[str, ...]:

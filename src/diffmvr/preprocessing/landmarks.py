@@ -61,6 +61,8 @@ shorter side; the detector wants a face of roughly a tenth of its view or more."
 TILE_PERIOD = 15
 """A tile search finds what the whole frame hides but is slow: once in so many frames."""
 
+_SILENCE = threading.Lock()
+
 
 class LandmarkerUnavailableError(RuntimeError):
     """MediaPipe or something it needs is not installed; the message names the remedy."""
@@ -365,14 +367,18 @@ def _close_all(handles: dict[str, Any]) -> None:
 
 @contextmanager
 def _silent_stderr() -> Iterator[None]:
-    """Send file descriptor 2 to nowhere: MediaPipe's C++ start-up lines have no other switch."""
-    sys.stderr.flush()
-    kept = os.dup(2)
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    try:
-        os.dup2(nowhere, 2)
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(nowhere)
-        os.close(kept)
+    """Send file descriptor 2 to nowhere: MediaPipe's C++ start-up lines have no other switch.
+
+    One thread at a time: a second one would keep the first one's nowhere for what was there before.
+    """
+    with _SILENCE:
+        sys.stderr.flush()
+        kept = os.dup(2)
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        try:
+            os.dup2(nowhere, 2)
+            yield
+        finally:
+            os.dup2(kept, 2)
+            os.close(nowhere)
+            os.close(kept)

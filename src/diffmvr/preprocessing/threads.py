@@ -5,6 +5,7 @@ the ``with`` block, Ctrl-C included, ends the threads, after the frame that each
 """
 
 import os
+import weakref
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -28,23 +29,50 @@ def worker_count(threads: int) -> int:
     return threads or min(MOST_WORKERS, os.cpu_count() or 1)
 
 
-def read_ahead(items: Iterable[T], ahead: int = AHEAD) -> Generator[T, None, None]:
-    """Read items in a thread of their own while the caller works on those before.
+class ReadAhead(Iterator[T]):
+    """Items that a thread of its own reads while others work on those before.
 
-    The thread starts with the first item.  Close the iterator, for example with
-    ``contextlib.closing``, where it may not be read to its end.
+    The thread starts at once.  Close the reader, for example with ``contextlib.closing``, where it
+    may not be read to its end.
 
     Args:
         items: iterated in that thread alone.
         ahead: how many are held at most.
-
-    Yields:
-        The items in order.
     """
-    ready: Queue[tuple[str, Any]] = Queue(ahead)
-    stopped = Event()
 
-    def hand_over(kind: str, value: Any = None) -> bool:
+    def __init__(self, items: Iterable[T], ahead: int = AHEAD) -> None:
+        self._ready: Queue[tuple[str, Any]] = Queue(ahead)
+        self._stopped = Event()
+        work = (items, self._ready, self._stopped)
+        self._thread = Thread(target=_hand_over, args=work, name="read ahead", daemon=True)
+        weakref.finalize(self, self._stopped.set)
+        self._thread.start()
+
+    def __next__(self) -> T:
+        """Return the next item; raise what reading it raised."""
+        while not self._stopped.is_set():
+            try:
+                kind, value = self._ready.get(timeout=POLL_SECONDS)
+            except Empty:
+                continue
+            if kind == "item":
+                item: T = value
+                return item
+            self.close()
+            if kind == "error":
+                raise value
+        raise StopIteration
+
+    def close(self) -> None:
+        """End the thread, after the item at hand; whoever reads, in any thread, is at the end."""
+        self._stopped.set()
+        self._thread.join()
+
+
+def _hand_over(items: Iterable[Any], ready: Queue[tuple[str, Any]], stopped: Event) -> None:
+    """Put items into a queue, and then how they ended, until that is stopped."""
+
+    def put(kind: str, value: Any = None) -> bool:
         while not stopped.is_set():
             try:
                 ready.put((kind, value), timeout=POLL_SECONDS)
@@ -53,29 +81,14 @@ def read_ahead(items: Iterable[T], ahead: int = AHEAD) -> Generator[T, None, Non
                 continue
         return False
 
-    def read() -> None:
-        try:
-            for item in items:
-                if not hand_over("item", item):
-                    return
-        except BaseException as error:
-            hand_over("error", error)
-        else:
-            hand_over("end")
-
-    thread = Thread(target=read, name="read ahead", daemon=True)
-    thread.start()
     try:
-        while True:
-            kind, value = ready.get()
-            if kind == "error":
-                raise value
-            if kind == "end":
+        for item in items:
+            if not put("item", item):
                 return
-            yield value
-    finally:
-        stopped.set()
-        thread.join()
+    except BaseException as error:
+        put("error", error)
+    else:
+        put("end")
 
 
 @contextmanager

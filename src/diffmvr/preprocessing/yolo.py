@@ -57,6 +57,8 @@ class YoloDetector(Detector):
         # Joining convolution and normalisation changes nothing but the time it takes.
         network: Any = read.to(self.device).eval()
         self.network = network.fuse(verbose=False)
+        # Here, and not in a thread that finds faces while another one imports.
+        import ultralytics.utils.nms  # noqa: F401
 
     @torch.no_grad()
     def detect(self, image: UInt8Array) -> Detections:

@@ -101,7 +101,7 @@ class StandInBatch:
 
     def latents(self) -> Tensor:
         """Return ``[N, c, h, w]``."""
-        cells = self.side // compression(self.components.vae)
+        cells = self.side // compression(self.components.vae.config)
         channels = self.components.vae.config.latent_channels
         return torch.empty(self.frames, channels, cells, cells)
 

@@ -34,7 +34,7 @@ def vae(request: pytest.FixtureRequest, frozen_parts: Path) -> nn.Module:
 def test_latents_are_scaled_deterministic_and_undone_by_the_decoder(vae: nn.Module) -> None:
     images = torch.rand(2, 3, 32, 32, generator=torch.Generator().manual_seed(0)) * 2 - 1
     latents = encode_latents(vae, images)
-    assert latents.shape == (2, 4, 32 // compression(vae), 32 // compression(vae))
+    assert latents.shape == (2, 4, 32 // compression(vae.config), 32 // compression(vae.config))
     assert torch.equal(latents, encode_latents(vae, images)), "no draw from the posterior"
     shift = getattr(vae.config, "shift_factor", None) or 0.0
     plain = vae.decode(latents / vae.config.scaling_factor + shift).sample
@@ -50,7 +50,7 @@ def test_kl_latents_are_the_posteriors_mode() -> None:
 
 
 def test_compression_is_counted_in_pixels(vae: nn.Module) -> None:
-    assert compression(vae) == 4
+    assert compression(vae.config) == 4
 
 
 def test_a_latent_cell_is_hidden_if_any_pixel_is() -> None:

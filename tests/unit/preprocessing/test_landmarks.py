@@ -2,6 +2,7 @@ import os
 import pickle
 import subprocess
 import sys
+import threading
 import types
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from diffmvr.preprocessing.landmarks import (
     EYE_INDICES,
     FaceLandmarker,
     LandmarkerUnavailableError,
+    _silent_stderr,
     find_landmarker_bundle,
 )
 
@@ -130,6 +132,26 @@ def landmarker():
     made = FaceLandmarker(bundle)
     yield made
     made.close()
+
+
+def test_two_threads_that_silence_stderr_leave_it_as_it_was():
+    before = os.fstat(2)
+    begun, ended = threading.Event(), threading.Event()
+
+    def second() -> None:
+        begun.set()
+        with _silent_stderr():
+            # It would end last, and put back what it found.
+            assert ended.wait(10)
+
+    other = threading.Thread(target=second)
+    with _silent_stderr():
+        other.start()
+        assert begun.wait(10)
+        other.join(0.1)
+    ended.set()
+    other.join()
+    assert (os.fstat(2).st_dev, os.fstat(2).st_ino) == (before.st_dev, before.st_ino)
 
 
 def test_a_real_face_is_found_silently_and_in_the_same_place_when_half_hidden(landmarker, capfd):

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from diffmvr.preprocessing.frame_source import Frame
-from diffmvr.preprocessing.threads import in_order, read_ahead, worker_count, write_behind
+from diffmvr.preprocessing.threads import ReadAhead, in_order, worker_count, write_behind
 from diffmvr.preprocessing.video_writer import PngWriter
 
 
@@ -34,15 +34,15 @@ def numbers(count: int, seen: list[int]) -> Iterator[int]:
 def test_an_error_while_reading_ahead_arrives_after_what_was_read() -> None:
     got = []
     with pytest.raises(BrokenError, match="after 9"):
-        for k in read_ahead(numbers(9, []), 2):
+        for k in ReadAhead(numbers(9, []), 2):
             got.append(k)
     assert got == list(range(9))
-    assert list(read_ahead(iter("abc"))) == list("abc")
+    assert list(ReadAhead(iter("abc"))) == list("abc")
 
 
 def test_reading_ahead_is_bounded_and_ends_with_its_reader() -> None:
     seen: list[int] = []
-    with closing(read_ahead(numbers(10**6, seen), 3)) as reader:
+    with closing(ReadAhead(numbers(10**6, seen), 3)) as reader:
         assert [next(reader) for _ in range(4)] == [0, 1, 2, 3]
     # Three wait, and one is in the hand.
     assert len(seen) <= 4 + 3 + 1
