@@ -117,7 +117,7 @@ def fill_scene_gaps(sightings: list[Sighting], fill_gap: int) -> UInt8Array:
 def warp_mask(mask: UInt8Array, region: CropTransform, crop: CropTransform) -> UInt8Array:
     """Return a region's mask in a crop of the same frame, ``[size, size]`` 0/1."""
     matrix = compose(crop.matrix, region.inverse)
-    return _warp(mask, matrix, (crop.size, crop.size))
+    return move_mask(mask, matrix, (crop.size, crop.size))
 
 
 def mask_in_crop(
@@ -129,11 +129,17 @@ def mask_in_crop(
 
 def mask_in_frame(mask: UInt8Array, region: CropTransform) -> UInt8Array:
     """Return a region's mask in the whole frame, ``[H, W]`` 0/1."""
-    return _warp(mask, region.inverse, region.frame_size)
+    return move_mask(mask, region.inverse, region.frame_size)
 
 
-def _warp(mask: UInt8Array, matrix: FloatArray, size: tuple[int, int]) -> UInt8Array:
-    """Move a mask by an affine map; its outline stays smooth where it is enlarged."""
+def move_mask(mask: UInt8Array, matrix: FloatArray, size: tuple[int, int]) -> UInt8Array:
+    """Move a mask by an affine map; its outline stays smooth where it is enlarged.
+
+    Args:
+        mask: ``[h, w]`` 0/1.
+        matrix: ``[2, 3]``, its pixels → those of the result.
+        size: (height, width) of the result.
+    """
     height, width = size
     if not mask.any():
         return np.zeros(size, np.uint8)

@@ -79,12 +79,14 @@ class Scene:
 
 
 def pack_mask(mask: UInt8Array) -> UInt8Array | None:
-    """Return the mask ``[REGION_SIZE, REGION_SIZE]`` 0/1 bit by bit; ``None`` if it is empty."""
+    """Return a mask 0/1, such as a region's, bit by bit; ``None`` if it is empty."""
     return np.packbits(mask) if mask.any() else None
 
 
-def unpack_mask(packed: UInt8Array | None) -> UInt8Array:
-    """Return the mask that :func:`pack_mask` was given."""
+def unpack_mask(
+    packed: UInt8Array | None, shape: tuple[int, int] = (REGION_SIZE, REGION_SIZE)
+) -> UInt8Array:
+    """Return the mask, of that shape, that :func:`pack_mask` was given."""
     if packed is None:
-        return np.zeros((REGION_SIZE, REGION_SIZE), np.uint8)
-    return np.unpackbits(packed).reshape(REGION_SIZE, REGION_SIZE)
+        return np.zeros(shape, np.uint8)
+    return np.unpackbits(packed, count=shape[0] * shape[1]).reshape(shape)

@@ -1,6 +1,6 @@
 """Clear frames of a recording, carried to a later one at the recording's own resolution."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import NamedTuple
 
@@ -118,20 +118,28 @@ class Lenders:
         self._bank = ReferenceBank(self._past.size)
         self._latest: FrameInPlace | None = None
         self._clearest: FrameInPlace | None = None
+        self._doubtful: FrameInPlace | None = None
         self._least_hidden = np.inf
 
-    def add(self, frame: FrameInPlace) -> None:
-        """Take in a clear frame, the latest so far."""
-        self._latest = frame
-        hidden = float(frame.mask.mean())
+    def add(self, frame: FrameInPlace, doubtful: UInt8Array | None = None) -> None:
+        """Take in a clear frame, the latest so far.
+
+        Args:
+            frame: it.
+            doubtful: ``[H, W]`` 0/1, where it lends only what no other frame shows.
+        """
+        self._latest = self._doubtful = frame
+        if doubtful is not None:
+            self._latest = replace(frame, mask=np.maximum(frame.mask, doubtful))
+        hidden = float(self._latest.mask.mean())
         if hidden <= self._least_hidden:
-            self._clearest, self._least_hidden = frame, hidden
+            self._clearest, self._least_hidden = self._latest, hidden
         if self._past.mixes:
             self._bank = self._bank.add(frame.reference())
 
     def lend(self) -> Lent:
         """Return what they lend now, the latest first; nothing before the first clear frame."""
-        distinct = dict.fromkeys((self._latest, self._clearest))
+        distinct = dict.fromkeys((self._latest, self._clearest, self._doubtful))
         frames = tuple(frame for frame in distinct if frame is not None)
         return Lent(frames, self._bank.references, most_carried(self._past))
 

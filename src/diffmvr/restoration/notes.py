@@ -35,6 +35,12 @@ def recording_notes(records: Sequence[FrameRecord], mask: str, promised: int | N
             "what stood still there before, or are filled from the rim, without the model; "
             "face_box=[x0,y0,x1,y1] tells where the face is, and landmarker=PATH finds it better"
         )
+    cut = sum(record.beyond == "cut" for record in hidden)
+    if cut:
+        notes.append(
+            f"in {cut} of {len(hidden)} hidden frames what hides the face was not found beyond the "
+            "square around the face, and is cut off there; give mask=VIDEO that hides all of it"
+        )
     return notes
 
 

@@ -210,7 +210,7 @@ class VideoRestorer:
             crop = restored[of_clip], corrections[of_clip]
             jobs.append((frame, crop, place, plan.regions[t], person.lenders.lend()))
             if clear[of_clip]:
-                person.lenders.add(place)
+                _lend(plan, place, person.lenders)
         with closing(in_order(lambda job: self._lay_back(*job), jobs, self._workers)) as laid:
             for k, result in enumerate(laid):
                 yield result, self._record(plan, first + k, clip, guides, before + k)
@@ -232,7 +232,7 @@ class VideoRestorer:
         person.carried = self._crops.references(clip)
         before = len(clip) - len(window)
         for k in np.flatnonzero(self._crops.is_clear(clip)[before:]):
-            person.lenders.add(_in_place(plan, first + int(k), *window[k]))
+            _lend(plan, _in_place(plan, first + int(k), *window[k]), person.lenders)
 
     def _fill(
         self, plan: ScenePlan, first: int, window: Window, background: StillBackground
@@ -335,6 +335,7 @@ class VideoRestorer:
             region_source=plan.region_source[t],
             crop=_corner_and_side(plan.crops[t]),
             region=_corner_and_side(plan.regions[t]),
+            beyond=plan.beyond(index),
         )
 
 
@@ -343,6 +344,16 @@ def _in_place(plan: ScenePlan, t: int, frame: Frame, mask: UInt8Array) -> FrameI
     if plan.track is None:
         raise ValueError("plan: expected one of a face")
     return FrameInPlace(frame.image, mask, plan.crops[t], plan.track.similarity[t], frame.index)
+
+
+def _lend(plan: ScenePlan, place: FrameInPlace, lenders: Lenders) -> None:
+    """Let a clear frame lend, but for what was found beside the face: that is no background."""
+    found = plan.no_background(place.index)
+    if found is None:
+        lenders.add(place)
+        return
+    beside, doubtful = found
+    lenders.add(replace(place, mask=np.maximum(place.mask, beside)), doubtful)
 
 
 def _read(reader: Iterator[FrameAndMask], plan: ScenePlan, part: slice) -> Window:

@@ -45,6 +45,8 @@ class FrameRecord:
             restores what is hidden in it.
         region: the same of the square that holds the hole as well; what is hidden outside ``crop``
             comes from past clear frames and inpainting.
+        beyond: of a mask that was found and reaches the border of the square in which it was looked
+            for: whether it was ``"followed"`` into the frame around or is ``"cut"`` off there.
     """
 
     index: int
@@ -59,6 +61,7 @@ class FrameRecord:
     region_source: str
     crop: tuple[float, float, float]
     region: tuple[float, float, float]
+    beyond: str | None = None
 
     def as_planned(self) -> "FrameRecord":
         """Return what the record said before the frame's guides were found."""

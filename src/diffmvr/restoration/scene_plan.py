@@ -18,9 +18,8 @@ from diffmvr.checks import check_shape
 from diffmvr.preprocessing.crop import CROP_SCALE, CropTransform, square_region
 from diffmvr.preprocessing.frame_source import Frame, VideoInfo
 from diffmvr.preprocessing.frame_stream import FrameAndMask
-from diffmvr.preprocessing.occlusion import clean_mask
 from diffmvr.preprocessing.scan import HIDDEN_SHARE, Scanner
-from diffmvr.preprocessing.scene_layout import MaskCleaning, lay_out, mask_in_frame, warp_mask
+from diffmvr.preprocessing.scene_layout import MaskCleaning, lay_out, warp_mask
 from diffmvr.preprocessing.sightings import (
     DAMAGED,
     REGION_SCALE,
@@ -28,10 +27,9 @@ from diffmvr.preprocessing.sightings import (
     Scene,
     Sighting,
     Skipped,
-    pack_mask,
-    unpack_mask,
 )
 from diffmvr.preprocessing.tracking import MIN_IOU, iou
+from diffmvr.restoration.outskirts import FoundMask, follow, look_around
 from diffmvr.restoration.regions import boxes_around_holes, cover_holes, hole_box
 from diffmvr.restoration.self_check import MOST_FRAMES, ClearPicture, trial_clips
 from diffmvr.restoration.spread import Spread
@@ -56,8 +54,7 @@ class ScenePlan:
         regions: the square of each frame that holds its crop and its hole.
         region_source: T names of what found the square: ``"landmarks"``, ``"yolo"``, ``"given"``,
             ``"carried"`` (from frames before or after), or ``"none"`` (around the hole).
-        found_masks: the masks that were found, by frame number, each with its square; ``None``
-            where masks are given.
+        found_masks: the masks that were found, by frame number; ``None`` where masks are given.
         trials: clear frames, hidden as others are, for the self-check.
     """
 
@@ -70,7 +67,7 @@ class ScenePlan:
     crops: tuple[CropTransform, ...]
     regions: tuple[CropTransform, ...]
     region_source: tuple[str, ...]
-    found_masks: Mapping[int, tuple[CropTransform, UInt8Array]] | None = None
+    found_masks: Mapping[int, FoundMask] | None = None
     trials: tuple[Clip, ...] = ()
 
     def __len__(self) -> int:
@@ -81,10 +78,17 @@ class ScenePlan:
         if given is not None:
             return given
         found = (self.found_masks or {}).get(frame.index)
-        if found is None:
-            return np.zeros(frame.image.shape[:2], np.uint8)
-        region, packed = found
-        return mask_in_frame(unpack_mask(packed), region)
+        return np.zeros(frame.image.shape[:2], np.uint8) if found is None else found.in_frame()
+
+    def no_background(self, index: int) -> tuple[UInt8Array, UInt8Array] | None:
+        """Return where a clear frame shows no background, and where perhaps; see ``FoundMask``."""
+        found = (self.found_masks or {}).get(index)
+        return None if found is None else found.no_background()
+
+    def beyond(self, index: int) -> str | None:
+        """Return what becomes of a found mask where its region ends; see ``FoundMask``."""
+        found = (self.found_masks or {}).get(index)
+        return None if found is None else found.beyond
 
 
 def plan(
@@ -152,6 +156,8 @@ class _Planner:
     size: int
     cleaning: MaskCleaning
     given: dict[int, _Hole] = field(default_factory=dict)
+    # Where masks are not given: what could hide a face around the region, by frame number.
+    around: dict[int, UInt8Array | None] = field(default_factory=dict)
     clear: Spread[ClearPicture] = field(default_factory=lambda: Spread(2 * MOST_FRAMES))
     persons: int = 0
     # The last shot, and the face as it was last seen.
@@ -160,7 +166,7 @@ class _Planner:
     masks_given: bool = False
 
     def __post_init__(self) -> None:
-        self.scanner.on_sighting = self._keep_clear
+        self.scanner.on_sighting = self._see
 
     @property
     def frame_size(self) -> tuple[int, int]:
@@ -197,6 +203,7 @@ class _Planner:
         if frames:
             last = frames[-1].index
             self.given = {index: hole for index, hole in self.given.items() if index > last}
+            self.around = {index: seen for index, seen in self.around.items() if index > last}
             left = [one for one in self.clear.items if one.index > last]
             self.clear = Spread(2 * MOST_FRAMES)
             for picture in left:
@@ -221,9 +228,10 @@ class _Planner:
         layout = lay_out(sightings, self.frame_size, self.size, self.cleaning.fill_gap)
         index = [one.index for one in sightings]
         # 2. What is hidden.
-        found: dict[int, tuple[CropTransform, UInt8Array]] | None = None
+        found: dict[int, FoundMask] | None = None
         if not self.masks_given:
-            found = self._clean(sightings, layout.masks)
+            around = [self.around.get(number) for number in index]
+            found = follow(sightings, layout.masks, around, self.cleaning)
         holes = [self._hole(number, found) for number in index]
         share = np.array([hole.share for hole in holes])
         # 3. Whose face it is: the one before goes on unless there was a cut, or it is elsewhere.
@@ -278,27 +286,20 @@ class _Planner:
             region_source=(NO_FACE,) * len(skipped),
         )
 
-    def _hole(
-        self, index: int, found: Mapping[int, tuple[CropTransform, UInt8Array]] | None
-    ) -> _Hole:
+    def _hole(self, index: int, found: Mapping[int, FoundMask] | None) -> _Hole:
         if index in self.given:
             return self.given[index]
         if not found or index not in found:
             return _Hole(0.0, np.full(4, np.nan))
-        region, packed = found[index]
-        mask = mask_in_frame(unpack_mask(packed), region)
+        mask = found[index].in_frame()
         return _Hole(np.count_nonzero(mask) / mask.size, hole_box(mask))
 
-    def _clean(
-        self, sightings: list[Sighting], masks: UInt8Array
-    ) -> dict[int, tuple[CropTransform, UInt8Array]]:
-        """Return the masks that were found, closed and widened, bit by bit."""
-        cleaned = {}
-        for one, mask in zip(sightings, masks, strict=True):
-            packed = pack_mask(clean_mask(mask, self.cleaning.close, self.cleaning.dilate))
-            if packed is not None:
-                cleaned[one.index] = one.region, packed
-        return cleaned
+    def _see(self, frame: Frame, sighting: Sighting) -> None:
+        """Learn from a frame that shows the face, while it is at hand."""
+        if not self.masks_given and self.scanner.occluders is not None:
+            region, occluders = sighting.region, self.scanner.occluders
+            self.around[frame.index] = look_around(frame.image, region, occluders)
+        self._keep_clear(frame, sighting)
 
     def _keep_clear(self, frame: Frame, sighting: Sighting) -> None:
         """Keep some of the frames of which nothing is hidden, at the face."""
