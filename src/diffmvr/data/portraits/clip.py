@@ -8,25 +8,31 @@ import numpy as np
 from numpy.typing import NDArray
 
 from diffmvr.data.portraits.anatomy import LIDS
-from diffmvr.data.portraits.camera import Camera, sample_camera
+from diffmvr.data.portraits.backdrop import draw_backdrop, hang
+from diffmvr.data.portraits.camera import Camera, Float32Array, sample_camera
 from diffmvr.data.portraits.covers import cover_frames
 from diffmvr.data.portraits.motion import Motion, sample_motion, sample_turns
 from diffmvr.data.portraits.portrait import Portrait
 from diffmvr.data.portraits.warp import draw_lashes, warp
 from diffmvr.data.synthetic.raster import canvas_size
 from diffmvr.data.synthetic.rng import Stream
+from diffmvr.geometry import compose, invert
 from diffmvr.preprocessing.face import boxes_around, canonical_shape, fit_similarity
 from diffmvr.preprocessing.landmarks import LANDMARKS, MIDLINE_INDICES, RIGID_INDICES
 from diffmvr.preprocessing.symmetry import fit_midline
 from diffmvr.structures import Clip, FaceTrack, FloatArray
 
-LASHES = 0.55
+LASHES = 0.45
 """How dark the line of closed lids is."""
 
 
 def film(
-    portrait: Portrait, motion: Motion, camera: Camera, size: int
-) -> tuple[NDArray[np.float32], FloatArray]:
+    portrait: Portrait,
+    motion: Motion,
+    camera: Camera,
+    size: int,
+    wall: Float32Array | None = None,
+) -> tuple[Float32Array, FloatArray]:
     """Film a moving portrait.
 
     Args:
@@ -34,6 +40,8 @@ def film(
         motion: what they do.
         camera: how they are seen.
         size: side of the frames in pixels.
+        wall: ``[S, S, 3]``, what hangs behind them instead of the plain wall that was there, on a
+            canvas of ``canvas_size(size)``.
 
     Returns:
         ``[T, H, W, 3]`` float32 0–255, without noise and compression, and ``[T, 478, 2]``, the
@@ -55,6 +63,9 @@ def film(
             portrait.shade(blink),
             side,
         )
+        if wall is not None and portrait.plain:
+            scene = hang(scene, wall, compose(matrix, invert(side * camera.matrix[0])))
+        scene = scene[..., :3]
         if blink:
             draw_lashes(scene, np.stack([points[list(up)] for up, _ in LIDS]), LASHES * blink**2)
         small = np.asarray(
@@ -111,6 +122,7 @@ def make_clip(
     frame_rate: float,
     size: int,
     mask_type: str,
+    new_walls: float,
 ) -> PortraitClip:
     """Make a clip; the same arguments give the same bytes.
 
@@ -124,6 +136,7 @@ def make_clip(
         frame_rate: frames in a second.
         size: side of the frames in pixels.
         mask_type: ``segmentation`` (the occluder's outline) or ``bbox`` (its bounding rectangle).
+        new_walls: how often another wall hangs behind the person, in [0, 1].
     """
     # 1. What happens.
     motion = sample_motion(streams(Stream.EXPRESSION), num_frames, frame_rate)
@@ -135,7 +148,9 @@ def make_clip(
     camera = sample_camera(streams(Stream.LIGHT), num_frames, frame_rate, *portrait.extent)
 
     # 2. What the camera sees of it.
-    scenes, landmarks = film(portrait, motion, camera, size)
+    walls = streams(Stream.BACKGROUND)
+    wall = draw_backdrop(walls, canvas_size(size)) if walls.uniform() < new_walls else None
+    scenes, landmarks = film(portrait, motion, camera, size, wall)
     frames = np.stack([camera.record(scene, t) for t, scene in enumerate(scenes)])
     track = track_of(landmarks)
 

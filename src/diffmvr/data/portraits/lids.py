@@ -11,9 +11,8 @@ from diffmvr.structures import FloatArray
 REACH_ABOVE, REACH_BELOW = 0.22, 0.12
 """How far above and below the eye skin moves with a lid, in distances between the eyes."""
 
-MEETING, SLIT = 0.86, 0.06
-"""Where closed lids meet, from the upper lid (0) to the lower one (1), and the share of the gap
-that stays open."""
+MEETING = 0.9
+"""Where closed lids meet, from the upper lid (0) to the lower one (1)."""
 
 
 @dataclass(frozen=True)
@@ -68,14 +67,14 @@ class Lids:
         upper, lower = shape[self.upper], shape[self.lower]
         gap = share * (lower - upper)
         for numbers, weight, factor in (
-            (self.above, self.above_share, MEETING - SLIT),
+            (self.above, self.above_share, MEETING),
             (self.below, self.below_share, MEETING - 1.0),
         ):
             x = shape[numbers, 0]
             step = np.stack([_along(upper, x, gap[:, axis]) for axis in range(2)], axis=1)
             shape[numbers] += factor * weight[:, None] * step
         # The corners are on both edges, and their gap is none.
-        shape[self.upper] = upper + (MEETING - SLIT) * gap
+        shape[self.upper] = upper + MEETING * gap
         shape[self.lower] = lower + (MEETING - 1.0) * gap
 
 

@@ -24,7 +24,7 @@ SPACING = 0.35
 """Distance between the vertices around the face, in distances between the eyes."""
 
 _KEEP_OFF = 0.12
-_REACH = 0.4
+_REACH = 0.8
 _FACE = 468
 """The landmarks from here on are the irises'."""
 

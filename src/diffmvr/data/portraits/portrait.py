@@ -20,6 +20,7 @@ from diffmvr.data.portraits.anatomy import (
     head_share,
     jaw_share,
 )
+from diffmvr.data.portraits.backdrop import find_backdrop
 from diffmvr.data.portraits.lids import Lids
 from diffmvr.data.portraits.mesh import make_mesh
 from diffmvr.data.portraits.motion import Motion
@@ -63,6 +64,9 @@ class Portrait:
         second: the other.
 
     Attributes:
+        images: the two pictures, the second in the colours of the first; where a plain wall is
+            behind the person, the first has it as a fourth channel, see ``find_backdrop``.
+        plain: whether there is one.
         mesh: the triangles.
         sources: ``[2, V, 2]`` where each vertex lies in each picture, pixels.
         to_pixels: ``[2, 3]`` canonical → pixels of the first picture.
@@ -70,7 +74,10 @@ class Portrait:
     """
 
     def __init__(self, first: Still, second: Still) -> None:
-        self.images = (first.image, _like(second, first))
+        backdrop = find_backdrop(first.image, first.points)
+        self.plain = backdrop is not None
+        image = first.image if backdrop is None else np.dstack([first.image, backdrop])
+        self.images = (image, _like(second, first))
         shape = canonical_shape(first.points[None])
         rigid = list(RIGID_INDICES)
         self.to_pixels = fit_similarity(shape[rigid], first.points[rigid])

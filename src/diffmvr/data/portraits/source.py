@@ -46,6 +46,8 @@ class PortraitClips:
         frame_rate: frames in a second.
         size: side of the square frames in pixels, 32 to 512.
         mask_type: ``segmentation`` (the occluder's outline) or ``bbox`` (its bounding rectangle).
+        new_walls: in how many clips, in [0, 1], another wall is put behind a person who was
+            photographed in front of a plain light one.
         people: ``all``; ``train``, all but the test people; or ``test``, these alone.
         test_people: who is kept for tests; ``None``: see ``choose_test_people``.
         expressions: what the two pictures are called.
@@ -70,6 +72,7 @@ class PortraitClips:
         frame_rate: float = 10.0,
         size: int = 64,
         mask_type: str = "segmentation",
+        new_walls: float = 0.6,
         people: str = "all",
         test_people: Sequence[str] | None = None,
         expressions: Sequence[str] = ("neutral", "smiling"),
@@ -87,10 +90,12 @@ class PortraitClips:
         check_number("frame_rate", frame_rate, 1.0, 1000.0)
         check_number("size", size, 32, 512)
         check_one_of("mask_type", mask_type, ("segmentation", "bbox"))
+        check_number("new_walls", new_walls, 0.0, 1.0)
         check_one_of("people", people, PEOPLE)
         self.folder = Path(folder)
         self.seed, self.size, self.mask_type = seed, size, mask_type
         self.num_frames, self.frame_rate = num_frames, float(frame_rate)
+        self.new_walls = float(new_walls)
         self._credit = credit
         pairs = {pair.person: pair for pair in find_pairs(self.folder, tuple(expressions))}
         self.test_people = self._kept_people([*pairs], test_people)
@@ -131,6 +136,7 @@ class PortraitClips:
             frame_rate=self.frame_rate,
             size=self.size,
             mask_type=self.mask_type,
+            new_walls=self.new_walls,
         )
 
     def portrait(self, pair: Pair, smiling_first: bool) -> Portrait:

@@ -29,10 +29,10 @@ def warp(
     light: FloatArray,
     size: int,
 ) -> Float32Array:
-    """Return ``[size, size, 3]`` float32 0–255: the pictures in a new shape.
+    """Return ``[size, size, C]`` float32 0–255: the pictures in a new shape.
 
     Args:
-        images: the two pictures.
+        images: the two pictures, RGB; the first may have more channels, which are 0 in the second.
         shape: ``[V, 2]`` vertices in pixels of the result.
         triangles: ``[N, 3]`` in the order in which they are painted.
         sources: ``[2, V, 2]`` vertices in pixels of each picture.
@@ -58,10 +58,11 @@ def warp(
         values = np.column_stack([sources[1], blend, light])
         at = _evaluate(affine_functions(shape, triangles, values), numbers, part)
         second = _look_up(images[1], at[..., :2])
-        face = result[part]
+        face = result[part][..., :3]
         face += np.clip(at[..., 2:3], 0, 1) * (second - face)
         face *= np.clip(at[..., 3:4], 0, 1)
-    result[bare] = CAVITY
+    result[bare] = 0
+    result[bare, :3] = CAVITY
     return result
 
 
