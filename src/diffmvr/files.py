@@ -147,7 +147,7 @@ def replace_folder(folder: Path, name: str = "output", overwrite: bool = True) -
         try:
             yield new
             if os.path.lexists(folder):
-                _remove(old)
+                remove(old)
                 folder.rename(old)
             new.rename(folder)
         finally:
@@ -185,7 +185,7 @@ def hold_folder(work: Path, what: str, lasting: str | None = None) -> Iterator[N
         with suppress(OSError):
             for entry in [*work.iterdir()]:
                 if entry.name not in stays:
-                    _remove(entry)
+                    remove(entry)
             (work / LOCK_NAME).unlink()
         lock.release()
         with suppress(OSError):
@@ -240,7 +240,7 @@ def _without_new_folders(path: Path) -> Iterator[None]:
 
 def empty_folder(folder: Path) -> Path:
     """Make a folder, in place of what lies there; a link is replaced, not what it leads to."""
-    _remove(folder)
+    remove(folder)
     folder.mkdir()
     return folder
 
@@ -250,7 +250,7 @@ def _put_back(old: Path, folder: Path) -> None:
         old.rename(folder)
 
 
-def _remove(path: Path) -> None:
+def remove(path: Path) -> None:
     """Remove a file, a link or a folder, if it is there."""
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path, ignore_errors=True)

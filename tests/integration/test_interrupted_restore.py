@@ -2,11 +2,15 @@
 
 import json
 import logging
+import signal
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.helpers.fresh import fresh_processes
+from tests.helpers.killed import restore_folder
 from tests.helpers.recordings import box_masks, moving_frames, write_pictures, write_video
 from tests.helpers.tiny import build_tiny
 
@@ -212,3 +216,44 @@ def test_after_a_mistake_or_without_room_no_frame_is_kept(
     assert "not kept for the case of an interruption: they have reached" in caplog.text
     kept = (Path(settings.output) / ".partial").rglob("*.zip")
     assert sum(path.stat().st_size for path in kept) <= 4000
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="Windows kills in another way")
+def test_a_recording_of_many_that_was_killed_goes_on_where_it_stopped(
+    tmp_path: Path,
+    models: tuple[Path, DiffMVRPipeline],
+    calls: list[int],
+) -> None:
+    (tmp_path / "in").mkdir()
+    for name, count in (("anna", 4), ("ben", COUNT)):
+        write_video(tmp_path / "in" / f"{name}.mp4", moving_frames(count))
+        write_pictures(tmp_path / "masks" / name, 255 * box_masks(count))
+    settings = RestoreSettings(
+        str(tmp_path / "in"),
+        str(tmp_path / "whole"),
+        mask=str(tmp_path / "masks"),
+        weights=str(models[0]),
+        window=4,
+        threads=1,
+        device="cpu",
+        **PLAIN,
+    )
+    whole = restore_folder(settings, PART)
+    settings = replace(settings, output=str(tmp_path / "out"))
+    killed = fresh_processes().Process(target=restore_folder, args=(settings, PART, STOP))
+    killed.start()
+    killed.join(120)
+    assert killed.exitcode == -signal.SIGKILL
+    assert (tmp_path / "out" / "anna").is_dir() and not (tmp_path / "out" / "ben").exists()
+    calls.clear()
+
+    output = restore_folder(settings, PART)
+
+    (said,) = json.loads((output / "ben" / "report.json").read_text(encoding="utf-8"))["notes"]
+    # Frames are read ahead: it may have been killed before the second part ended, or after.
+    kept = next(k for k in (PART, 2 * PART) if said.endswith(f"went on after its first {k} frames"))
+    assert sum(calls) == box_masks(COUNT)[kept:].any(axis=(1, 2)).sum()
+    for name in ("anna", "ben"):
+        assert contents(output / name) == contents(whole / name)
+    left = [path.name for path in (output / ".shards").rglob("*")]
+    assert "ben" not in left and "kept" not in left

@@ -1,14 +1,14 @@
 """Many recordings restored one by one, by one job or several, and what became of each.
 
 The results lie in one folder, those of each recording in a folder of their own.  A recording that
-is there is finished (it appears in one step), so a run that was stopped goes on with the next one.
+is there is finished (it appears in one step), so a run that was stopped goes on with the next one,
+and within that one where it stopped.
 Every job notes which recordings are its own; ``cohort.csv`` lists them all, in order.
 """
 
 import json
-import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,11 +17,13 @@ from filelock import FileLock
 
 from diffmvr.files import (
     LOCK_NAME,
+    STAGING_NAME,
     BusyError,
     below,
     hold_folder,
     owner_of,
     read_json,
+    remove,
     write_json,
 )
 from diffmvr.preprocessing.companions import find_beside
@@ -34,7 +36,7 @@ REPORT_FILE = "report.json"
 SHARDS_FOLDER = ".shards"
 NOTES = "*-of-*.json"
 SETTINGS_FILE = "settings.json"
-STAGING = "staging"
+STAGING, UNDER_WAY = "staging", "under-way"
 
 
 @dataclass(frozen=True)
@@ -97,7 +99,7 @@ def find_cohort(root: Path, masks: str | None = None) -> list[Member] | None:
 def hold_results(output: Path, shard: Shard, settings: Mapping[str, Any]) -> Iterator[Path]:
     """Begin a folder of results, or go on with it, as one of the jobs that do so.
 
-    Jobs of one division work side by side.  What a killed job left under way is removed.
+    Jobs of one division work side by side.
 
     Args:
         output: the folder.
@@ -105,7 +107,8 @@ def hold_results(output: Path, shard: Shard, settings: Mapping[str, Any]) -> Ite
         settings: those that the results depend on.
 
     Yields:
-        A folder for what this job has under way.
+        A folder for what is under way, of all jobs: a recording is of one job alone.  What an
+        interrupted job leaves there is gone on with by whoever restores that recording next.
 
     Raises:
         BusyError: if the same job, or one of another division, is at work there.
@@ -119,6 +122,7 @@ def hold_results(output: Path, shard: Shard, settings: Mapping[str, Any]) -> Ite
     below(output, folder).mkdir(parents=True, exist_ok=True)
     gate = FileLock(folder / LOCK_NAME)
     work = below(output, folder / STAGING / f"{shard.number}-of-{shard.count}")
+    under_way = below(output, folder / UNDER_WAY)
     with ExitStack() as held:
         with gate:
             for other in _at_work(output):
@@ -131,13 +135,16 @@ def hold_results(output: Path, shard: Shard, settings: Mapping[str, Any]) -> Ite
             held.enter_context(hold_folder(work, f"output: {output}"))
             _check_settings(output, settings)
         try:
-            yield work
+            yield under_way
         finally:
             with gate:
                 held.close()
                 # Other settings may be tried where nothing has come of these.
                 if not any(output.glob(f"*/{REPORT_FILE}")) and not _at_work(output):
                     (folder / SETTINGS_FILE).unlink(missing_ok=True)
+                # It stays as long as something is in it.
+                with suppress(OSError):
+                    under_way.rmdir()
 
 
 def _at_work(output: Path) -> list[Path]:
@@ -168,14 +175,17 @@ def _check_settings(output: Path, settings: Mapping[str, Any]) -> None:
         )
 
 
-def add_member(output: Path, work: Path, member: Member, restore: Callable[[Path], object]) -> bool:
+def add_member(
+    output: Path, under_way: Path, member: Member, restore: Callable[[Path], object]
+) -> bool:
     """Restore one recording, unless it is there.
 
     Args:
         output: the folder of results.
-        work: a folder of this job alone, from ``hold_results``.
+        under_way: from ``hold_results``.
         member: the recording.
-        restore: is called with a new folder, to write the results into it.
+        restore: is called with a folder, to write the results into it as ``staged_output`` does;
+            an interrupted call may have left there what it goes on with, and nothing else.
 
     Returns:
         Whether it was restored now.
@@ -183,9 +193,11 @@ def add_member(output: Path, work: Path, member: Member, restore: Callable[[Path
     target = output / member.name
     if (target / REPORT_FILE).is_file():
         return False
-    staging = work / member.name
-    # What an attempt before has left.
-    shutil.rmtree(staging, ignore_errors=True)
+    staging = below(output, under_way / member.name)
+    # Results that a killed job was about to hand over.
+    for entry in staging.glob("*"):
+        if entry.name != STAGING_NAME:
+            remove(entry)
     restore(staging)
     staging.rename(target)
     return True

@@ -64,14 +64,14 @@ def restore_cohort(
         resolve_folder(settings.weights)
     result = {k: v for k, v in asdict(settings).items() if k not in NOT_THE_RESULT}
     failed: dict[str, str] = {}
-    with hold_results(output, shard, result) as work:
+    with hold_results(output, shard, result) as under_way:
         log.info("restoring %d recordings into %s", len(own), output)
         for member in own:
             mask = None if member.mask is None else str(member.mask)
-            # What is under way is removed with the job; recordings are its steps.
-            alone = replace(settings, input=str(member.path), mask=mask, shard=None, keep_mib=0)
+            alone = replace(settings, input=str(member.path), mask=mask, shard=None)
+            into_folder = partial(_restore_into, restore, alone)
             try:
-                if not add_member(output, work, member, partial(_restore_into, restore, alone)):
+                if not add_member(output, under_way, member, into_folder):
                     log.info("%s: restored before", member.name)
             except BaseException as error:
                 failed[member.name] = why_it_failed(error)

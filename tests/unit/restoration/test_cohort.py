@@ -1,6 +1,7 @@
 """Which recordings a folder holds, and what is noted of them."""
 
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -59,13 +60,14 @@ def test_videos_beside_pictures_are_not_guessed_about(tmp_path: Path) -> None:
 
 def test_a_recording_appears_when_it_is_whole(tmp_path: Path) -> None:
     def fail(folder: Path) -> None:
-        folder.mkdir(parents=True)
+        (folder / ".partial" / "kept").mkdir(parents=True)
         (folder / "half").touch()
         raise ValueError("stopped")
 
     def succeed(folder: Path) -> None:
-        assert not folder.exists(), "nothing is left of the attempt before"
-        folder.mkdir(parents=True)
+        left = [path.name for path in folder.iterdir()]
+        assert left == [".partial"], "what it goes on with is all that an attempt before has left"
+        shutil.rmtree(folder / ".partial")
         (folder / "report.json").touch()
 
     with hold_results(tmp_path, Shard(1, 1), {}) as work:
@@ -75,6 +77,7 @@ def test_a_recording_appears_when_it_is_whole(tmp_path: Path) -> None:
         assert add_member(tmp_path, work, MEMBER, succeed)
         assert (tmp_path / "anna" / "report.json").is_file()
         assert not add_member(tmp_path, work, MEMBER, fail), "what is there is not restored again"
+    assert not work.exists()
 
 
 def test_a_folder_of_results_is_of_one_cohort_with_one_set_of_settings(tmp_path: Path) -> None:
@@ -107,25 +110,40 @@ def test_where_nothing_was_restored_other_settings_may_be_tried(tmp_path: Path) 
 
 
 def test_two_jobs_of_one_cohort_never_do_the_same(tmp_path: Path) -> None:
-    with hold_results(tmp_path, Shard(1, 2), {}) as work:
-        (work / "under way").touch()
+    with hold_results(tmp_path, Shard(1, 2), {}):
         for other in (Shard(1, 2), Shard(1, 1), Shard(3, 3)):
             message = rf"output: .* by another job \(.*process {os.getpid()} on .*\)"
             with pytest.raises(BusyError, match=message), hold_results(tmp_path, other, {}):
                 pytest.fail("must not be entered")
-        with hold_results(tmp_path, Shard(2, 2), {}) as beside:
-            assert work != beside, "jobs of one division work side by side"
-        assert (work / "under way").is_file()
+        with hold_results(tmp_path, Shard(2, 2), {}):
+            pass
     with hold_results(tmp_path, Shard(3, 3), {}):
-        assert not work.exists(), "nothing is left of a job that has ended"
+        left = [path.name for path in (tmp_path / ".shards" / "staging").iterdir()]
+        assert left == ["3-of-3"], "nothing is left of a job that has ended"
 
 
-def test_what_a_killed_job_of_another_division_left_is_removed(tmp_path: Path) -> None:
-    left = tmp_path / ".shards" / "staging" / "2-of-7" / "anna"
-    left.mkdir(parents=True)
-    (left / "half").touch()
-    with hold_results(tmp_path, Shard(1, 1), {}) as work:
-        assert list(work.parent.iterdir()) == [work]
+def test_what_an_interrupted_job_left_another_division_goes_on_with(tmp_path: Path) -> None:
+    (tmp_path / ".shards" / "staging" / "2-of-7").mkdir(parents=True)
+    with pytest.raises(KeyboardInterrupt), hold_results(tmp_path, Shard(2, 7), {}) as under_way:
+        (under_way / "anna" / ".partial").mkdir(parents=True)
+        raise KeyboardInterrupt
+    found = []
+    with hold_results(tmp_path, Shard(1, 1), {}) as under_way:
+        add_member(tmp_path, under_way, MEMBER, lambda folder: found.extend(folder.iterdir()))
+    assert [path.name for path in found] == [".partial"]
+    assert [path.name for path in (tmp_path / ".shards" / "staging").iterdir()] == []
+
+
+def test_a_link_in_the_place_of_what_is_under_way_is_not_followed(tmp_path: Path) -> None:
+    mine, output = tmp_path / "mine", tmp_path / "out"
+    mine.mkdir()
+    (mine / "letter").touch()
+    with hold_results(output, Shard(1, 1), {}) as under_way:
+        under_way.mkdir(parents=True)
+        (under_way / "anna").symlink_to(mine)
+        with pytest.raises(ValueError, match="expected a place below"):
+            add_member(output, under_way, MEMBER, lambda folder: None)
+    assert (mine / "letter").is_file()
 
 
 def test_another_division_replaces_the_one_before(tmp_path: Path) -> None:
