@@ -225,7 +225,7 @@ def main(arguments: list[str] | None = None) -> None:
                 "results": results,
             }
             write_json(options.output, content)
-            options.output.with_suffix(".md").write_text(markdown(content))
+            options.output.with_suffix(".md").write_text(markdown(content), encoding="utf-8")
         log.info("%s: done", suite)
     log.info("written to %s", options.output)
 

@@ -158,14 +158,14 @@ class PeakMemory:
 def _reset_resident_mark() -> None:
     path = Path("/proc/self/clear_refs")
     if path.exists():
-        path.write_text("5")
+        path.write_text("5", encoding="utf-8")
 
 
 def _resident_mark() -> float:
     """Return MiB."""
     path = Path("/proc/self/status")
     if path.is_file():
-        for line in path.read_text().splitlines():
+        for line in path.read_text(encoding="utf-8").splitlines():
             if line.startswith("VmHWM:"):
                 return int(line.split()[1]) / 1024
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

@@ -205,7 +205,7 @@ def collect(runs: dict[str, Path], output: Path) -> pl.DataFrame:
     frame = pl.DataFrame(table)
     pl.DataFrame(rows).write_parquet(output / "scores.parquet")
     as_cells(frame).write_csv(output / "table.csv", float_precision=4)
-    (output / "table.md").write_text(_markdown(table))
+    (output / "table.md").write_text(_markdown(table), encoding="utf-8")
     return frame
 
 

@@ -34,19 +34,23 @@ CLIPS_OF_A_STATE = 3
 def insert_tables() -> None:
     """Replace what stands between the markers of each page by the table's file."""
     for page in PAGES:
-        text = page.read_text()
+        text = page.read_text(encoding="utf-8")
         for name in re.findall(r"<!-- table:([\w/]+) -->", text):
             # A folder with one table, or one of a folder's tables.
             place = HERE / "results" / name
             table = place / "table.md" if "/" not in name else place.with_suffix(".md")
-            body = table.read_text().strip() if table.is_file() else f"*not measured yet: {name}*"
+            body = (
+                table.read_text(encoding="utf-8").strip()
+                if table.is_file()
+                else f"*not measured yet: {name}*"
+            )
             text = re.sub(
                 rf"(<!-- table:{name} -->\n).*?(<!-- /table:{name} -->)",
                 lambda match, body=body: f"{match[1]}\n{body}\n\n{match[2]}",
                 text,
                 flags=re.DOTALL,
             )
-        page.write_text(text)
+        page.write_text(text, encoding="utf-8")
 
 
 def shipped() -> tuple[CropRestorer, AutomaticGuides]:

@@ -57,7 +57,7 @@ def main() -> None:
         figures = prove(folder, arguments.side)
     finally:
         shutil.rmtree(folder)
-    arguments.output.write_text(json.dumps(figures, indent=2) + "\n")
+    arguments.output.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
 
 
 def prove(folder: Path, side: int) -> dict[str, Any]:
@@ -132,7 +132,7 @@ def write_weights(folder: Path) -> None:
     )
     vision = {"image_size": 224, "layers": 24, "width": 1024, "patch_size": 14}
     config = {"model_cfg": {"embed_dim": 768, "quick_gelu": True, "vision_cfg": vision}}
-    (tower / CONFIG_NAME).write_text(json.dumps(config))
+    (tower / CONFIG_NAME).write_text(json.dumps(config), encoding="utf-8")
 
 
 def random_weights(shapes: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -219,7 +219,7 @@ def peak_rss() -> float:
 
 def available_gib() -> float:
     """Return the memory that is free, and what this process already has."""
-    lines = Path("/proc/meminfo").read_text().splitlines()
+    lines = Path("/proc/meminfo").read_text(encoding="utf-8").splitlines()
     kib = next(int(line.split()[1]) for line in lines if line.startswith("MemAvailable"))
     return kib / 2**20 + peak_rss()
 

@@ -98,7 +98,7 @@ def full_size_rows(path: Path) -> Iterable[dict[str, Any]]:
     """Yield what ``experiments/full_size.py`` measured, if it was run."""
     if not path.is_file():
         return
-    figures = json.loads(path.read_text())
+    figures = json.loads(path.read_text(encoding="utf-8"))
     for task in ("restore", "train"):
         stage = figures["stages"][task]
         if isinstance(stage, dict):

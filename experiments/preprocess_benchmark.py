@@ -121,7 +121,7 @@ def in_a_process(arguments: argparse.Namespace, length: int) -> dict[str, Any]:
         command += ["--threads", str(arguments.threads)]
         command += ["--input", str(arguments.input)] if arguments.input else []
         subprocess.run(command, check=True)
-        return json.loads(output.read_text())
+        return json.loads(output.read_text(encoding="utf-8"))
 
 
 @run_cli
@@ -153,7 +153,7 @@ def main() -> None:
                 f"{one['frames_per_second_of_cpu']:.1f} by CPU time; "
                 f"peak {one['peak_memory_mib']:.0f} MiB\n"
             )
-    arguments.output.write_text(json.dumps(result, indent=2) + "\n")
+    arguments.output.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -140,7 +140,7 @@ def restore_exactly(
         **(options or {}),
     )
     restore(settings)
-    report = json.loads((output / "report.json").read_text())
+    report = json.loads((output / "report.json").read_text(encoding="utf-8"))
     return Recording.from_video(output / report["output"]["video"]), report
 
 

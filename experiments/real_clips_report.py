@@ -181,7 +181,7 @@ def save_facts(facts: Sequence[Facts], settings: Mapping[str, Any], folder: Path
     """Write the facts as ``facts.json`` and, to be read, ``facts.md``."""
     folder.mkdir(parents=True, exist_ok=True)
     content = {"settings": dict(settings), "clips": [asdict(one) for one in facts]}
-    (folder / "facts.json").write_text(json.dumps(content, indent=2) + "\n")
+    (folder / "facts.json").write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
     lines = ["| " + " | ".join(COLUMNS) + " |", "|---|" + "---:|" * (len(COLUMNS) - 1)]
     for one in facts:
         wrong = [name for name in one.broken if name.startswith("same_")]
@@ -200,4 +200,4 @@ def save_facts(facts: Sequence[Facts], settings: Mapping[str, Any], folder: Path
             _self_check_text(one.self_check),
         )
         lines.append("| " + " | ".join(map(str, cells)) + " |")
-    (folder / "facts.md").write_text("\n".join(lines) + "\n")
+    (folder / "facts.md").write_text("\n".join(lines) + "\n", encoding="utf-8")

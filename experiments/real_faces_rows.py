@@ -139,8 +139,8 @@ def make_tables(files: RowFiles, reference: str, parts: Mapping[str, int]) -> No
         columns = [one for one in COLUMNS if common[one.metric].is_not_null().any()]
         table = comparison_table(_in_order(common), columns=columns, reference=against)
         save_table(table, folder, f"table_{mask}")
-    (folder / "means.md").write_text(_means(rows, parts))
-    (folder / "splits.md").write_text(_splits(frames))
+    (folder / "means.md").write_text(_means(rows, parts), encoding="utf-8")
+    (folder / "splits.md").write_text(_splits(frames), encoding="utf-8")
 
 
 def _replaced(before: pl.DataFrame, rows: pl.DataFrame) -> pl.DataFrame:

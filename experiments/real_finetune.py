@@ -276,7 +276,7 @@ def run(arguments: argparse.Namespace, faces: Path) -> pl.DataFrame:
         "clips": {"other people": len(others), "own clear frames": len(own), "test": len(scored)},
         "base weights": model_hash(BASE),
     }
-    (arguments.output / "run.json").write_text(json.dumps(facts, indent=2) + "\n")
+    (arguments.output / "run.json").write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
     return rows
 
 

@@ -174,7 +174,7 @@ def save(frame: pl.DataFrame, path: Path) -> None:
         tbl_width_chars=200,
         float_precision=4,
     ):
-        path.with_suffix(".md").write_text(f"{frame}\n")
+        path.with_suffix(".md").write_text(f"{frame}\n", encoding="utf-8")
 
 
 @run_cli

@@ -130,7 +130,7 @@ def start(function: Callable[..., object], *args: Any, log: Path) -> int:
 
 def processor_seconds(process: int) -> float:
     """Return how much of a processor's time a process has used."""
-    fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+    fields = Path(f"/proc/{process}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / TICKS
 
 
@@ -152,7 +152,7 @@ def live(cfg: DictConfig, output: Path, after: float | None, aimed: bool) -> tup
         ended, status = os.waitpid(child, os.WNOHANG)
         if ended:
             if status:
-                words = (output.parent / LOG).read_text().splitlines()[-LAST_WORDS:]
+                words = (output.parent / LOG).read_text(encoding="utf-8").splitlines()[-LAST_WORDS:]
                 raise RuntimeError("a life failed by itself:\n" + "\n".join(words))
             return "finished", used
         used = processor_seconds(child)
@@ -171,7 +171,7 @@ def live(cfg: DictConfig, output: Path, after: float | None, aimed: bool) -> tup
 def losses_of(output: Path) -> dict[tuple[int, str], set[str]]:
     """Return all values that were ever written down, by step and name."""
     found: dict[tuple[int, str], set[str]] = {}
-    for line in (output / LOSSES).read_text().splitlines():
+    for line in (output / LOSSES).read_text(encoding="utf-8").splitlines():
         # The last line of a life may be cut off.
         if not line.endswith("}"):
             continue

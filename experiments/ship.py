@@ -30,7 +30,7 @@ def ship(model: Path, target: Path, base: str | None) -> None:
     for name in ("model_index.json", "README.md"):
         shutil.copyfile(model / name, target / name)
     if base:
-        (target / "base.json").write_text(json.dumps({"base": base}) + "\n")
+        (target / "base.json").write_text(json.dumps({"base": base}) + "\n", encoding="utf-8")
 
 
 def main() -> None:

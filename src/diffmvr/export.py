@@ -157,12 +157,12 @@ def export(settings: ExportSettings) -> Path:
 
 def _point_to_code(index: Path) -> None:
     """Name the classes of our own parts by the file that comes with them."""
-    content: dict[str, Any] = json.loads(index.read_text())
+    content: dict[str, Any] = json.loads(index.read_text(encoding="utf-8"))
     content["_class_name"] = [CODE_NAME, DiffMVRPipeline.__name__]
     for part, name in OWN_CLASSES.items():
         if content.get(part, [None])[0] is not None:
             content[part] = [_LOADED_CODE, name]
-    index.write_text(json.dumps(content, indent=2) + "\n")
+    index.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
 
 
 def _training(folder: Path, run: Path | None) -> str:

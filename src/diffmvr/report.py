@@ -140,10 +140,10 @@ def report(settings: ReportSettings) -> list[Table]:
         _write(tables, hole, trials, labels, output)
         for sweep in found:
             compared = sweep.table()
-            (output / f"sweep_{sweep.name}.md").write_text(to_markdown(compared))
-            (output / f"sweep_{sweep.name}.csv").write_text(to_csv(compared))
+            (output / f"sweep_{sweep.name}.md").write_text(to_markdown(compared), encoding="utf-8")
+            (output / f"sweep_{sweep.name}.csv").write_text(to_csv(compared), encoding="utf-8")
         if settings.paper_values:
-            (output / "paper_disagreements.md").write_text(_disagreements())
+            (output / "paper_disagreements.md").write_text(_disagreements(), encoding="utf-8")
         if settings.figures:
             draw_figures(runs, found, labels, output / "figures")
         if settings.collect:
@@ -244,12 +244,12 @@ def _write(
     named = [(f"table{table.number}", table) for table in tables]
     named += [(f"table{table.number}_hole", table) for table in hole]
     for name, table in named:
-        (output / f"{name}.md").write_text(to_markdown(table))
-        (output / f"{name}.tex").write_text(to_latex(table))
-        (output / f"{name}.csv").write_text(to_long_csv(table))
+        (output / f"{name}.md").write_text(to_markdown(table), encoding="utf-8")
+        (output / f"{name}.tex").write_text(to_latex(table), encoding="utf-8")
+        (output / f"{name}.csv").write_text(to_long_csv(table), encoding="utf-8")
     if trials:
-        (output / "verdicts.md").write_text(verdicts_markdown(trials, labels))
-        (output / "verdicts.csv").write_text(verdicts_csv(trials))
+        (output / "verdicts.md").write_text(verdicts_markdown(trials, labels), encoding="utf-8")
+        (output / "verdicts.csv").write_text(verdicts_csv(trials), encoding="utf-8")
 
 
 def _disagreements() -> str:

@@ -118,7 +118,7 @@ def _train(cfg: DictConfig, config: DetectorConfig, output: Path) -> None:
         f"{config.image_size} pixels, {minutes:.0f} min, {settings.device}",
         "trained with": "ultralytics (AGPL-3.0)",
     }
-    (output / FACTS_NAME).write_text(json.dumps(facts, indent=2) + "\n")
+    (output / FACTS_NAME).write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
 
 
 def _score(cfg: DictConfig, output: Path) -> Path:
@@ -132,7 +132,7 @@ def _score(cfg: DictConfig, output: Path) -> Path:
         raise FileNotFoundError(
             f"output: {output} holds no finished training; score_only=true scores one again"
         )
-    facts = json.loads(facts_file.read_text())
+    facts = json.loads(facts_file.read_text(encoding="utf-8"))
     detector = YoloDetector(folder, cfg.confidence)
     with (output / "set" / "images.csv").open(newline="", encoding="utf-8") as file:
         splits = {row["split"] for row in csv.DictReader(file)}

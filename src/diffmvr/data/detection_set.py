@@ -191,7 +191,9 @@ def write_yolo_set(
         seen.add(image.name)
         split = image.split or split_of(image.subject)
         lines = [_label_line(image, item, outlines) for item in image.objects]
-        (folder / "labels" / split / f"{image.name}.txt").write_text("".join(lines))
+        (folder / "labels" / split / f"{image.name}.txt").write_text(
+            "".join(lines), encoding="utf-8"
+        )
         bgr = cv2.cvtColor(image.read(), cv2.COLOR_RGB2BGR)
         cv2.imwrite(str(folder / "images" / split / f"{image.name}.png"), bgr)
         objects += len(lines) if split == "train" else 0
@@ -213,7 +215,7 @@ def write_yolo_set(
     facts: dict[str, Any] = {"path": str(folder.resolve())}
     facts |= {split: f"images/{split}" for split in SPLITS if counts[split]}
     facts["names"] = {0: class_name}
-    (folder / "data.yaml").write_text(yaml.safe_dump(facts, sort_keys=False))
+    (folder / "data.yaml").write_text(yaml.safe_dump(facts, sort_keys=False), encoding="utf-8")
     return counts
 
 

@@ -226,7 +226,9 @@ def save_missing(missing: Mapping[str, str], folder: Path) -> None:
     """Write who could not be built and why; without any, remove what an earlier run wrote."""
     path = folder / MISSING_FILE
     if missing:
-        path.write_text(json.dumps(dict(missing), indent=2, ensure_ascii=False) + "\n")
+        path.write_text(
+            json.dumps(dict(missing), indent=2, ensure_ascii=False) + "\n", encoding="utf-8"
+        )
     else:
         path.unlink(missing_ok=True)
 
@@ -234,6 +236,6 @@ def save_missing(missing: Mapping[str, str], folder: Path) -> None:
 def save_table(table: Table, folder: Path, name: str = "table") -> None:
     """Write a table as Markdown and CSV, and without its intervals as ``NAME_short.md``."""
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / f"{name}.md").write_text(to_markdown(table) + "\n")
-    (folder / f"{name}_short.md").write_text(to_markdown(table, "verdict") + "\n")
-    (folder / f"{name}.csv").write_text(to_csv(table))
+    (folder / f"{name}.md").write_text(to_markdown(table) + "\n", encoding="utf-8")
+    (folder / f"{name}_short.md").write_text(to_markdown(table, "verdict") + "\n", encoding="utf-8")
+    (folder / f"{name}.csv").write_text(to_csv(table), encoding="utf-8")

@@ -91,7 +91,7 @@ def read_constraints(path: Path | None) -> dict[str, str]:
     """Return versions by canonical name; empty without a file."""
     if path is None or not path.is_file():
         return {}
-    lines = (line.split("#")[0].strip() for line in path.read_text().splitlines())
+    lines = (line.split("#")[0].strip() for line in path.read_text(encoding="utf-8").splitlines())
     pinned = (line.partition("==") for line in lines if "==" in line)
     return {str(canonicalize_name(name)): version for name, _, version in pinned}
 

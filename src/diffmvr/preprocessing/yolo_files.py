@@ -131,7 +131,9 @@ def write_detector(folder: Path, network: nn.Module, config: DetectorConfig) -> 
         encoding="utf-8",
     )
     (folder / "weights.safetensors").write_bytes(save(state))
-    (folder / "config.json").write_text(json.dumps(asdict(config), indent=2) + "\n")
+    (folder / "config.json").write_text(
+        json.dumps(asdict(config), indent=2) + "\n", encoding="utf-8"
+    )
 
 
 def read_checkpoint(path: Path, trusted: bool) -> tuple[nn.Module, DetectorConfig]:

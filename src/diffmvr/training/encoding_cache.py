@@ -112,7 +112,9 @@ class EncodingCacheWriter:
         write_table(pl.DataFrame(self._rows, schema=SCHEMA), self._folder / FRAMES_NAME)
         content = {"clips": self._clips, "frames": len(self._rows), "tensors": len(self._known)}
         info = {"version": FORMAT_VERSION, "made": dict(made), "content": content}
-        (self._folder / INFO_NAME).write_text(json.dumps(info, indent=2, sort_keys=True) + "\n")
+        (self._folder / INFO_NAME).write_text(
+            json.dumps(info, indent=2, sort_keys=True) + "\n", encoding="utf-8"
+        )
 
     def _put(self, tensor: Tensor) -> str:
         kept = tensor.detach().to("cpu", self._dtype).contiguous()
@@ -155,7 +157,7 @@ class EncodingCache:
                 f"encodings: there is no {INFO_NAME} in {folder}; write a cache with "
                 "python -m diffmvr.cache output=FOLDER"
             )
-        content = json.loads(info.read_text())
+        content = json.loads(info.read_text(encoding="utf-8"))
         check_one_of("encodings version", content.get("version"), [FORMAT_VERSION])
         self.made: dict[str, Any] = content["made"]
         self.table = read_table(folder / FRAMES_NAME)
