@@ -93,7 +93,9 @@ def _prepare(cfg: DictConfig, trainer: L.Trainer) -> Training:
                 "(float16)",
             }
             write_model_card(new, kind.title, facts, scores)
-        log.info("%s: %s", output, scores)
+        for name, value in scores.items():
+            log.info("%s: %.4g", name, value)
+        log.info("the trained part is in %s", output)
 
     return Training(module, save, output, ClipLoader(frames, order, collate_fn=kind.stack))
 

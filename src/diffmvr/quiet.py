@@ -34,3 +34,11 @@ def quiet_lightning() -> None:
         logging.getLogger(name).setLevel(logging.WARNING)
     for message in LIGHTNING_WARNINGS:
         warnings.filterwarnings("ignore", message=message)
+
+
+def quiet_follower() -> None:
+    """Leave out what a process says of itself that does the same as the first one of its run.
+
+    Its warnings are shown.
+    """
+    logging.getLogger("diffmvr").setLevel(logging.WARNING)

@@ -55,8 +55,10 @@ def test_a_sweep_with_several_processes_is_killed_and_given_again(
             os.kill(pid, signal.SIGKILL)
     assert not (first / "run.json").exists() and not second.exists()
 
-    run("train", *command, cwd=tmp_path)
+    said = run("train", *command, cwd=tmp_path)
 
+    # Once for each run, by the first of its two processes.
+    assert said.count("channels are left out") == 2
     assert sorted(path.parent for path in sweep.glob("*/run.json")) == [first, second]
     for folder, resumed, runs in ((first, True, 2), (second, False, 1)):
         record = load_run_record(folder)

@@ -1,5 +1,7 @@
 """``python -m diffmvr.pretrain``: the smallest of its stages, from the command line to the card."""
 
+import logging
+import re
 import sys
 from pathlib import Path
 
@@ -30,10 +32,14 @@ def run(arguments: list[str], folder: Path, monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_a_reader_of_faces_is_trained_saved_and_described(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     output = tmp_path / "expression"
-    run(["stage=expression", f"output={output}", *FEW], tmp_path / "run", monkeypatch)
+    with caplog.at_level(logging.INFO):
+        run(["stage=expression", f"output={output}", *FEW], tmp_path / "run", monkeypatch)
+    said = [record.getMessage() for record in caplog.records]
+    assert any(re.fullmatch(r"state: accuracy: 0\.\d+|state: accuracy: [01]", one) for one in said)
+    assert f"the trained part is in {output}" in said
 
     assert {path.name for path in output.iterdir()} == {
         "README.md",

@@ -14,7 +14,7 @@ from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from omegaconf import DictConfig, OmegaConf
 
 from diffmvr.checks import check_count
-from diffmvr.quiet import quiet_lightning
+from diffmvr.quiet import quiet_follower, quiet_lightning
 from diffmvr.runs.checkpoint_io import VerifiedCheckpointIO
 from diffmvr.training.checkpoint_places import CheckpointPlaces
 from diffmvr.training.exact_resume import ExactResume, LastValidation
@@ -72,6 +72,8 @@ def build_trainer(
         if isinstance(error.__cause__, MisconfigurationException | TypeError | ValueError):
             raise ValueError(f"trainer: {' '.join(str(error.__cause__).split())}") from error
         raise
+    if not built.is_global_zero:
+        quiet_follower()
     return built
 
 
