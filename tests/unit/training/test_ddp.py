@@ -19,7 +19,7 @@ from diffmvr.training.sampling_callback import LogRestoredClip
 
 STEPS = 3
 WINDOW = 2
-# Windows of the global batch; 21 windows in all, so that an epoch ends with an incomplete one.
+# Windows of the global batch; 14 windows in all, so that an epoch ends with an incomplete one.
 GLOBAL = 4
 
 
