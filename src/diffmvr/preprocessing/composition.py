@@ -21,6 +21,7 @@ from diffmvr.geometry import compose, invert
 from diffmvr.preprocessing.bank import Reference
 from diffmvr.preprocessing.layers import Window, enlarge_field, find_layers, show_layers
 from diffmvr.preprocessing.light import SAME_LIGHT, match_light
+from diffmvr.preprocessing.rim import rim_difference
 from diffmvr.preprocessing.symmetry import GREY, warp_visible
 from diffmvr.structures import FloatArray, PastSelection, UInt8Array
 
@@ -126,6 +127,12 @@ def compose_references(
     trust = np.abs(weights)
     errors = [t * (p - result) ** 2 for t, p in zip(trust, pictures, strict=True)]
     variance = (np.sum(errors, axis=0) / np.maximum(trust.sum(axis=0), 1e-6)).mean(axis=-1)
+    if len(references) > 1 and mask.any():
+        joined = _mean_of(shown, known, fields)
+        shift = rim_difference(*joined, image, mask)
+        hidden = (current.picture.mask[rows, columns] != 0) & anywhere
+        met = result[hidden] + enlarge_field(shift, enlarge, size)[hidden]
+        result[hidden] = np.rint(met).clip(0, 255)
     hole = mask != 0
     return Composite(
         image=result,
@@ -136,6 +143,20 @@ def compose_references(
             for one, field in zip(chosen, fields, strict=True)
         },
     )
+
+
+def _mean_of(
+    shown: Sequence[NDArray[np.float32]],
+    known: Sequence[NDArray[np.bool_]],
+    fields: NDArray[np.float32],
+) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    """Return the mixture at the reduced size, ``[h, w, 3]``, and where it is one, ``[h, w]``."""
+    weights = [np.where(seen, field, 0) for seen, field in zip(known, fields, strict=True)]
+    total = np.sum(weights, axis=0)
+    enough: NDArray[np.bool_] = total >= LEAST_WEIGHT
+    blend = sum(w[..., None] * picture for w, picture in zip(weights, shown, strict=True))
+    mean: Any = blend / np.where(enough, total, 1)[..., None]
+    return mean.astype(np.float32), enough
 
 
 def most_carried(past: PastSelection) -> int:

@@ -149,6 +149,21 @@ def test_another_light_leaves_no_seam() -> None:
     assert error < 0.25 * np.abs(truth.astype(int) - darker)[INSIDE].mean()
 
 
+def test_a_brow_that_has_risen_is_not_broken_by_a_crease_at_the_holes_edge() -> None:
+    """What is another shade where the hole ends, and nowhere else, leaves no step there."""
+    past = face(0.0).astype(float) * 0.6 + 40
+    rows, columns = np.mgrid[:SIDE, :SIDE]
+    brow = 30 * np.exp(-0.5 * ((columns - 34) ** 2 + (rows - 30) ** 2) / 5**2)
+    truth = past + brow[..., None]
+    references = [reference(k, np.rint(past + 2 * k).astype(np.uint8)) for k in range(3)]
+    hidden = np.where(INSIDE[..., None], 0, np.rint(truth)).astype(np.uint8)
+    result = compose_references(references, reference(9, hidden, HOLE)).image
+    edge = np.s_[26:34, 34]
+    step = np.abs(result[edge].astype(float) - truth[edge]).mean()
+    assert brow[edge].mean() > 25
+    assert step < 10
+
+
 def test_without_references_nothing_is_made_up() -> None:
     with pytest.raises(ValueError, match="references: expected at least one, got none"):
         compose_references([], reference(9, face(0.5), HOLE))
