@@ -103,21 +103,22 @@ def _smile(rng: np.random.Generator, time: FloatArray) -> FloatArray:
     level = _level(rng, high=rng.uniform() < 0.45)
     course = np.full((len(time), 2), level)
     length = time[-1] if len(time) > 1 else 1.0
-    # In one clip of eight nothing changes.
-    begin = rng.uniform(0.15, 0.75) * length if rng.uniform() < 7 / 8 else np.inf
+    # In one clip of eight nothing changes.  In the others the first change comes about when an
+    # occluder has come (``covers``), so that the newest clear frame shows another face.
+    begin = rng.uniform(0.22, 0.5) * length if rng.uniform() < 7 / 8 else np.inf
     while begin < length:
         target = _level(rng, high=level < 0.5)
         lasts = rng.uniform(*(ONSET if target > level else OFFSET))
         share = minimum_jerk((time[:, None] - begin - lag) / lasts)
         course += share * (target - level)
         level = target
-        begin += lasts + rng.exponential(0.8)
+        begin += lasts + rng.uniform(0.3, 2.5)
     return np.clip(course * uneven, 0.0, 1.0)
 
 
 def _level(rng: np.random.Generator, high: bool) -> float:
-    if rng.uniform() < 0.3:
-        return float(rng.uniform(0.25, 0.75))
+    if rng.uniform() < 0.25:
+        return float(rng.uniform(0.5, 0.8) if high else rng.uniform(0.15, 0.4))
     return float(rng.uniform(0.85, 1.0)) if high else 0.0
 
 
