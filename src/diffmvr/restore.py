@@ -116,7 +116,13 @@ def restore(settings: RestoreSettings, pipeline: FramePipeline | None = None) ->
         # Clean-up is set in pixels of a crop, which shows a face at another size than a region.
         cleaning = default_cleaning(settings.detect, round(REGION_SIZE / REGION_SCALE * CROP_SCALE))
         seen = partial(progress.advance, looking)
-        plans = reading.enter_context(planned(frames, masks, scanner, side, cleaning, seen))
+        plans = reading.enter_context(
+            planned(
+                *(frames, masks, scanner, side, cleaning, seen),
+                past=settings.past_selection,
+                clear_threshold=settings.clear_threshold,
+            )
+        )
 
         # 3. Load the model and the user's own guides.
         hashes: dict[str, str] = {}

@@ -125,7 +125,10 @@ def contents(output: Path) -> dict[str, Any]:
     ("options", "error"),
     [
         ({"format": "png"}, None),
-        ({"format": "ffv1"}, OSError("the network is gone")),
+        (
+            {"format": "ffv1", "past": {"select": "bank", "reach": "both", "size": 3}},
+            OSError("the network is gone"),
+        ),
     ],
 )
 def test_an_interrupted_restoration_goes_on_where_it_stopped_bit_for_bit(

@@ -15,6 +15,7 @@ from diffmvr.checks import check_number
 from diffmvr.models.guide_memory import GuideMemory
 from diffmvr.models.guide_settings import check_guide_scales
 from diffmvr.pipelines.own_guides import OwnGuide
+from diffmvr.preprocessing.bank import Reference
 from diffmvr.preprocessing.guides import AutomaticGuides
 from diffmvr.structures import (
     Clip,
@@ -149,8 +150,15 @@ class CropRestorer:
         """Return what ``find_guides`` carries over to the next window, and look for no guides."""
         return self._carrying_guides().references(clip)
 
-    def find_guides(self, clip: Clip) -> tuple[Guides, Clip | None]:
+    def find_guides(
+        self, clip: Clip, others: Sequence[Reference] = ()
+    ) -> tuple[Guides, Clip | None]:
         """Find the guides of a window, and put the user's own pictures in their place.
+
+        Args:
+            clip: the window.
+            others: what the past guide is mixed of beside the clear frames so far; see
+                ``AutomaticGuides.with_references``.
 
         Returns:
             Them, and the clear frames that lead later ones, to be carried over to the next window.
@@ -159,7 +167,7 @@ class CropRestorer:
             ValueError: if a frame is hidden entirely and no guide knows anything of it, or the
                 guide builder is not one that carries clear frames over.
         """
-        guides, last_clear = self._carrying_guides().with_references(clip)
+        guides, last_clear = self._carrying_guides().with_references(clip, others)
         size = clip.observed.shape[1]
         for kind, own in self.own_guides.items():
             g = self.kinds.index(kind)

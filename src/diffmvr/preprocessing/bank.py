@@ -4,6 +4,7 @@ One past frame is a poor witness of an expression that has changed since.  A few
 and expression say more (decisions 21; see ``composition.py`` for what is made of them).
 """
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 
 from diffmvr.checks import check_number, check_shape
 from diffmvr.geometry import compose, invert, zoom_of
+from diffmvr.preprocessing.crop import CropTransform
 from diffmvr.preprocessing.layers import Motions, Picture
 from diffmvr.preprocessing.symmetry import warp_visible
 from diffmvr.structures import FloatArray
@@ -39,28 +41,49 @@ class Reference:
     """A frame of a face, and where the face and what stands still are in it.
 
     Attributes:
-        index: number of the frame in the recording.
+        index: number of the frame in the recording; −1, −2, … for pictures that are not of it.
         picture: the frame, or a part of it.
         face: ``[2, 3]``, canonical face → pixels of the picture.
-        still: ``[2, 3]``, pixels of the recording → pixels of the picture.
+        still: ``[2, 3]``, pixels of the recording → pixels of the picture; ``None`` for a picture
+            that is not of the recording, where nothing but the head can be found again.
     """
 
     index: int
     picture: Picture
     face: FloatArray
-    still: FloatArray
+    still: FloatArray | None
 
     def __post_init__(self) -> None:
         check_shape("face", self.face, (2, 3))
-        check_shape("still", self.still, (2, 3))
+        if self.still is not None:
+            check_shape("still", self.still, (2, 3))
+
+    @property
+    def is_of_recording(self) -> bool:
+        """Whether it is a frame of the recording, and not another picture of the person."""
+        return self.index >= 0
 
     def motions_to(self, current: "Reference") -> Motions:
         """Return how another frame came from this one."""
-        return Motions(
-            head=compose(current.face, invert(self.face)),
-            surroundings=compose(current.still, invert(self.still)),
-            face=current.face,
-        )
+        head = compose(current.face, invert(self.face))
+        surroundings = head
+        if self.still is not None and current.still is not None:
+            surroundings = compose(current.still, invert(self.still))
+        return Motions(head=head, surroundings=surroundings, face=current.face)
+
+    def in_square(self, matrix: FloatArray, size: int) -> "Reference":
+        """Return the reference in other pixels; what the picture does not show is hidden there.
+
+        Args:
+            matrix: ``[2, 3]``, pixels of the picture → pixels of a square.
+            size: side of that square.
+        """
+        way = CropTransform(matrix, size, self.picture.mask.shape)
+        _, inside = warp_visible(self.picture.image, self.picture.mask, matrix, (size, size))
+        mask = way.apply_mask(self.picture.mask) | ~inside
+        picture = Picture(way.apply(self.picture.image), mask.astype(np.uint8))
+        still = None if self.still is None else compose(matrix, self.still)
+        return Reference(self.index, picture, compose(matrix, self.face), still)
 
     @cached_property
     def descriptor(self) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
@@ -96,9 +119,22 @@ class Reference:
 
 def distance(one: Reference, other: Reference) -> float:
     """Return the mean squared difference of two descriptors where both are known; 0 if nowhere."""
-    (a, a_known), (b, b_known) = one.descriptor, other.descriptor
-    common = a_known & b_known
-    return float(((a - b)[common] ** 2).mean()) if common.any() else 0.0
+    return float(_distances([one, other])[1, 0])
+
+
+def others_leading(references: Iterable[Reference], index: int) -> list[Reference]:
+    """Return those that lead a frame but are no earlier frame, the least telling first.
+
+    Args:
+        references: frames of the same face, in any order, and pictures that are not of the
+            recording.
+        index: number of the frame that is led.
+
+    Returns:
+        The pictures, and the later frames from the farthest to the nearest.
+    """
+    leading = [one for one in references if not 0 <= one.index <= index]
+    return sorted(leading, key=lambda one: (one.is_of_recording, -one.index))
 
 
 @dataclass(frozen=True)
@@ -125,16 +161,39 @@ class ReferenceBank:
 
     def add(self, reference: Reference) -> "ReferenceBank":
         """Return the bank after one more reference, the newest."""
-        kept = [*self.references, reference]
-        if len(kept) > self.size:
-            kept.pop(_least_telling(kept) if self.size > 1 else 0)
-        return ReferenceBank(self.size, tuple(kept))
+        return ReferenceBank(self.size, _differing((*self.references, reference), self.size))
+
+    def after(self, others: Sequence[Reference]) -> "ReferenceBank":
+        """Return the bank as if others, which stay as many as fit, had come before all of it."""
+        if not others:
+            return self
+        return ReferenceBank(self.size, _differing((*others, *self.references), self.size))
 
 
-def _least_telling(references: list[Reference]) -> int:
-    """Return the place of the reference to let go."""
-    last = len(references) - 1
-    pairs = [(a, b) for b in range(last + 1) for a in range(b)]
-    earlier, later = min(pairs, key=lambda pair: distance(references[pair[0]], references[pair[1]]))
-    blurred = references[later].sharpness < BLURRED * references[earlier].sharpness
-    return later if blurred and later != last else earlier
+def _differing(references: Sequence[Reference], size: int) -> tuple[Reference, ...]:
+    """Return at most ``size`` of the references, in their order; the last is among them."""
+    kept = list(references)
+    if len(kept) <= size:
+        return tuple(kept)
+    if size == 1:
+        return (kept[-1],)
+    distances = _distances(kept)
+    while len(kept) > size:
+        later, earlier = np.unravel_index(int(distances.argmin()), distances.shape)
+        blurred = kept[later].sharpness < BLURRED * kept[earlier].sharpness
+        gone = int(later if blurred and later != len(kept) - 1 else earlier)
+        kept.pop(gone)
+        distances = np.delete(np.delete(distances, gone, axis=0), gone, axis=1)
+    return tuple(kept)
+
+
+def _distances(references: Sequence[Reference]) -> FloatArray:
+    """Return ``[N, N]``, the distance of each from those before it; infinite elsewhere."""
+    grey = np.stack([one.descriptor[0].ravel() for one in references]).astype(np.float64)
+    known = np.stack([one.descriptor[1].ravel() for one in references]).astype(np.float64)
+    # Grey is 0 where unknown: Σ (a − b)² over what both know is Σ a²·k_b + Σ b²·k_a − 2 Σ ab.
+    own = grey**2 @ known.T
+    mean = (own + own.T - 2 * grey @ grey.T) / np.maximum(known @ known.T, 1)
+    # Equal references are at no distance, whatever the sums' rounding.
+    earlier = np.tri(len(references), k=-1, dtype=bool)
+    return np.where(earlier, np.round(mean, 6) + 0.0, np.inf)

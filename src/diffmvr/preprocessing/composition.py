@@ -99,7 +99,7 @@ def compose_references(
     near = _near_hole(mask)
     # A bank of one shows what the past guide without a bank does, bit for bit.
     lights = [SAME_LIGHT] * len(carried)
-    if len(references) > 1:
+    if len(references) > 1 or not references[0].is_of_recording:
         lights = [match_light(*layers.mean, image, near) for layers in carried]
     shown = [light.apply(layers.mean[0]) for light, layers in zip(lights, carried, strict=True)]
     known = [layers.mean[1] for layers in carried]

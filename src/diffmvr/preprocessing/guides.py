@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from diffmvr.checks import check_number, check_one_of
 from diffmvr.geometry import compose, invert
 from diffmvr.preprocessing.alignment import propagate_past
-from diffmvr.preprocessing.bank import Reference, ReferenceBank
+from diffmvr.preprocessing.bank import Reference, ReferenceBank, others_leading
 from diffmvr.preprocessing.composition import Composite, compose_references, most_carried
 from diffmvr.preprocessing.inpainting import inpaint
 from diffmvr.preprocessing.layers import Motions, Picture, propagate_in_layers
@@ -90,17 +90,27 @@ class AutomaticGuides:
         """Return ``[T]``, whether a frame's face is clear enough to lead later ones."""
         return occluded_share(clip.mask, clip.track.face_box) <= self.clear_threshold
 
-    def with_references(self, clip: Clip) -> tuple[Guides, Clip | None]:
+    def with_references(
+        self, clip: Clip, others: Sequence[Reference] | None = None
+    ) -> tuple[Guides, Clip | None]:
         """Return the guides, and the unobstructed frames that lead later ones if the past is one.
 
         Those frames are a clip, to put before the frames that follow: their guides are then what
         they would be, had the whole recording been one clip.
+
+        Args:
+            clip: the frames.
+            others: what else a mixture is made of: frames of the recording, of which each frame
+                takes those after it, and pictures that are not of it.  ``None``: the clip is the
+                whole recording, and with ``past.reach=both`` its later frames lead, too.
         """
         share = occluded_share(clip.mask, clip.track.face_box)
         past_index = past_clear_index(share, self.clear_threshold)
         clear = self._clear_frames(clip)
         banks = self._banks(clip)
-        mixed = self._mixtures(clip, banks)
+        if others is None:
+            others = banks[-1].references if self.past.reach == "both" else ()
+        mixed = self._mixtures(clip, banks, others)
         length, height, width, _ = clip.observed.shape
         images = np.full((length, len(self.kinds), height, width, 3), GREY, np.uint8)
         valid = np.zeros((length, len(self.kinds)), bool)
@@ -137,14 +147,20 @@ class AutomaticGuides:
             banks.append(banks[-1].add(reference_of(clip, t)) if joins else banks[-1])
         return banks
 
-    def _mixtures(self, clip: Clip, banks: Sequence[ReferenceBank]) -> dict[int, Composite]:
+    def _mixtures(
+        self, clip: Clip, banks: Sequence[ReferenceBank], others: Sequence[Reference]
+    ) -> dict[int, Composite]:
         """Return the mixtures that lead occluded frames, by index in the clip."""
-        mixed = {}
+        mixed: dict[int, Composite] = {}
+        if not self._mixes:
+            return mixed
         for t in np.flatnonzero(clip.mask.any(axis=(1, 2))).tolist():
-            bank, current = banks[-1 if self.past.reach == "both" else t], reference_of(clip, t)
-            others = [one for one in bank.references if one.index != current.index]
-            if others:
-                mixed[t] = compose_references(others, current, most=most_carried(self.past))
+            bank = banks[t].after(others_leading(others, int(clip.frame_index[t])))
+            if len(bank):
+                current = reference_of(clip, t)
+                mixed[t] = compose_references(
+                    bank.references, current, most=most_carried(self.past)
+                )
         return mixed
 
     def _leading(

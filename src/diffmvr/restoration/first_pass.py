@@ -11,6 +11,7 @@ from diffmvr.preprocessing.scan import Scanner
 from diffmvr.preprocessing.scene_layout import MaskCleaning
 from diffmvr.preprocessing.threads import ReadAhead
 from diffmvr.restoration.scene_plan import ScenePlan, plan
+from diffmvr.structures import CLEAR_THRESHOLD, PastSelection
 
 
 @contextmanager
@@ -21,6 +22,8 @@ def planned(
     size: Callable[[], int],
     cleaning: MaskCleaning | None = None,
     on_frame: Callable[[], None] | None = None,
+    past: PastSelection | None = None,
+    clear_threshold: float = CLEAR_THRESHOLD,
 ) -> Iterator[Iterator[ScenePlan]]:
     """Plan a recording: the first scene at once, in a thread of its own, the others when asked for.
 
@@ -31,13 +34,16 @@ def planned(
         size: returns the side of the model's crops, in pixels; called in that thread.
         cleaning: see ``plan``.
         on_frame: called after each frame.
+        past: see ``plan``.
+        clear_threshold: see ``plan``.
 
     Yields:
         The plans in order.  An error of the first scene, too, is raised where its plan is taken.
     """
 
     def plans(seen: ReadAhead) -> Iterator[ScenePlan]:
-        yield from plan(counted(seen, on_frame), frames.info, scanner, size(), cleaning)
+        watched = counted(seen, on_frame)
+        yield from plan(watched, frames.info, scanner, size(), cleaning, past, clear_threshold)
 
     with closing(ReadAhead(with_masks(frames, masks, exact=True))) as seen:
         rest = plans(seen)

@@ -1,5 +1,6 @@
 """Clear frames of a recording, carried to a later one at the recording's own resolution."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import NamedTuple
@@ -8,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from diffmvr.geometry import compose, invert, move_points, scaling, zoom_of
-from diffmvr.preprocessing.bank import Reference, ReferenceBank
+from diffmvr.preprocessing.bank import Reference, ReferenceBank, others_leading
 from diffmvr.preprocessing.composition import MOST_CARRIED, compose_references, most_carried
 from diffmvr.preprocessing.crop import CropTransform
 from diffmvr.preprocessing.layers import FINDING_SIZE, Motions, Picture, Window, reduce_frame
@@ -137,11 +138,17 @@ class Lenders:
         if self._past.mixes:
             self._bank = self._bank.add(frame.reference())
 
-    def lend(self) -> Lent:
-        """Return what they lend now, the latest first; nothing before the first clear frame."""
+    def lend(self, index: int = 0, others: Iterable[Reference] = ()) -> Lent:
+        """Return what they lend to a frame, the latest first; nothing before the first clear one.
+
+        Args:
+            index: number of the frame.
+            others: later frames of the same face, and pictures that are not of the recording.
+        """
         distinct = dict.fromkeys((self._latest, self._clearest, self._doubtful))
         frames = tuple(frame for frame in distinct if frame is not None)
-        return Lent(frames, self._bank.references, most_carried(self._past))
+        bank = self._bank.after(others_leading(others, index))
+        return Lent(frames, bank.references, most_carried(self._past))
 
 
 def carry(

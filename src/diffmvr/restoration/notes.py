@@ -64,3 +64,27 @@ def unled_notes(records: Sequence[FrameRecord], weight: float) -> list[str]:
         f"{count} of {len(restored)} restored frames have no clear frame before them and {shown}; "
         "begin where the face is clear, or give a picture of it as guides.past"
     ]
+
+
+def picture_notes(shots: int, strangers: Sequence[int]) -> list[str]:
+    """Say whom the user's own pictures of a person have led, where that is not plain.
+
+    Args:
+        shots: how many shots show a face.
+        strangers: numbers of the frames from which on another face is seen in the same shot.
+    """
+    notes = []
+    if shots > 1:
+        notes.append(
+            f"guides.past: a face is seen in {shots} shots, and the pictures lead the first face "
+            "of each; that it is the same person is not checked"
+        )
+    if strangers:
+        more = f" and {len(strangers) - 3} more" if len(strangers) > 3 else ""
+        notes.append(
+            "guides.past: the face that is seen elsewhere from frame "
+            f"{', '.join(map(str, strangers[:3]))}{more} on is taken for another person's, and the "
+            "pictures do not lead it; restore those frames as a recording of their own if they "
+            "should"
+        )
+    return notes

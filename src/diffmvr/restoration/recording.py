@@ -22,13 +22,15 @@ from diffmvr.preprocessing.symmetry import GREY
 from diffmvr.preprocessing.threads import in_order
 from diffmvr.restoration.background import StillBackground
 from diffmvr.restoration.detail import carry_detail
+from diffmvr.restoration.far_references import FarReference, as_native, as_small
 from diffmvr.restoration.kept import PART_FRAMES, KeptFrames
 from diffmvr.restoration.lenders import FrameInPlace, Lenders, Lent
+from diffmvr.restoration.notes import picture_notes
 from diffmvr.restoration.paste_back import paste_back, paste_corrected, shows_all
 from diffmvr.restoration.regions import crop_box
 from diffmvr.restoration.report import FrameRecord, ReferenceRecord, RestoredFrame
 from diffmvr.restoration.scene_plan import NO_FACE, ScenePlan
-from diffmvr.restoration.self_check import SelfCheck, Tally, weights_of
+from diffmvr.restoration.self_check import SelfCheck, Tally, far_enough, weights_of
 from diffmvr.structures import Clip, Guides, UInt8Array, join_clips
 
 WITHOUT_FACE = ("fill", "refuse")
@@ -42,6 +44,8 @@ class _Person:
 
     lenders: Lenders
     number: int | None = None
+    # The user's pictures of the person.
+    pictures: tuple[FarReference, ...] = ()
     memory: GuideMemory = field(default_factory=GuideMemory)
     # The clear frames that lead later ones.
     carried: Clip | None = None
@@ -51,10 +55,11 @@ class VideoRestorer:
     """Restores a recording of any length, holding one window of frames and two clear ones.
 
     A frame's result depends on the frame, the clear frames of the same person and shot before it,
-    and the plan only, not on where windows or plans begin: every frame starts from the same noise,
-    and the last clear frame is carried over from window to window, as are the frames that lend
-    detail.  The encodings of guides are carried over up to the end of a part, where an interrupted
-    restoration goes on: the last bits of an encoding depend on what is encoded beside it.
+    the user's pictures and the plan only, not on where windows begin (nor on where plans begin,
+    unless they hold references): every frame starts from the same noise, and the last clear frame
+    is carried over from window to window, as are the frames that lend detail.  The encodings of
+    guides are carried over up to the end of a part, where an interrupted restoration goes on: the
+    last bits of an encoding depend on what is encoded beside it.
 
     Args:
         crops: the model and its guides.
@@ -67,6 +72,9 @@ class VideoRestorer:
         no_face: what is done where something is hidden and no face was found: ``"fill"`` it with
             what stood still there and from its rim, or ``"refuse"``.
         workers: how many frames of a window are laid back at once; the result does not change.
+        pictures: the user's own pictures of the person, which lead the first face of each shot:
+            who is seen after a cut cannot be told, but a face elsewhere in the same shot is
+            another person's.
 
     Raises:
         ValueError: if an argument is unknown or out of range.
@@ -81,6 +89,7 @@ class VideoRestorer:
         self_check: bool = True,
         no_face: str = "fill",
         workers: int = 1,
+        pictures: Sequence[FarReference] = (),
     ) -> None:
         check_number("window", window, 1, 10_000)
         check_number("feather", feather, 0.0, 10_000)
@@ -92,7 +101,14 @@ class VideoRestorer:
         self._self_check = self_check
         self._no_face = no_face
         self._workers = workers
+        self._pictures = tuple(pictures)
         self._led, self._unled = Tally(), Tally()
+        self._shots, self._strangers = 0, list[int]()
+
+    @property
+    def notes(self) -> list[str]:
+        """What the reader of a report should know of whom the user's pictures have led."""
+        return picture_notes(self._shots, self._strangers) if self._pictures else []
 
     @property
     def check(self) -> SelfCheck | None:
@@ -136,7 +152,7 @@ class VideoRestorer:
             if plan.shot != shot:
                 shot, background, person = plan.shot, StillBackground(), _Person(Lenders(past))
             if plan.person not in (None, person.number):
-                person = _Person(Lenders(past), plan.person)
+                person = self._meet(plan, is_first=person.number is None)
             if plan.person is not None:
                 self._try_out(plan, person)
             for first in range(0, len(plan), self._window):
@@ -161,15 +177,27 @@ class VideoRestorer:
                     in_part, person.memory = 0, GuideMemory()
                     kept.end_part()
 
+    def _meet(self, plan: ScenePlan, is_first: bool) -> _Person:
+        """Begin with a person, the first of a shot or one who comes after somebody else."""
+        if is_first:
+            self._shots += 1
+        else:
+            self._strangers.append(int(plan.frame_index[0]))
+        pictures = self._pictures if is_first else ()
+        return _Person(Lenders(self._crops.past), plan.person, pictures)
+
     def _try_out(self, plan: ScenePlan, person: _Person) -> None:
         """Hide and restore clear frames of a scene, whose truth is known."""
         if not (self._self_check and self._crops.led_by_past and plan.trials):
             return
         memory, past = GuideMemory(), self._crops.kinds.index("past")
-        guides = [self._crops.find_guides(clip)[0] for clip in plan.trials]
+        others = as_small((*person.pictures, *plan.references))
+        guides = [
+            self._crops.find_guides(clip, far_enough(clip, others))[0] for clip in plan.trials
+        ]
         known = [found.images[-1, past].copy() for found in guides]
         self._led += self._compare(plan.trials, guides, known, memory)
-        if person.carried is None and plan.mask_share[0] > 0:
+        if person.carried is None and plan.mask_share[0] > 0 and not others:
             # It begins hidden: the same as if there were no past frame.
             for found in guides:
                 found.images[:, past], found.valid[:, past] = GREY, False
@@ -199,7 +227,8 @@ class VideoRestorer:
         """Restore a window of frames that show a face; ``first`` is its place in the plan."""
         clip = _cut(window, plan, first, person.carried)
         before = len(clip) - len(window)
-        guides, person.carried = self._crops.find_guides(clip)
+        others = *person.pictures, *plan.references
+        guides, person.carried = self._crops.find_guides(clip, as_small(others))
         restored = self._crops.fill(clip, guides, person.memory, seam=self._feather > 0)
         corrections = self._corrections(clip, guides, restored, self.weights)
         clear = self._crops.is_clear(clip)
@@ -208,7 +237,10 @@ class VideoRestorer:
             t, of_clip = first + k, before + k
             place = _in_place(plan, t, frame, mask)
             crop = restored[of_clip], corrections[of_clip]
-            jobs.append((frame, crop, place, plan.regions[t], person.lenders.lend()))
+            lent = Lent(())
+            if mask.any():
+                lent = person.lenders.lend(frame.index, as_native(others))
+            jobs.append((frame, crop, place, plan.regions[t], lent))
             if clear[of_clip]:
                 _lend(plan, place, person.lenders)
         with closing(in_order(lambda job: self._lay_back(*job), jobs, self._workers)) as laid:
@@ -318,8 +350,11 @@ class VideoRestorer:
             past = int(guides.past_index[k]) if self._crops.led_by_past else -1
             past_index = int(clip.frame_index[past]) if past >= 0 else None
             weights = guides.references.get(k, {}) if self._crops.led_by_past else {}
+            names = {one.native.index: one.name for one in self._pictures}
             references = tuple(
-                ReferenceRecord(frame, index - frame, round(weight, 4))
+                ReferenceRecord(None, None, round(weight, 4), names[frame])
+                if frame in names
+                else ReferenceRecord(frame, index - frame, round(weight, 4))
                 for frame, weight in weights.items()
             )
         return FrameRecord(

@@ -13,17 +13,19 @@ from diffmvr.structures import UInt8Array
 
 @dataclass(frozen=True)
 class ReferenceRecord:
-    """One of the frames that a past guide was mixed of.
+    """One of the frames and pictures that a past guide was mixed of.
 
     Attributes:
-        index: number of the frame.
-        age: how many frames ago that was.
+        index: number of the frame; ``None`` for a picture of the user's own.
+        age: how many frames ago that was; negative for a later frame.
         weight: its mean weight in the hole; those of a frame sum to 1, and some may be negative.
+        picture: name of the user's picture.
     """
 
-    index: int
-    age: int
+    index: int | None
+    age: int | None
     weight: float
+    picture: str | None = None
 
 
 @dataclass(frozen=True)
@@ -38,7 +40,8 @@ class FrameRecord:
         past_index: number of the frame that was the past guide; ``None`` for none.
         past_age: how many frames ago that was.
         guide_valid: for each guide, whether it existed; empty for a frame without a hole.
-        references: the frames that the past guide was mixed of; none where it is one frame.
+        references: the frames and pictures that the past guide was mixed of; none where it is one
+            frame.
         axis_source: where the facial midline came from; see ``FaceTrack``.
         region_source: what found the square; see ``ScenePlan``.
         crop: x0, y0 and side of that square, in pixels from the frame's upper left edge; the model
@@ -99,7 +102,7 @@ class RestorationReport:
         steps: denoising steps.
         guide_kinds: the model's guides in order.
         guide_scales: α of each guide if the user chose them.
-        own_guides: the user's pictures by the guide that they replace.
+        own_guides: the user's pictures by the guide that they replace, or are mixed into.
         model: the model folder.
         weights_sha256: hash of every weights file in it.
         settings: every setting of the run.
@@ -118,7 +121,7 @@ class RestorationReport:
     steps: int
     guide_kinds: tuple[str, ...]
     guide_scales: list[float] | None
-    own_guides: dict[str, str]
+    own_guides: dict[str, str | list[str]]
     model: str
     weights_sha256: dict[str, str]
     settings: dict[str, Any]

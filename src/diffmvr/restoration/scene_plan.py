@@ -15,11 +15,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from diffmvr.checks import check_shape
+from diffmvr.preprocessing.bank import ReferenceBank
 from diffmvr.preprocessing.crop import CROP_SCALE, CropTransform, square_region
 from diffmvr.preprocessing.frame_source import Frame, VideoInfo
 from diffmvr.preprocessing.frame_stream import FrameAndMask
 from diffmvr.preprocessing.scan import HIDDEN_SHARE, Scanner
-from diffmvr.preprocessing.scene_layout import MaskCleaning, lay_out, warp_mask
+from diffmvr.preprocessing.scene_layout import MaskCleaning, SceneLayout, lay_out, warp_mask
 from diffmvr.preprocessing.sightings import (
     DAMAGED,
     REGION_SCALE,
@@ -29,11 +30,19 @@ from diffmvr.preprocessing.sightings import (
     Skipped,
 )
 from diffmvr.preprocessing.tracking import MIN_IOU, iou
+from diffmvr.restoration.far_references import FarReference, later_reference, sighted_reference
 from diffmvr.restoration.outskirts import FoundMask, follow, look_around
 from diffmvr.restoration.regions import boxes_around_holes, cover_holes, hole_box
 from diffmvr.restoration.self_check import MOST_FRAMES, ClearPicture, trial_clips
 from diffmvr.restoration.spread import Spread
-from diffmvr.structures import Clip, FaceTrack, FloatArray, UInt8Array
+from diffmvr.structures import (
+    CLEAR_THRESHOLD,
+    Clip,
+    FaceTrack,
+    FloatArray,
+    PastSelection,
+    UInt8Array,
+)
 
 NO_FACE = "none"
 """Source of the region where no face was found."""
@@ -56,6 +65,8 @@ class ScenePlan:
             ``"carried"`` (from frames before or after), or ``"none"`` (around the hole).
         found_masks: the masks that were found, by frame number; ``None`` where masks are given.
         trials: clear frames, hidden as others are, for the self-check.
+        references: clear frames that differ, to lead hidden ones before them; none unless asked
+            for.
     """
 
     frame_index: NDArray[np.int64]
@@ -69,6 +80,7 @@ class ScenePlan:
     region_source: tuple[str, ...]
     found_masks: Mapping[int, FoundMask] | None = None
     trials: tuple[Clip, ...] = ()
+    references: tuple[FarReference, ...] = ()
 
     def __len__(self) -> int:
         return len(self.frame_index)
@@ -97,6 +109,8 @@ def plan(
     scanner: Scanner,
     size: int,
     cleaning: MaskCleaning | None = None,
+    past: PastSelection | None = None,
+    clear_threshold: float = CLEAR_THRESHOLD,
 ) -> Iterator[ScenePlan]:
     """Read a recording once and lay out its restoration, scene by scene.
 
@@ -106,6 +120,9 @@ def plan(
         scanner: finds the face, and what hides it where no masks are given.
         size: side p of the model's crops in pixels.
         cleaning: of the masks that are found; ``None``: as they are.
+        past: which clear frames will make the past guide; with ``reach="both"`` each plan holds
+            ``past.size`` references at most.
+        clear_threshold: largest hidden share of the face box of a clear frame.
 
     Yields:
         Every frame of the recording, in order.
@@ -113,7 +130,8 @@ def plan(
     Raises:
         ValueError: if no masks are given and no face is found in the whole recording.
     """
-    planner = _Planner(info, scanner, size, cleaning or MaskCleaning())
+    bank = ReferenceBank(past.size) if past is not None and past.reach == "both" else None
+    planner = _Planner(info, scanner, size, cleaning or MaskCleaning(), clear_threshold, bank)
     for scene in scanner.scan(planner.watch(frames), info.time_base):
         yield from planner.lay_out(scene)
     planner.check()
@@ -155,6 +173,9 @@ class _Planner:
     scanner: Scanner
     size: int
     cleaning: MaskCleaning
+    clear_threshold: float
+    # What may lead frames before it; None: nothing does.
+    bank: ReferenceBank | None
     given: dict[int, _Hole] = field(default_factory=dict)
     # Where masks are not given: what could hide a face around the region, by frame number.
     around: dict[int, UInt8Array | None] = field(default_factory=dict)
@@ -164,6 +185,8 @@ class _Planner:
     shot: int = 0
     box: FloatArray | None = None
     masks_given: bool = False
+    # The mask of the frame that is being looked at.
+    mask: UInt8Array | None = None
 
     def __post_init__(self) -> None:
         self.scanner.on_sighting = self._see
@@ -175,6 +198,7 @@ class _Planner:
     def watch(self, frames: Iterable[FrameAndMask]) -> Iterator[FrameAndMask]:
         """Pass frames on, and note what their masks hide."""
         for frame, mask in frames:
+            self.mask = mask
             if mask is not None:
                 self.masks_given = True
                 share = np.count_nonzero(mask) / mask.size
@@ -208,6 +232,9 @@ class _Planner:
             self.clear = Spread(2 * MOST_FRAMES)
             for picture in left:
                 self.clear.add(picture)
+            if self.bank is not None:
+                later = tuple(one for one in self.bank.references if one.index > last)
+                self.bank = ReferenceBank(self.bank.size, later)
 
     def _hidden_before(self, frames: Sequence[Any]) -> list[Any]:
         """Count frames just before a face is first seen to it, if their masks hide its place."""
@@ -261,7 +288,19 @@ class _Planner:
             ),
             found_masks=found,
             trials=tuple(trial_clips(share, clear, hidden, layout.crops, layout.track, numbers)),
+            references=tuple(self._references(index, layout, share)),
         )
+
+    def _references(
+        self, index: list[int], layout: SceneLayout, share: FloatArray
+    ) -> Iterator[FarReference]:
+        """Return the scene's references, with their faces where the scene as a whole has them."""
+        places = {number: t for t, number in enumerate(index)}
+        for seen in () if self.bank is None else self.bank.references:
+            t = places.get(seen.index)
+            # A mask that was found may have come from the frames around, or have been widened.
+            if t is not None and (self.masks_given or share[t] == 0):
+                yield later_reference(seen, layout.crops[t], layout.track.similarity[t])
 
     def _of_none(self, skipped: list[Skipped]) -> ScenePlan:
         holes = [self._hole(one.index, None) for one in skipped]
@@ -300,6 +339,9 @@ class _Planner:
             region, occluders = sighting.region, self.scanner.occluders
             self.around[frame.index] = look_around(frame.image, region, occluders)
         self._keep_clear(frame, sighting)
+        seen = sighting.box_source != "carried" and sighting.covered <= self.clear_threshold
+        if self.bank is not None and seen and (self.masks_given or sighting.packed_mask is None):
+            self.bank = self.bank.add(sighted_reference(frame, self.mask, sighting))
 
     def _keep_clear(self, frame: Frame, sighting: Sighting) -> None:
         """Keep some of the frames of which nothing is hidden, at the face."""

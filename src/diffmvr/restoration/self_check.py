@@ -6,7 +6,7 @@ correction to the past guide is right: a model that has seen rendered faces only
 one too much.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from diffmvr.checks import check_same_shape, check_shape
 from diffmvr.geometry import compose
+from diffmvr.preprocessing.bank import Reference
 from diffmvr.preprocessing.crop import CropTransform
 from diffmvr.preprocessing.symmetry import GREY
 from diffmvr.structures import Clip, FaceTrack, FloatArray, UInt8Array
@@ -233,6 +234,17 @@ def trial_clips(
             frames=truth,
             frame_index=frame_index[shown],
         )
+
+
+def far_enough(trial: Clip, references: Iterable[Reference]) -> list[Reference]:
+    """Return the references that are as far from a trial's hidden frame as the one before it is.
+
+    Args:
+        trial: from ``trial_clips``; its last frame is the hidden one.
+        references: of the same scene, and pictures that are not of the recording.
+    """
+    past, now = trial.frame_index[-2:].tolist()
+    return [one for one in references if not one.is_of_recording or one.index >= 2 * now - past]
 
 
 def _spread(length: int, count: int) -> list[int]:

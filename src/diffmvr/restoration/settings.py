@@ -64,11 +64,8 @@ class RestoreSettings:
     name: str | None = None
 
     def __post_init__(self) -> None:
-        if self.past_selection.reach != "past":
-            raise ValueError(
-                "past.reach: restore mixes frames before the current one, got "
-                f"{self.past_selection.reach!r}; set past.reach=past"
-            )
+        # It is checked where it is made.
+        _ = self.past_selection
         check_one_of("format", self.format, FORMATS)
         check_one_of("detect", self.detect, DETECTED)
         check_one_of("no_face", self.no_face, WITHOUT_FACE)

@@ -62,7 +62,7 @@ class GuidePasser:
 
 def restorer_of(pipeline: Any, **options: Any) -> VideoRestorer:
     """Build a restorer; options of the video and of the crops may be mixed."""
-    of_video = {"window", "feather", "past_detail", "self_check", "no_face"}
+    of_video = {"window", "feather", "past_detail", "self_check", "no_face", "pictures"}
     options = {"self_check": False, **options}
     of_guides = {"clear_threshold", "align_past", "past"}
     guides = AutomaticGuides(
@@ -78,7 +78,8 @@ def run(
 ) -> list[RestoredFrame]:
     """Plan and restore the moving frames with a given face box."""
     source, mask_source = FramesInMemory(frames), MasksInMemory(masks)
-    return list(walk(source, mask_source, restorer_of(pipeline, **options), pipeline.resolution))
+    restorer, past = restorer_of(pipeline, **options), options.get("past")
+    return list(walk(source, mask_source, restorer, pipeline.resolution, past=past))
 
 
 def plans_of(
@@ -87,10 +88,11 @@ def plans_of(
     size: int = 32,
     scanner: Scanner | None = None,
     box: np.ndarray = BOX,
+    past: PastSelection | None = None,
 ) -> Iterator[ScenePlan]:
     """Plan a recording whose face box is given, unless there is a scanner."""
     scanner = scanner or Scanner(FixedBox(box), "given")
-    return plan(with_masks(source, masks), source.info, scanner, size)
+    return plan(with_masks(source, masks), source.info, scanner, size, past=past)
 
 
 def walk(
@@ -100,9 +102,10 @@ def walk(
     size: int = 32,
     scanner: Scanner | None = None,
     box: np.ndarray = BOX,
+    past: PastSelection | None = None,
 ) -> Iterator[RestoredFrame]:
     """Restore a recording."""
-    plans = plans_of(source, masks, size, scanner, box)
+    plans = plans_of(source, masks, size, scanner, box, past)
     return restorer.restore(plans, with_masks(source, masks))
 
 
@@ -146,10 +149,12 @@ def test_windows_do_not_change_the_result(guide: str) -> None:
             assert a.record == b.record
 
 
-@pytest.mark.parametrize("select", ["matched", "bank"])
-def test_a_bank_is_the_same_wherever_windows_end(select: str) -> None:
+@pytest.mark.parametrize(
+    ("select", "reach"), [("matched", "past"), ("bank", "past"), ("bank", "both")]
+)
+def test_a_bank_is_the_same_wherever_windows_end(select: str, reach: str) -> None:
     # Fewer places than clear frames, which come before and between two coverings.
-    past = PastSelection(select, size=3)
+    past = PastSelection(select, reach, size=3)
     masks = MASKS.copy()
     masks[7:9] = 0
     results = [run(GuidePasser(), masks, window=window, past=past) for window in (1, 5, COUNT)]
@@ -163,6 +168,8 @@ def test_a_bank_is_the_same_wherever_windows_end(select: str) -> None:
     assert sum(reference.weight for reference in last.references) == pytest.approx(1, abs=1e-3)
     assert all(0 < one.age == last.index - one.index for one in last.references)
     assert any(reference.index in (7, 8) for reference in last.references) or select == "matched"
+    first = results[0][ARRIVAL].record.references
+    assert len(first) <= 3 and any(one.age < 0 for one in first) == (reach == "both")
 
 
 def test_what_no_reference_shows_is_filled_by_the_frames_that_do() -> None:
