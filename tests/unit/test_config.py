@@ -5,11 +5,13 @@ from pathlib import Path
 
 import pytest
 from hydra import compose, initialize_config_dir
-from hydra.utils import get_method
+from hydra.utils import get_method, instantiate
 from omegaconf import DictConfig, ListConfig, OmegaConf
 
 from diffmvr import config
 from diffmvr.config import config_dir, register_resolvers, weights_dir
+from diffmvr.evaluate import build_restorers
+from diffmvr.structures import PastSelection
 
 EXPERIMENTS = sorted(path.stem for path in (config_dir() / "experiment").glob("*.yaml"))
 
@@ -95,6 +97,24 @@ def test_the_papers_experiments_are_the_papers(
     assert cfg.loss.denoising.hole_weight == 1.0
     assert cfg.loss.denoising.snr_weighting == "none"
     assert cfg.loss.first_step_share == 0.0
+
+
+@pytest.mark.parametrize("experiment", EXPERIMENTS)
+def test_a_bank_can_be_asked_for_in_every_experiment(experiment: str) -> None:
+    assert composed(f"experiment={experiment}").guide.past.select == "recent"
+    past = ("guide.past.select=bank", "guide.past.reach=both", "guide.past.size=5")
+    cfg = composed(f"experiment={experiment}", *past)
+    guides = instantiate(cfg.guide_builder)
+    assert guides.kinds == tuple(cfg.guide.kinds)
+    assert guides.past == PastSelection("bank", "both", 5)
+    assert instantiate(cfg.guide).past.select == "bank"
+
+
+@pytest.mark.parametrize("select", ["matched", "bank"])
+def test_what_a_bank_shows_without_the_network_has_rows(select: str) -> None:
+    name = f"{select}_guide"
+    restorers, missing = build_restorers(composed(name="evaluate"), [name])
+    assert [restorers[name].name] == [name] and not missing
 
 
 def test_all_six_experiments_are_there() -> None:
