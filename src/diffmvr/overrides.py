@@ -39,7 +39,7 @@ TEXT_IN = {"preprocess": frozenset(("masks",))}
 # Text without which there is nothing to do: ``output=null`` is a folder of that name.
 NAMED = frozenset(("input", "output", "source", "root"))
 # Text, or a list of texts.
-LISTS = frozenset(("source", "sweeps"))
+LISTS = frozenset(("source", "sweeps", "past"))
 
 _SWEEP = re.compile(r"(choice|glob|range|interval|sort|shuffle|tag)\(.*\)", re.DOTALL)
 # What stands between commas; commas in quotes part nothing.

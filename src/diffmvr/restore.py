@@ -27,7 +27,7 @@ from diffmvr.hidden_packages import (
 from diffmvr.models.base_checkpoint import read_trained_side, resolve_folder
 from diffmvr.models.device import choose_device
 from diffmvr.parsing import parse_rate, user_path
-from diffmvr.pipelines.crop_restorer import CropRestorer, FramePipeline
+from diffmvr.pipelines.crop_restorer import CropRestorer, FramePipeline, check_guide_kind
 from diffmvr.pipelines.own_guides import OwnGuide
 from diffmvr.preprocessing.backends import choose_backends, default_cleaning
 from diffmvr.preprocessing.crop import CROP_SCALE
@@ -53,6 +53,7 @@ from diffmvr.restoration.first_pass import planned
 from diffmvr.restoration.kept import MEBIBYTE, KeptFrames
 from diffmvr.restoration.notes import recording_notes, unled_notes
 from diffmvr.restoration.output import RestorationOutput
+from diffmvr.restoration.own_pictures import read_pictures
 from diffmvr.restoration.recording import VideoRestorer
 from diffmvr.restoration.report import RestorationReport
 from diffmvr.restoration.result_facts import result_facts
@@ -126,16 +127,29 @@ def restore(settings: RestoreSettings, pipeline: FramePipeline | None = None) ->
 
         # 3. Load the model and the user's own guides.
         hashes: dict[str, str] = {}
-        own_files = {kind: Path(path) for kind, path in settings.guides.items() if path}
+        own_files = {
+            kind: [user_path(path) for path in paths] for kind, paths in settings.pictures.items()
+        }
         if pipeline is None:
             hashes = hash_weights(resolve_folder(model))
             pipeline = _load_pipeline(model, settings.device)
+        pictures = []
+        if settings.mixed_pictures:
+            check_guide_kind("past", pipeline.guide_kinds)
+            pictures = read_pictures(
+                own_files["past"],
+                pipeline.resolution,
+                bundle,
+                _detector_files(settings).get("face_weights"),
+                anonymous=settings.name is not None,
+            )
         own_guides = {
             kind: OwnGuide.from_image(
-                read_picture(path, f"guides.{kind}"),
+                read_picture(paths[0], f"guides.{kind}"),
                 None if bundle is None else FaceLandmarker(bundle),
             )
-            for kind, path in own_files.items()
+            for kind, paths in own_files.items()
+            if kind != "past" or not pictures
         }
         guides = AutomaticGuides(
             pipeline.guide_kinds,
@@ -154,12 +168,17 @@ def restore(settings: RestoreSettings, pipeline: FramePipeline | None = None) ->
             settings.self_check,
             settings.no_face,
             worker_count(threads),
+            pictures,
         )
 
         # A model in memory may be any.
         kept = KeptFrames()
         if hashes:
-            files = {f"guides.{kind}": path for kind, path in own_files.items()}
+            files = {
+                f"guides.{kind}[{number}]": path
+                for kind, paths in own_files.items()
+                for number, path in enumerate(paths)
+            }
             files |= {"input": frames.path, **_detector_files(settings)}
             if masks is not None:
                 files["mask"] = masks.path
@@ -202,6 +221,7 @@ def restore(settings: RestoreSettings, pipeline: FramePipeline | None = None) ->
             *recording_notes(output.records, mask_name, frames.info.frame_count),
             *output.notes,
             *unled_notes(output.records, restorer.weights[1]),
+            *restorer.notes,
         ]
         RestorationReport(
             input=settings.name or frames.info.name,
@@ -214,7 +234,7 @@ def restore(settings: RestoreSettings, pipeline: FramePipeline | None = None) ->
             guide_kinds=crops.kinds,
             guide_scales=settings.guide_scales,
             own_guides={
-                kind: "given" if settings.name else path.name for kind, path in own_files.items()
+                kind: _names(paths, settings.name is not None) for kind, paths in own_files.items()
             },
             model=model_name(model),
             weights_sha256=hashes,
@@ -235,6 +255,12 @@ def restore(settings: RestoreSettings, pipeline: FramePipeline | None = None) ->
             *(check.frames, check.psnr_model, check.psnr_guide, 100 * check.correction_weight),
         )
     return destination
+
+
+def _names(paths: list[Path], anonymous: bool) -> str | list[str]:
+    """Return what a report calls the user's pictures: their files' names, if it may tell them."""
+    names = ["given" if anonymous else path.name for path in paths]
+    return names[0] if len(names) == 1 else names
 
 
 def _load_pipeline(model: str, device: str) -> FramePipeline:

@@ -475,6 +475,39 @@ def test_without_a_mask_what_hides_the_face_is_found(
         assert not differs[~near].any()
 
 
+def test_own_pictures_and_later_frames_are_mixed_and_named_without_their_folders(
+    tmp_path: Path, pipeline: DiffMVRPipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    backends = ColourBackends()
+    monkeypatch.setattr("diffmvr.restore.choose_backends", lambda **_: backends)
+    monkeypatch.setattr("diffmvr.restoration.own_pictures.choose_backends", lambda **_: backends)
+    frames = disc_frames([(90.0, 70.0)] * 4, hidden={0})
+    source = write_video(tmp_path / "in.mp4", frames)
+    pictures = write_pictures(tmp_path / "Anna", disc_frames([(60.0, 70.0), (100.0, 80.0)]))
+    own = [str(path) for path in sorted(pictures.iterdir())]
+    mixed: dict[str, Any] = {"select": "bank", "reach": "both"}
+
+    def report(output: str, **options: Any) -> dict[str, Any]:
+        given = {"guides": {"past": own}, "past": mixed, "self_check": False, **options}
+        return report_of(restore(RestoreSettings(str(source), output, **given), pipeline))
+
+    told = report(str(tmp_path / "out"))
+    assert told["own_guides"] == {"past": ["00000.png", "00001.png"]}
+    assert "Anna" not in json.dumps(told)
+    rows = told["frames"][0]["references"]
+    assert [(one["index"], one["age"], one["picture"]) for one in rows] == [
+        *((None, None, name) for name in ("00000.png", "00001.png")),
+        *((index, -index, None) for index in (3, 2, 1)),
+    ]
+    hidden = report(str(tmp_path / "P007"), name="P007")
+    assert hidden["own_guides"] == {"past": ["given", "given"]}
+    assert hidden["frames"][0]["references"][1]["picture"] == "given 2"
+    with pytest.raises(ValueError, match=r"guides\.past: the model was trained with"):
+        monkeypatch.setattr(DiffMVRPipeline, "guide_kinds", ("symmetric",))
+        report(str(tmp_path / "no"))
+    assert not (tmp_path / "no").exists()
+
+
 def test_without_a_mask_and_without_a_face_nothing_is_guessed(
     tmp_path: Path, pipeline: DiffMVRPipeline, monkeypatch: pytest.MonkeyPatch
 ) -> None:

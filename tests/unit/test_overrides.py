@@ -86,6 +86,7 @@ def test_commas_part_a_sweep_with_multirun(argument: str, values: Any) -> None:
             ["a (1)", "Säugling", "2024_01", "c, d", "null"],
         ),
         ("sweeps=[]", []),
+        ("guides.past=[a (1).png,Säugling.jpg]", ["a (1).png", "Säugling.jpg"]),
         ("source=[raw] clips", "[raw] clips"),
         ("output=[a,b]", "[a,b]"),
         ("output='a,b'", "a,b"),

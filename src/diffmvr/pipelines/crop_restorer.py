@@ -95,11 +95,7 @@ class CropRestorer:
             )
         self.own_guides = dict(own_guides or {})
         for kind in self.own_guides:
-            if kind not in self.kinds:
-                raise ValueError(
-                    f"guides.{kind}: the model was trained with the guides {list(self.kinds)} and "
-                    f"has no {kind!r} one; leave guides.{kind} out or load another model"
-                )
+            check_guide_kind(kind, self.kinds)
         if guide_scales is not None:
             check_guide_scales(guide_scales, self.kinds)
         check_number("steps", num_inference_steps, 1, 1000)
@@ -232,6 +228,19 @@ class CropRestorer:
         for t in np.flatnonzero(clip.mask.all(axis=(1, 2))):
             if not guides.valid[t, telling].any():
                 raise nothing_known(int(clip.frame_index[t]))
+
+
+def check_guide_kind(kind: str, kinds: Sequence[str]) -> None:
+    """Require that a model has the guide that a user's picture is for.
+
+    Raises:
+        ValueError: naming the guides that it has.
+    """
+    if kind not in kinds:
+        raise ValueError(
+            f"guides.{kind}: the model was trained with the guides {list(kinds)} and has no "
+            f"{kind!r} one; leave guides.{kind} out or load another model"
+        )
 
 
 def nothing_known(frame: int) -> ValueError:

@@ -50,7 +50,7 @@ def restore_cohort(
     for name, value in (
         ("face_box", settings.face_box),
         ("name", settings.name),
-        *settings.guides.items(),
+        *((f"guides.{kind}", value) for kind, value in settings.guides.items()),
     ):
         if value is not None:
             raise ValueError(

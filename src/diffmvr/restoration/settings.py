@@ -43,7 +43,7 @@ class RestoreSettings:
     occluder_weights: str | None = None
     face_weights: str | None = None
     confidence: float = 0.5
-    guides: dict[str, str | None] = field(default_factory=dict)
+    guides: dict[str, Any] = field(default_factory=dict)
     guide_scales: list[float] | None = None
     clear_threshold: float = CLEAR_THRESHOLD
     align_past: str = "layers"
@@ -64,8 +64,7 @@ class RestoreSettings:
     name: str | None = None
 
     def __post_init__(self) -> None:
-        # It is checked where it is made.
-        _ = self.past_selection
+        self._check_guides()
         check_one_of("format", self.format, FORMATS)
         check_one_of("detect", self.detect, DETECTED)
         check_one_of("no_face", self.no_face, WITHOUT_FACE)
@@ -94,6 +93,39 @@ class RestoreSettings:
     def past_selection(self) -> PastSelection:
         """Which clear frames make the past guide."""
         return PastSelection(**self.past)
+
+    @property
+    def pictures(self) -> dict[str, list[str]]:
+        """The user's own pictures by the guide that they are for; none where none is given."""
+        given = {kind: one for kind, one in self.guides.items() if one not in (None, "")}
+        return {kind: [one] if isinstance(one, str) else one for kind, one in given.items()}
+
+    @property
+    def mixed_pictures(self) -> list[str]:
+        """Those that clear frames are mixed with; the others stand in the place of a guide."""
+        return self.pictures.get("past", []) if self.past_selection.mixes else []
+
+    def _check_guides(self) -> None:
+        """Require text, or a list of texts where several pictures can be used."""
+        past = self.past_selection
+        for kind, given in self.pictures.items():
+            if not isinstance(given, list) or not all(
+                isinstance(one, str) and one for one in given
+            ):
+                raise ValueError(
+                    f"guides.{kind}: expected a picture, or a list such as [a.png,b.png], got "
+                    f"{self.guides[kind]!r}"
+                )
+            most = past.size if kind == "past" and past.mixes else 1
+            if not 1 <= len(given) <= most:
+                remedy = "give one"
+                if kind == "past":
+                    other = (
+                        "a larger past.size" if past.mixes else "past.select=bank to mix several"
+                    )
+                    remedy += f", or set {other}"
+                expected = "one picture" if most == 1 else f"1 to {most} pictures"
+                raise ValueError(f"guides.{kind}: expected {expected}, got {len(given)}; {remedy}")
 
     @classmethod
     def from_config(cls, config: DictConfig) -> "RestoreSettings":

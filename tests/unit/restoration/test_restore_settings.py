@@ -26,3 +26,41 @@ def test_a_recording_has_a_plain_name_and_many_have_none(tmp_path: Path) -> None
     members = [Member(name, Path(name), None) for name in ("a", "b")]
     with pytest.raises(ValueError, match="name: is of one recording, and in holds 2"):
         restore_cohort(settings, members, lambda _: None)
+
+
+@pytest.mark.parametrize(
+    ("guides", "past", "message"),
+    [
+        (
+            {"past": ["a.png", "b.png"]},
+            {},
+            r"guides\.past: expected one picture, got 2; give one, or set past\.select=bank",
+        ),
+        (
+            {"past": ["a", "b", "c"]},
+            {"select": "bank", "size": 2},
+            r"guides\.past: expected 1 to 2 pictures, got 3; give one, or set a larger past\.size",
+        ),
+        ({"past": []}, {}, r"guides\.past: expected one picture, got 0"),
+        (
+            {"symmetric": ["a", "b"]},
+            {"select": "bank"},
+            r"guides\.symmetric: expected one picture, got 2; give one$",
+        ),
+        ({"past": {"a": 1}}, {}, r"guides\.past: expected a picture, or a list such as \[a\.png,b"),
+        ({"past": [None]}, {}, r"guides\.past: expected a picture, or .*, got \[None\]"),
+    ],
+)
+def test_pictures_that_nothing_is_made_of_are_refused(
+    guides: dict, past: dict, message: str
+) -> None:
+    with pytest.raises(ValueError, match=message):
+        RestoreSettings("in.mp4", "out", guides=guides, past=past)
+
+
+def test_one_picture_is_the_guide_and_several_join_the_clear_frames() -> None:
+    alone = RestoreSettings("in.mp4", "out", guides={"past": "a.png", "symmetric": None})
+    assert (alone.pictures, alone.mixed_pictures) == ({"past": ["a.png"]}, [])
+    for given, pictures in (("a.png", ["a.png"]), (["a.png", "b.png"], ["a.png", "b.png"])):
+        mixed = RestoreSettings("in", "out", guides={"past": given}, past={"select": "matched"})
+        assert mixed.mixed_pictures == mixed.pictures["past"] == pictures
