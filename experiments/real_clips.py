@@ -30,14 +30,10 @@ from diffmvr.data.synthetic.occluders import composite_occluder
 from diffmvr.preprocessing.audio import AudioCopy
 from diffmvr.preprocessing.face import track_from_landmarks
 from diffmvr.preprocessing.frame_source import Frame
-from diffmvr.preprocessing.landmarks import (
-    SHARED_VARIABLE,
-    FaceLandmarker,
-    LandmarkerUnavailableError,
-    find_landmarker_bundle,
-)
+from diffmvr.preprocessing.landmarks import SHARED_VARIABLE, FaceLandmarker, find_landmarker_bundle
 from diffmvr.preprocessing.mask_io import open_masks
 from diffmvr.preprocessing.media_files import open_to_write
+from diffmvr.preprocessing.mediapipe_runtime import LandmarkerUnavailableError
 from diffmvr.preprocessing.video_io import open_frames
 from diffmvr.preprocessing.video_writer import VideoWriter
 from diffmvr.restoration.settings import RestoreSettings

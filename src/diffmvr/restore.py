@@ -35,12 +35,9 @@ from diffmvr.preprocessing.detection import NoFaces
 from diffmvr.preprocessing.frame_source import FrameSource
 from diffmvr.preprocessing.frame_stream import with_masks
 from diffmvr.preprocessing.guides import AutomaticGuides
-from diffmvr.preprocessing.landmarks import (
-    FaceLandmarker,
-    LandmarkerUnavailableError,
-    find_landmarker_bundle,
-)
+from diffmvr.preprocessing.landmarks import FaceLandmarker, find_landmarker_bundle
 from diffmvr.preprocessing.mask_io import MaskSource, davis_annotations, open_masks
+from diffmvr.preprocessing.mediapipe_runtime import LandmarkerUnavailableError
 from diffmvr.preprocessing.picture_folder import read_picture
 from diffmvr.preprocessing.scan import Scanner
 from diffmvr.preprocessing.sightings import REGION_SCALE, REGION_SIZE

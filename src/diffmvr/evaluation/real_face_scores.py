@@ -21,9 +21,9 @@ from diffmvr.preprocessing.landmarks import (
     LANDMARKS,
     FaceLandmarker,
     FoundFace,
-    LandmarkerUnavailableError,
     find_landmarker_bundle,
 )
+from diffmvr.preprocessing.mediapipe_runtime import LandmarkerUnavailableError
 from diffmvr.preprocessing.reference import occluded_share, past_clear_index
 from diffmvr.structures import CLEAR_THRESHOLD, Clip, FloatArray, UInt8Array
 

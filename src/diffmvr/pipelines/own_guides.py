@@ -8,7 +8,8 @@ from diffmvr.checks import check_shape
 from diffmvr.geometry import compose, invert
 from diffmvr.preprocessing.crop import CropTransform, square_region
 from diffmvr.preprocessing.face import track_from_landmarks
-from diffmvr.preprocessing.landmarks import FaceLandmarker, LandmarkerUnavailableError
+from diffmvr.preprocessing.landmarks import FaceLandmarker
+from diffmvr.preprocessing.mediapipe_runtime import LandmarkerUnavailableError
 from diffmvr.structures import FloatArray, UInt8Array
 
 

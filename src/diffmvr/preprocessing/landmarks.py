@@ -7,12 +7,8 @@ falls back to the face box (decisions 10).
 """
 
 import os
-import signal
-import sys
-import threading
 import weakref
-from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,8 +16,13 @@ from typing import Any
 import numpy as np
 
 from diffmvr.checks import check_number, check_shape
+from diffmvr.preprocessing.mediapipe_runtime import (
+    BUNDLE_NAME,
+    create_landmarker,
+    silent_stderr,
+    to_mediapipe,
+)
 from diffmvr.preprocessing.symmetry import GREY
-from diffmvr.runs.telemetry import silence_mediapipe
 from diffmvr.structures import FloatArray, UInt8Array
 
 View = tuple[int, int, int, int]
@@ -29,7 +30,6 @@ View = tuple[int, int, int, int]
 
 LANDMARKS = 478
 BLENDSHAPES = 52
-BUNDLE_NAME = "face_landmarker.task"
 BUNDLE_VARIABLE = "DIFFMVR_FACE_LANDMARKER"
 SHARED_VARIABLE = "DIFFMVR_SHARED"
 
@@ -60,12 +60,6 @@ shorter side; the detector wants a face of roughly a tenth of its view or more."
 
 TILE_PERIOD = 15
 """A tile search finds what the whole frame hides but is slow: once in so many frames."""
-
-_SILENCE = threading.Lock()
-
-
-class LandmarkerUnavailableError(RuntimeError):
-    """MediaPipe or something it needs is not installed; the message names the remedy."""
 
 
 def find_landmarker_bundle(path: str | None) -> Path | None:
@@ -173,7 +167,7 @@ class FaceLandmarker:
             LandmarkerUnavailableError: if MediaPipe or a library it needs is missing.
             ValueError: if the bundle is not one.
         """
-        with _silent_stderr():
+        with silent_stderr():
             self._create("IMAGE").close()
 
     def detect(self, image: UInt8Array, mask: UInt8Array | None = None) -> FloatArray | None:
@@ -277,10 +271,10 @@ class FaceLandmarker:
         """Return the face found in one view, in pixels of the whole image."""
         x0, y0, x1, y1 = view
         fresh = mode not in self._handles
-        with _silent_stderr() if fresh else nullcontext():
+        with silent_stderr() if fresh else nullcontext():
             if fresh:
                 self._handles[mode] = self._create(mode)
-            frame = _to_mediapipe(image[y0:y1, x0:x1])
+            frame = to_mediapipe(image[y0:y1, x0:x1])
             if mode == "VIDEO":
                 # Time must increase; its unit only tunes MediaPipe's smoothing, at 30 frames/s.
                 self._time_ms += 33
@@ -297,50 +291,8 @@ class FaceLandmarker:
         return FoundFace(points, np.array([one.score for one in result.face_blendshapes[0]]))
 
     def _create(self, mode: str) -> Any:
-        """Load MediaPipe and open the bundle in a running mode."""
         self._process = os.getpid()
-        _ignore_profiling_signal()
-        silence_mediapipe()
-        try:
-            from mediapipe.tasks.python import BaseOptions, vision
-
-            options = vision.FaceLandmarkerOptions(
-                base_options=BaseOptions(model_asset_path=str(self.bundle)),
-                running_mode=vision.RunningMode[mode],
-                num_faces=1,
-                output_face_blendshapes=self.blendshapes,
-                min_face_detection_confidence=self.confidence,
-                min_face_presence_confidence=self.confidence,
-                min_tracking_confidence=self.confidence,
-            )
-            return vision.FaceLandmarker.create_from_options(options)
-        except ModuleNotFoundError as error:
-            raise LandmarkerUnavailableError(
-                f"cannot import mediapipe ({error}); pip install 'diffmvr[landmarks]'"
-            ) from error
-        except (ImportError, OSError) as error:
-            raise LandmarkerUnavailableError(
-                f"mediapipe cannot load a system library ({error}); install libEGL, libGLES and "
-                "libGL (Debian: apt-get install libegl1 libgles2 libgl1)"
-            ) from error
-        except RuntimeError as error:
-            raise ValueError(
-                f"bundle: {self.bundle} is not a Face Landmarker bundle ({error}); "
-                f"give the path of {BUNDLE_NAME}"
-            ) from error
-
-
-def _ignore_profiling_signal() -> None:
-    """Keep MediaPipe's own profiler from ending the process.
-
-    Its threads run timers that send SIGPROF, to a handler that Python does not know of.  Whoever
-    puts Python's handlers back, as a Lightning trainer does at its end, puts back the default
-    one: the next SIGPROF ends the process.
-    """
-    number = getattr(signal, "SIGPROF", None)  # Windows has none
-    in_main_thread = threading.current_thread() is threading.main_thread()
-    if number and in_main_thread and signal.getsignal(number) == signal.SIG_DFL:
-        signal.signal(number, signal.SIG_IGN)
+        return create_landmarker(self.bundle, mode, self.confidence, self.blendshapes)
 
 
 def _tiles(height: int, width: int) -> list[View]:
@@ -354,31 +306,6 @@ def _tiles(height: int, width: int) -> list[View]:
     return [tile for tile in tiles if tile != (0, 0, width, height)]
 
 
-def _to_mediapipe(image: UInt8Array) -> Any:
-    import mediapipe as mp
-
-    return mp.Image(image_format=mp.ImageFormat.SRGB, data=np.ascontiguousarray(image))
-
-
 def _close_all(handles: dict[str, Any]) -> None:
     while handles:
         handles.popitem()[1].close()
-
-
-@contextmanager
-def _silent_stderr() -> Iterator[None]:
-    """Send file descriptor 2 to nowhere: MediaPipe's C++ start-up lines have no other switch.
-
-    One thread at a time: a second one would keep the first one's nowhere for what was there before.
-    """
-    with _SILENCE:
-        sys.stderr.flush()
-        kept = os.dup(2)
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        try:
-            os.dup2(nowhere, 2)
-            yield
-        finally:
-            os.dup2(kept, 2)
-            os.close(nowhere)
-            os.close(kept)

@@ -13,11 +13,8 @@ from tests.helpers.clips import moving_clip
 from diffmvr.evaluation.frame_scores import FrameScores
 from diffmvr.evaluation.real_face_scores import FRAME_NAMES, NAMES, RealFaceScorer
 from diffmvr.metrics.clip_scores import score_clip
-from diffmvr.preprocessing.landmarks import (
-    FaceLandmarker,
-    FoundFace,
-    LandmarkerUnavailableError,
-)
+from diffmvr.preprocessing.landmarks import FaceLandmarker, FoundFace
+from diffmvr.preprocessing.mediapipe_runtime import LandmarkerUnavailableError
 
 CLIP = moving_clip(frames=6, size=80, arrival=2)
 SHARED = os.environ.get("DIFFMVR_SHARED")

@@ -6,7 +6,7 @@ from tests.helpers.landmarks import EYE_DISTANCE, FaceAt
 from tests.helpers.recordings import moving_frames
 
 from diffmvr.pipelines.own_guides import OwnGuide
-from diffmvr.preprocessing.landmarks import LandmarkerUnavailableError
+from diffmvr.preprocessing.mediapipe_runtime import LandmarkerUnavailableError
 
 PICTURE = moving_frames(1, 96, 72, seed=4)[0]
 

@@ -11,13 +11,8 @@ import numpy as np
 import pytest
 
 from diffmvr.preprocessing.face import track_from_landmarks
-from diffmvr.preprocessing.landmarks import (
-    EYE_INDICES,
-    FaceLandmarker,
-    LandmarkerUnavailableError,
-    _silent_stderr,
-    find_landmarker_bundle,
-)
+from diffmvr.preprocessing.landmarks import EYE_INDICES, FaceLandmarker, find_landmarker_bundle
+from diffmvr.preprocessing.mediapipe_runtime import LandmarkerUnavailableError, silent_stderr
 
 SHARED = os.environ.get("DIFFMVR_SHARED")
 
@@ -140,12 +135,12 @@ def test_two_threads_that_silence_stderr_leave_it_as_it_was():
 
     def second() -> None:
         begun.set()
-        with _silent_stderr():
+        with silent_stderr():
             # It would end last, and put back what it found.
             assert ended.wait(10)
 
     other = threading.Thread(target=second)
-    with _silent_stderr():
+    with silent_stderr():
         other.start()
         assert begun.wait(10)
         other.join(0.1)

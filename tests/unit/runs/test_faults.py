@@ -6,7 +6,7 @@ import av
 import pytest
 import torch
 
-from diffmvr.preprocessing.landmarks import LandmarkerUnavailableError
+from diffmvr.preprocessing.mediapipe_runtime import LandmarkerUnavailableError
 from diffmvr.runs.faults import why_it_failed
 
 

@@ -17,12 +17,12 @@ from diffmvr.data.synthetic.raster import canvas_size
 from diffmvr.data.synthetic.rng import generator
 from diffmvr.geometry import move_points, scaling
 from diffmvr.preprocessing.landmarks import (
-    BUNDLE_NAME,
     BUNDLE_VARIABLE,
     EYE_INDICES,
     FaceLandmarker,
     find_landmarker_bundle,
 )
+from diffmvr.preprocessing.mediapipe_runtime import BUNDLE_NAME
 from diffmvr.preprocessing.picture_folder import read_picture
 
 PEOPLE = ("all", "train", "test")
