@@ -1,6 +1,6 @@
-"""Where clips come from: one protocol, and the rendered benchmark behind it."""
+"""Where clips come from: one protocol, the rendered benchmark behind it, and several in one."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from diffmvr.data.synthetic import render_clip
@@ -88,3 +88,64 @@ class SyntheticClips:
             acts=self.acts,
         )
         return scene.with_mask(scene.box_mask) if self.mask_type == "bbox" else scene
+
+
+class JoinedClips:
+    """Several sources as one: the clips of the first, then those of the second, and so on.
+
+    Whoever a source keeps for tests is kept; the people of a source that keeps nobody all train or
+    validate, unless no source keeps anybody.
+
+    Args:
+        sources: the sources by name.
+        size: side of the frames in pixels, of all of them.
+
+    Attributes:
+        subject_ids: the person of each clip.
+        test_people: whom the sources keep for tests.
+        description: what each source is made of.
+
+    Raises:
+        ValueError: if there is no source, or two have a person of the same name.
+    """
+
+    def __init__(self, sources: Mapping[str, ClipSource], size: int) -> None:
+        if not sources:
+            raise ValueError("sources: expected at least one source of clips, got none")
+        self.size = size
+        self._sources = dict(sources)
+        self._places = [
+            (name, index) for name, source in sources.items() for index in range(len(source))
+        ]
+        owner: dict[str, str] = {}
+        for name, source in sources.items():
+            for person in {*source.subject_ids}:
+                if person in owner:
+                    raise ValueError(
+                        f"sources: {owner[person]} and {name} both have a person called "
+                        f"{person!r}; people who are the same must not be on both sides of a "
+                        "split, and others need other names"
+                    )
+                owner[person] = name
+        self.subject_ids = [person for source in sources.values() for person in source.subject_ids]
+        self.test_people = [name for source in sources.values() for name in source.test_people]
+        self.description = "; ".join(source.description for source in sources.values())
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    def __getitem__(self, index: int) -> Clip:
+        """Read or render one clip.
+
+        Raises:
+            ValueError: if its frames are not of the size that was named.
+        """
+        name, own = self._places[index]
+        clip = self._sources[name][own]
+        if clip.observed.shape[1:3] != (self.size, self.size):
+            height, width = clip.observed.shape[1:3]
+            raise ValueError(
+                f"sources: expected frames of {self.size} x {self.size} pixels, got {width} x "
+                f"{height} from {name}; set data.source.sources.{name}.size={self.size}"
+            )
+        return clip

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from diffmvr.data.sources import SyntheticClips
+from diffmvr.data.sources import JoinedClips, SyntheticClips
 from diffmvr.data.synthetic import render_clip
 
 SMALL = {"subjects": 3, "clips_per_subject": 2, "num_frames": 5}
@@ -65,3 +65,24 @@ def test_a_source_of_long_clips_renders_their_acts() -> None:
         source[0].observed, render_clip(0, 0, 0, num_frames=16, acts=2).observed
     )
     assert not np.array_equal(source[0].observed, render_clip(0, 0, 0).observed)
+
+
+def test_joined_sources_are_the_clips_of_each_and_keep_whom_one_keeps() -> None:
+    few, later = SyntheticClips(**SMALL), SyntheticClips(seed=1, first_subject=7, **SMALL)
+    later.test_people = ("00008",)
+    joined = JoinedClips({"few": few, "later": later}, size=64)
+    assert len(joined) == 12 and joined.subject_ids[5:8] == ["00002", "00007", "00007"]
+    assert joined.test_people == ["00008"]
+    assert joined.description == "3 rendered people, seed 0; 3 rendered people, seed 1"
+    np.testing.assert_array_equal(joined[8].observed, later[2].observed)
+    np.testing.assert_array_equal(joined[2].observed, few[2].observed)
+
+
+def test_sources_that_cannot_be_joined_are_refused() -> None:
+    first = SyntheticClips(**SMALL)
+    with pytest.raises(ValueError, match=r"sources: a and b both have a person called '0000"):
+        JoinedClips({"a": first, "b": SyntheticClips(seed=1, **SMALL)}, size=64)
+    with pytest.raises(ValueError, match=r"expected at least one source"):
+        JoinedClips({}, size=64)
+    with pytest.raises(ValueError, match=r"got 64 x 64 from a; set data.source.sources.a.size=128"):
+        JoinedClips({"a": first}, size=128)[0]
