@@ -70,7 +70,8 @@ class Portrait:
         mesh: the triangles.
         sources: ``[2, V, 2]`` where each vertex lies in each picture, pixels.
         to_pixels: ``[2, 3]`` canonical → pixels of the first picture.
-        extent: the first picture's upper left and lower right corner, ``[2]`` canonical each.
+        extent: upper left and lower right corner of a box in the first picture, ``[2]`` canonical
+            each; the picture itself where the head is upright.
     """
 
     def __init__(self, first: Still, second: Still) -> None:
@@ -82,11 +83,15 @@ class Portrait:
         rigid = list(RIGID_INDICES)
         self.to_pixels = fit_similarity(shape[rigid], first.points[rigid])
         face = move_points(invert(self.to_pixels), first.points)
-        height, width = first.image.shape[:2]
-        corners = np.array([[-0.5, -0.5], [width - 0.5, height - 0.5]])
-        low, high = move_points(invert(self.to_pixels), corners)
-        self.extent = (low, high)
-        self.mesh = make_mesh(face, low, high)
+        # The picture in canonical coordinates is tilted as the head is: the mesh is over the box
+        # around it, a camera keeps to a box inside.
+        half = 0.5 * np.array(first.image.shape[1::-1])
+        upright = invert(self.to_pixels)
+        middle = move_points(upright, half - 0.5)
+        outside, inside = np.abs(upright[:, :2]) @ half, zoom_of(upright) * half
+        inside = inside * (inside / outside).min()
+        self.extent = (middle - inside, middle + inside)
+        self.mesh = make_mesh(face, middle - outside, middle + outside)
         change, to_second = _change(face, second.points)
 
         # 1. Rest positions and where the smile takes them.

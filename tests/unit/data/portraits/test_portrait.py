@@ -2,17 +2,18 @@
 
 from dataclasses import replace
 
+import cv2
 import numpy as np
 import pytest
-from tests.helpers.portraits import UNIT, drawn_still
+from tests.helpers.portraits import SIDE, UNIT, drawn_still
 
 from diffmvr.data.portraits.anatomy import LIDS, LOWER_LIP, OVAL, UPPER_LIP, depth, head_share
 from diffmvr.data.portraits.camera import plain_camera
 from diffmvr.data.portraits.clip import film
 from diffmvr.data.portraits.motion import still
-from diffmvr.data.portraits.portrait import Portrait
+from diffmvr.data.portraits.portrait import Portrait, Still
 from diffmvr.data.portraits.warp import warp
-from diffmvr.geometry import move_points
+from diffmvr.geometry import move_points, scaling
 
 
 @pytest.fixture(scope="module")
@@ -38,6 +39,27 @@ def test_no_expression_and_no_motion_give_the_picture_back(portrait: Portrait) -
     assert (difference.max(axis=2) > 1).sum() < 0.6 * UNIT
 
 
+@pytest.mark.parametrize("turns", [0.1, 0.6, 1.0])
+def test_a_head_that_lies_on_its_side_is_put_upright(turns: float) -> None:
+    angle, middle = turns * np.pi / 2, 0.5 * (SIDE - 1)
+    cos, sin = np.cos(angle), np.sin(angle)
+    matrix = np.array([[cos, -sin, 0.0], [sin, cos, 0.0]])
+    matrix[:, 2] = middle - matrix[:, :2] @ [middle, middle]
+    pair = [
+        Still(cv2.warpAffine(one.image, matrix, (SIDE, SIDE)), move_points(matrix, one.points))
+        for one in (drawn_still(smile=0.0), drawn_still(smile=1.0))
+    ]
+    tilted = Portrait(pair[0], pair[1])
+    low, high = tilted.extent
+    assert (high - low > 2).all()
+    camera = plain_camera(1, np.array([[0.25, 0.0, 0.5], [0.0, 0.25, 0.4]]))
+    scenes, landmarks = film(tilted, still(1), camera, 64)
+    left, right = landmarks[0, [33, 133]].mean(axis=0), landmarks[0, [362, 263]].mean(axis=0)
+    np.testing.assert_allclose(right - left, [0.25 * 64, 0], atol=0.01)
+    x, y = np.rint(left).astype(int)
+    assert scenes[0, y, x].min() > 190
+
+
 def test_a_whole_smile_has_the_second_pictures_shape_and_mouth(portrait: Portrait) -> None:
     smile, second = portrait.shapes(still(1, smile=1.0))[0], drawn_still(smile=1.0)
     lips = [number for rows in (UPPER_LIP, LOWER_LIP) for row in rows for number in row]
@@ -46,6 +68,17 @@ def test_a_whole_smile_has_the_second_pictures_shape_and_mouth(portrait: Portrai
     assert portrait.blend(still(1, smile=1.0), 0)[lips].min() > 0.99
     # Hair and shoulders stay the first picture's.
     assert portrait.blend(still(1, smile=1.0), 0)[list(OVAL)].max() < 1e-6
+
+
+def test_the_two_pictures_may_be_of_different_sizes(portrait: Portrait) -> None:
+    second = drawn_still(smile=1.0)
+    small = cv2.resize(second.image[:-10], (120, 100), interpolation=cv2.INTER_AREA)
+    zoom = scaling(120 / SIDE, 100 / (SIDE - 10))
+    mixed = Portrait(drawn_still(smile=0.0), Still(small, move_points(zoom, second.points)))
+    both = [one.shapes(still(1, smile=1.0))[0][:478] for one in (portrait, mixed)]
+    # Its sides are not quite in proportion.
+    assert np.abs(both[0] - both[1]).max() < 0.15
+    assert mixed.images[0].shape[:2] == (SIDE, SIDE)
 
 
 def test_half_a_smile_is_between(portrait: Portrait) -> None:
