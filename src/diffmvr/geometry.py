@@ -1,9 +1,13 @@
-"""Affine maps between pictures, and boxes in them.
+"""Affine maps between pictures, boxes in them, and distances.
 
 A map is ``[2, 3]`` float64; positions are (x, y) with integer values at pixel *centres*.
 """
 
+from typing import Any
+
+import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from diffmvr.structures import FaceTrack, FloatArray, UInt8Array
 
@@ -77,3 +81,18 @@ def boxes_mask(boxes: FloatArray, size: tuple[int, int]) -> UInt8Array:
         columns = slice(max(int(np.ceil(x0)), 0), max(int(np.floor(x1)) + 1, 0))
         mask[rows, columns] = 1
     return mask
+
+
+def distance_inside(region: NDArray[np.bool_]) -> NDArray[np.float32]:
+    """Return ``[H, W]``, the distance of each pixel of a region to the nearest one outside it.
+
+    OpenCV's distances vary in their last bits with where their memory lies.  Their squares are
+    whole numbers, so that these do not.
+
+    Args:
+        region: ``[H, W]`` bool; some pixel is outside.
+    """
+    inside = region.astype(np.uint8)
+    distance: Any = cv2.distanceTransform(inside, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+    lengths: NDArray[np.float32] = np.sqrt(np.rint(distance**2))
+    return lengths

@@ -43,7 +43,7 @@ SAID = (
     r"the run's folder is .+",
     r"trying on one clip what will score the test people",
     r"U-Net input: the base's .+ channels are left out",
-    r"(training|validating|scoring): \d+ of \d+ (steps|batches|clips)(, .+)?",
+    r"(reading|training|validating|scoring): \d+ of \d+ (steps|batches|clips)(, .+)?",
     r"the run is in .+",
 )
 

@@ -5,6 +5,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from diffmvr.checks import check_number, check_same_shape, check_shape
+from diffmvr.geometry import distance_inside
 from diffmvr.structures import UInt8Array
 
 
@@ -51,6 +52,6 @@ def _rim_shift(
     error = (observed.astype(np.float32) - restored) * visible[..., None]
     nearby = cv2.GaussianBlur(visible, (0, 0), feather)
     average = cv2.GaussianBlur(error, (0, 0), feather) / np.maximum(nearby, 1e-6)[..., None]
-    depth = cv2.distanceTransform(hidden.astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+    depth = distance_inside(hidden)
     weight = np.clip(1 - depth / (feather + 1), 0, 1)
     return weight[..., None] * average

@@ -4,7 +4,7 @@ Each reference is carried to the current frame in layers.  The weights, which su
 with which the carried references explain what is visible of the current frame near the hole: a
 ridge regression towards equal weights, once for each place of a coarse grid.  It is the mean of a
 Gaussian process over the frames of this face; the half-visible mouth says which mixture of earlier
-mouths this is.  No hidden pixel of the current frame is looked at.
+mouths this is (``weighing.py``).  No hidden pixel of the current frame is looked at.
 
 K references, H × W pixels of the current picture, h × w of its reduced form.
 """
@@ -19,39 +19,25 @@ from numpy.typing import NDArray
 from diffmvr.checks import check_number
 from diffmvr.geometry import compose, invert
 from diffmvr.preprocessing.bank import Reference
-from diffmvr.preprocessing.layers import Window, enlarge_field, find_layers, show_layers
+from diffmvr.preprocessing.layers import (
+    Window,
+    enlarge_field,
+    find_layers,
+    in_colours,
+    show_layers,
+)
 from diffmvr.preprocessing.light import SAME_LIGHT, match_light
 from diffmvr.preprocessing.rim import rim_difference
 from diffmvr.preprocessing.symmetry import GREY, warp_visible
-from diffmvr.structures import FloatArray, PastSelection, UInt8Array
+from diffmvr.preprocessing.weighing import near_hole, products_of, ridge, thinned, weigh
+from diffmvr.structures import PastSelection, UInt8Array
 
 MOST_CARRIED = 6
 """So many references are carried; which, a coarse look at all of them says.  On five real
 recordings all sixteen gave 0.2 dB more, at two and a half times the cost."""
 
-SHRINKAGE = 0.05
-"""λ of the ridge, in mean eigenvalues of the references' differences from the current frame."""
-
-GRID = 8
-"""Weights are found at so many places along each side."""
-
-LOCALITY = 0.1
-"""Width (standard deviation, in shares of the shorter side) of what is compared at each place."""
-
-GLOBAL_SHARE = 0.02
-"""What is visible elsewhere counts this much at each place, so that none is without evidence."""
-
-REACH = 0.15
-"""How far from the hole what is visible counts (standard deviation, in shares of the side)."""
-
 LEAST_WEIGHT = 0.2
 """Where references of less weight in sum are known, the newest alone is shown."""
-
-LARGE = 128
-"""Of larger pictures every second row and column is compared."""
-
-FLOOR = 1e-3
-"""Added to the eigenvalues, in squared grey levels: equal references get equal weights."""
 
 
 class Composite(NamedTuple):
@@ -94,53 +80,49 @@ def compose_references(
     height, width = current.picture.mask.shape
     rows, columns = window or (slice(0, height), slice(0, width))
     chosen = [references[k] for k in choose(references, current, most)]
-    carried = [find_layers(one.picture, current.picture, one.motions_to(current)) for one in chosen]
-    image, mask = current.picture.small
-    near = _near_hole(mask)
     # A bank of one shows what the past guide without a bank does, bit for bit.
+    several = len(references) > 1
+    relit = several or not references[0].is_of_recording
+    carried = [
+        find_layers(one.picture, current.picture, one.motions_to(current), spline=several)
+        for one in chosen
+    ]
+    image, mask = current.picture.small
     lights = [SAME_LIGHT] * len(carried)
-    if len(references) > 1 or not references[0].is_of_recording:
-        lights = [match_light(*layers.mean, image, near) for layers in carried]
+    if relit:
+        thin = thinned(mask)
+        near = near_hole(mask)[thin]
+        means = [layers.mean for layers in carried]
+        lights = [match_light(mean[thin], known[thin], image[thin], near) for mean, known in means]
     shown = [light.apply(layers.mean[0]) for light, layers in zip(lights, carried, strict=True)]
     known = [layers.mean[1] for layers in carried]
-    fields = weigh(np.stack(shown), np.stack(known), image, mask)
+    found = weigh(np.stack(shown), np.stack(known), image, mask)
 
     size = rows.stop - rows.start, columns.stop - columns.start
     to_window = np.array([[1.0, 0, -columns.start], [0, 1, -rows.start]])
     enlarge = compose(to_window, invert(current.picture.reduction))
-    pictures, weights = [], []
-    result, anywhere = np.full((*size, 3), GREY, np.uint8), np.zeros(size, bool)
-    for one, layers, light, field in zip(chosen, carried, lights, fields, strict=True):
+    parts = []
+    for one, layers, light, *fields in zip(chosen, carried, lights, *found, strict=True):
         picture, seen = show_layers(
             one.picture, current.picture, layers.hypotheses, (rows, columns)
         )
-        if not light.is_same:
-            changed = np.rint(light.apply(picture.astype(np.float32))).clip(0, 255)
-            picture = np.where(seen[..., None], changed, picture).astype(np.uint8)
-        result[seen], anywhere = picture[seen], anywhere | seen
-        pictures.append(picture.astype(np.float32))
-        weights.append(np.where(seen, enlarge_field(field, enlarge, size), 0)[..., None])
-    total = np.sum(weights, axis=0)
-    enough = total >= LEAST_WEIGHT
-    mean = sum(w * p for w, p in zip(weights, pictures, strict=True)) / np.where(enough, total, 1)
-    result = np.where(enough, np.rint(np.clip(mean, 0, 255)), result).astype(np.uint8)
-    trust = np.abs(weights)
-    errors = [t * (p - result) ** 2 for t, p in zip(trust, pictures, strict=True)]
-    variance = (np.sum(errors, axis=0) / np.maximum(trust.sum(axis=0), 1e-6)).mean(axis=-1)
-    if len(references) > 1 and mask.any():
-        joined = _mean_of(shown, known, fields)
-        shift = rim_difference(*joined, image, mask)
-        hidden = (current.picture.mask[rows, columns] != 0) & anywhere
+        weight, trust = (enlarge_field(field, enlarge, size) for field in fields)
+        parts.append(_Part(light.shown(picture), seen, weight * seen, np.abs(trust) * seen))
+    result, deviation = _mix(parts)
+    known_there = np.any([part.seen for part in parts], axis=0)
+    if several and mask.any():
+        shift = rim_difference(*_mean_of(shown, known, found.shown), image, mask)
+        hidden = (current.picture.mask[rows, columns] != 0) & known_there
         met = result[hidden] + enlarge_field(shift, enlarge, size)[hidden]
         result[hidden] = np.rint(met).clip(0, 255)
     hole = mask != 0
     return Composite(
         image=result,
-        known=anywhere,
-        deviation=np.sqrt(variance).astype(np.float32),
+        known=known_there,
+        deviation=deviation,
         weights={
             one.index: float(field[hole].mean() if hole.any() else field.mean())
-            for one, field in zip(chosen, fields, strict=True)
+            for one, field in zip(chosen, found.shown, strict=True)
         },
     )
 
@@ -151,12 +133,43 @@ def _mean_of(
     fields: NDArray[np.float32],
 ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
     """Return the mixture at the reduced size, ``[h, w, 3]``, and where it is one, ``[h, w]``."""
-    weights = [np.where(seen, field, 0) for seen, field in zip(known, fields, strict=True)]
+    weights = [field * seen for seen, field in zip(known, fields, strict=True)]
     total = np.sum(weights, axis=0)
     enough: NDArray[np.bool_] = total >= LEAST_WEIGHT
-    blend = sum(w[..., None] * picture for w, picture in zip(weights, shown, strict=True))
-    mean: Any = blend / np.where(enough, total, 1)[..., None]
-    return mean.astype(np.float32), enough
+    blend = sum(in_colours(w) * picture for w, picture in zip(weights, shown, strict=True))
+    mean: Any = blend / in_colours(np.where(enough, total, np.float32(1)))
+    return mean, enough
+
+
+class _Part(NamedTuple):
+    """What one reference shows: ``[H', W', 3]`` uint8, where, its weight there, and its trust."""
+
+    picture: UInt8Array
+    seen: NDArray[np.bool_]
+    weight: NDArray[np.float32]
+    trust: NDArray[np.float32]
+
+
+def _mix(parts: Sequence[_Part]) -> tuple[UInt8Array, NDArray[np.float32]]:
+    """Return the weighted mean of what references show, the newest last, and their deviation."""
+    size = parts[0].seen.shape
+    total, trust, variance = np.zeros((3, *size), np.float32)
+    mean = np.zeros((*size, 3), np.float32)
+    for part in parts:
+        mean += in_colours(part.weight) * part.picture
+        total += part.weight
+        trust += part.trust
+    enough = total >= LEAST_WEIGHT
+    mean /= in_colours(np.where(enough, total, np.float32(1)))
+    result: Any = cv2.convertScaleAbs(np.maximum(mean, np.float32(0)))
+    result[~enough] = GREY
+    for part in parts:
+        lacking = part.seen & ~enough
+        result[lacking] = part.picture[lacking]
+    for part in parts:
+        squares = (part.picture.astype(np.float32) - result) ** 2
+        variance += part.trust * (squares[..., 0] + squares[..., 1] + squares[..., 2])
+    return result, np.sqrt(variance / (3 * np.maximum(trust, np.float32(1e-6))))
 
 
 def most_carried(past: PastSelection) -> int:
@@ -180,93 +193,9 @@ def choose(references: Sequence[Reference], current: Reference, most: int) -> li
         picture, seen = warp_visible(*one.picture.coarse, matrix, mask.shape)
         shown.append(picture.astype(np.float32))
         known.append(seen)
-    products, weight = _products(np.stack(shown), np.stack(known), image, mask)
+    products, weight = products_of(np.stack(shown), np.stack(known), image, mask)
     gram = (products * weight).sum(axis=(2, 3)) / max(float(weight.sum()), 1e-6)
     if most == 1:
         return [int(np.argmin(np.diag(gram)))]
     order = np.argsort(-np.abs(ridge(gram)), kind="stable")
     return sorted(order[:most].tolist())
-
-
-def weigh(
-    shown: NDArray[np.float32],
-    known: NDArray[np.bool_],
-    image: UInt8Array,
-    mask: UInt8Array,
-) -> NDArray[np.float32]:
-    """Find the weights of carried references at each place.
-
-    Args:
-        shown: ``[K, h, w, 3]``, what each shows.
-        known: ``[K, h, w]``.
-        image: ``[h, w, 3]`` uint8, the current picture; its hidden pixels are not looked at.
-        mask: ``[h, w]`` 0/1, 1 = hidden.
-
-    Returns:
-        ``[K, h, w]`` float32; they sum to 1 over K.  Some may be negative.
-    """
-    count, height, width = known.shape
-    if count == 1:
-        return np.ones((1, height, width), np.float32)
-    products, weight = _products(shown, known, image, mask)
-    near = [_windows(size, side) for size, side in zip(weight.shape, (height, width), strict=True)]
-    share = near[0] @ weight @ near[1].T + GLOBAL_SHARE * weight.sum()
-    local = near[0] @ (products * weight) @ near[1].T
-    everywhere = GLOBAL_SHARE * (products * weight).sum(axis=(2, 3), keepdims=True)
-    grams = (local + everywhere) / np.maximum(share, 1e-6)
-    coarse = ridge(np.moveaxis(grams, (2, 3), (0, 1)))
-    fields = [cv2.resize(coarse[..., k], (width, height)) for k in range(count)]
-    return np.stack(fields).astype(np.float32)
-
-
-def ridge(gram: NDArray[np.floating[Any]], shrinkage: float = SHRINKAGE) -> FloatArray:
-    """Return the weights w, Σw = 1, of the least wᵀGw + λ‖w − 1/K‖², which are ∝ (G + λI)⁻¹1.
-
-    Args:
-        gram: ``[..., K, K]``, mean products of the references' differences from the current frame.
-        shrinkage: λ in mean eigenvalues of G.
-
-    Returns:
-        ``[..., K]`` float64.
-    """
-    count = gram.shape[-1]
-    eigenvalue = np.trace(gram, axis1=-2, axis2=-1)[..., None, None] / count
-    system = gram + (shrinkage * eigenvalue + FLOOR) * np.eye(count)
-    weights = np.linalg.solve(system, np.ones((*gram.shape[:-1], 1)))[..., 0]
-    return np.asarray(weights / weights.sum(axis=-1, keepdims=True), np.float64)
-
-
-def _products(
-    shown: NDArray[np.float32], known: NDArray[np.bool_], image: UInt8Array, mask: UInt8Array
-) -> tuple[FloatArray, FloatArray]:
-    """Return ``[K, K, h', w']``, products of differences (mean over the channels), and weights.
-
-    Where a reference is not known, it differs as the others do on the mean.
-    """
-    thin = np.s_[..., ::2, ::2] if min(mask.shape) > LARGE else np.s_[..., :, :]
-    channels = np.moveaxis(shown, -1, 1)[thin]
-    seen = known[thin][:, None]
-    difference = np.where(seen, channels - np.moveaxis(image, -1, 0)[thin], 0)
-    count = seen.sum(axis=0)
-    mean = difference.sum(axis=0) / np.maximum(count, 1)
-    difference = np.where(seen, difference, mean).astype(np.float64)
-    products = np.einsum("kchw,lchw->klhw", difference, difference) / 3
-    return products, _near_hole(mask)[thin] * (2 * count[0] >= len(known))
-
-
-def _near_hole(mask: UInt8Array) -> FloatArray:
-    """Return ``[h, w]``, how much what is visible counts: 1 at the hole's rim, 0 in the hole."""
-    visible = (mask == 0).astype(np.uint8)
-    if visible.all():
-        return np.ones(mask.shape)
-    distance: Any = cv2.distanceTransform(visible, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
-    weights: FloatArray = visible * np.exp(-0.5 * (distance / (REACH * min(mask.shape))) ** 2)
-    return weights
-
-
-def _windows(size: int, side: int) -> FloatArray:
-    """Return ``[GRID, size]``, a Gaussian around each place of the grid; pixels may be thinned."""
-    step = -(-side // size)
-    places = (np.arange(GRID) + 0.5) * side / GRID - 0.5
-    away = (step * np.arange(size) - places[:, None]) / side
-    return np.exp(-0.5 * (away / LOCALITY) ** 2)

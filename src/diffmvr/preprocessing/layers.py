@@ -30,6 +30,7 @@ from diffmvr.preprocessing.alignment import (
     refine_by_flow,
     warp_by_residual,
 )
+from diffmvr.preprocessing.registration import Registration
 from diffmvr.preprocessing.symmetry import GREY, warp_visible
 from diffmvr.structures import FloatArray, UInt8Array
 
@@ -39,7 +40,7 @@ FINDING_SIZE = 192
 LEAST_REDUCTION = 0.7
 """Pictures that would be reduced by less are taken as they are."""
 
-COARSENESS = 0.5
+COARSENESS = 0.33
 """Size, in reduced pictures, of those in which it is chosen what is worth carrying."""
 
 REDUCED_PASSES = (
@@ -131,6 +132,11 @@ class Picture:
         image, mask = self.small
         height, width = (max(1, round(COARSENESS * side)) for side in mask.shape)
         return reduce_frame(image, mask, (width, height))
+
+    @cached_property
+    def registration(self) -> Registration:
+        """Of the reduced form, to which others are registered."""
+        return Registration(*self.small)
 
     @cached_property
     def reduction(self) -> FloatArray:
@@ -225,8 +231,16 @@ def carry(
     return show_layers(past, current, layers, (rows, columns))
 
 
-def find_layers(past: Picture, current: Picture, motions: Motions) -> Layers:
-    """Find the hypotheses' motions, and how well each explains what is visible."""
+def find_layers(past: Picture, current: Picture, motions: Motions, spline: bool = False) -> Layers:
+    """Find the hypotheses' motions, and how well each explains what is visible.
+
+    Args:
+        past: the frame whose content is shown.
+        current: the frame that shows it.
+        motions: the known motions.
+        spline: whether what they leave is found by ``current.registration``, which is quick for
+            many past frames, and not by dense flow.
+    """
     (image, mask), (past_image, past_mask) = current.small, past.small
     flow = (PASSES, TOLERANCE) if mask is current.mask else (REDUCED_PASSES, REDUCED_TOLERANCE)
     head = head_region(compose(current.reduction, motions.face), mask.shape)
@@ -240,7 +254,10 @@ def find_layers(past: Picture, current: Picture, motions: Motions) -> Layers:
         shown, known = warp_visible(past_image, past_mask, small, mask.shape)
         residual = None
         if refined:
-            residual = refine_by_flow(shown, known, image, mask, *flow)
+            if spline:
+                residual = current.registration.motion_to(shown, known)
+            else:
+                residual = refine_by_flow(shown, known, image, mask, *flow)
             shown, known = warp_by_residual(past_image, past_mask, small, residual)
         prior = PRIOR * region + (1 - PRIOR) * (1 - region)
         weight: Any = prior / _nearby_error(shown, known, image, mask) ** 2
@@ -272,8 +289,8 @@ def show_layers(
             pictures.append(warp_by_residual(past.image, past.mask, matrix, residual))
         weights.append(enlarge_field(layer.weight, enlarge, size))
     mean, known = _mean(pictures, weights)
-    image = np.full((*size, 3), GREY, np.uint8)
-    image[known] = np.rint(mean[known])
+    image: Any = cv2.convertScaleAbs(mean)
+    image[~known] = GREY
     return image, known
 
 
@@ -283,13 +300,19 @@ def _mean(
 ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
     """Return the weighted mean of pictures where they are known, and where any of them is."""
     size = weights[0].shape
-    blend, total = np.zeros((*size, 3), np.float32), np.zeros((*size, 1), np.float32)
+    blend, total = np.zeros((*size, 3), np.float32), np.zeros(size, np.float32)
     for (image, known), weight in zip(pictures, weights, strict=True):
-        taken = np.where(known, weight, 0)[..., None]
-        blend += taken * image
+        taken = np.where(known, weight, 0)
+        blend += in_colours(taken) * image
         total += taken
-    mean: Any = blend / np.where(total > 0, total, 1)
-    return mean, total[..., 0] > 0
+    mean: Any = blend / in_colours(np.where(total > 0, total, np.float32(1)))
+    return mean, total > 0
+
+
+def in_colours(field: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return ``[h, w, 3]``, a field once for each channel; NumPy repeats one far more slowly."""
+    repeated: Any = cv2.merge([field] * 3)
+    return repeated
 
 
 def head_region(face: FloatArray, size: tuple[int, ...]) -> NDArray[np.float32]:
@@ -337,7 +360,8 @@ def _nearby_error(
 ) -> NDArray[np.float32]:
     """Return the mean squared difference from what is visible around each pixel."""
     compared = (known & (mask == 0)).astype(np.float32)
-    error = ((image.astype(np.float32) - current) ** 2).mean(axis=-1)
+    squares = (image.astype(np.float32) - current) ** 2
+    error = (squares[..., 0] + squares[..., 1] + squares[..., 2]) / 3
     error = np.minimum(error, LARGEST_ERROR) * compared
     sigma = NEIGHBOURHOOD * min(mask.shape)
     near = [cv2.GaussianBlur(part, (0, 0), sigma) for part in (error, compared)]

@@ -1,7 +1,8 @@
 """A change of light between two frames: how one looks in the light of the other (ours)."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -47,6 +48,15 @@ class Light(NamedTuple):
             return image
         gain = np.float32(self.gain)
         return np.asarray(self.level + gain * (image - self.middle), np.float32)
+
+    def shown(self, image: UInt8Array) -> UInt8Array:
+        """Return ``[H, W, 3]`` uint8 in the other light, rounded."""
+        if self.is_same:
+            return image
+        levels = self.apply(np.arange(256, dtype=np.float32)[:, None].repeat(3, axis=1))
+        table = np.rint(levels).clip(0, 255).astype(np.uint8)
+        changed: Any = cv2.LUT(image, table[None])
+        return changed
 
 
 SAME_LIGHT = Light(1.0, np.zeros(3, np.float32), np.zeros(3, np.float32))

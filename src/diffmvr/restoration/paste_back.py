@@ -1,11 +1,10 @@
 """Lay a restored crop back into its frame at the frame's own resolution."""
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from diffmvr.checks import check_shape
-from diffmvr.geometry import zoom_of
+from diffmvr.geometry import distance_inside, zoom_of
 from diffmvr.pipelines.compositing import composite
 from diffmvr.preprocessing.crop import CropTransform
 from diffmvr.structures import UInt8Array
@@ -112,8 +111,7 @@ def fade(shown: NDArray[np.bool_], width: float) -> NDArray[np.float32]:
     """Return ``[H, W]``: 0 where nothing is shown, growing to 1 within ``width`` pixels of that."""
     if shown.all():
         return np.ones(shown.shape, np.float32)
-    distance = cv2.distanceTransform(shown.astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
-    return np.clip(distance / width, 0, 1, dtype=np.float32)
+    return np.clip(distance_inside(shown) / width, 0, 1, dtype=np.float32)
 
 
 def footprint(crop: CropTransform) -> tuple[int, int, int, int]:

@@ -103,9 +103,9 @@ def test_weights_sum_to_one_at_every_place() -> None:
     shown = np.stack([face(0.2 * k) for k in range(5)]).astype(np.float32)
     known = np.ones(shown.shape[:3], bool)
     known[1, :30] = False
-    weights = weigh(shown, known, face(0.55), HOLE)
-    assert weights.shape == (5, SIDE, SIDE)
-    np.testing.assert_allclose(weights.sum(axis=0), 1, atol=1e-5)
+    for weights in weigh(shown, known, face(0.55), HOLE):
+        assert weights.shape == (5, SIDE, SIDE)
+        np.testing.assert_allclose(weights.sum(axis=0), 1, atol=1e-5)
 
 
 def test_the_one_that_fits_best_is_chosen() -> None:

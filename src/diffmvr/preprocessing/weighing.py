@@ -1,0 +1,192 @@
+"""The weights of carried references, found from what is visible near the hole (ours).
+
+A ridge regression towards equal weights, once for each place of a coarse grid: the mean of a
+Gaussian process over the frames of a face.  Where nothing visible is near and the references show
+different states, the mean of them all would be a state that never was; there one of them is shown.
+
+K references, h × w pixels.
+"""
+
+from typing import Any, NamedTuple
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from diffmvr.geometry import distance_inside
+from diffmvr.structures import FloatArray, UInt8Array
+
+SHRINKAGE = 0.05
+"""λ of the ridge, in mean eigenvalues of the references' differences from the current frame."""
+
+GRID = 8
+"""Weights are found at so many places along each side."""
+
+LOCALITY = 0.1
+"""Width (standard deviation, in shares of the shorter side) of what is compared at each place."""
+
+GLOBAL_SHARE = 0.02
+"""What is visible elsewhere counts this much at each place, so that none is without evidence."""
+
+REACH = 0.15
+"""How far from the hole what is visible counts (standard deviation, in shares of the side)."""
+
+LARGE = 128
+"""Of larger pictures every second row and column is compared."""
+
+FLOOR = 1e-3
+"""Added to the eigenvalues, in squared grey levels: equal references get equal weights."""
+
+EVIDENCE = (0.05, 0.2)
+"""Share of what is around a place (as ``LOCALITY`` says) that is visible: with less one reference
+is shown if they disagree, with more their mixture."""
+
+DISAGREEMENT = (6.0, 14.0)
+"""Standard deviation of the references around a place, in grey levels: with less their mixture is
+shown, with more one of them if there is no evidence."""
+
+AROUND = 0.03
+"""Width of what is around, there (standard deviation, in shares of the shorter side)."""
+
+TIE = 0.02
+"""References whose errors near the hole differ by this share of the least are mixed still, so that
+one gives way to another without a jump."""
+
+
+class Weights(NamedTuple):
+    """``[K, h, w]`` float32 each; they sum to 1 over K, and some may be negative.
+
+    Attributes:
+        shown: with which references are mixed.
+        evidence: what the visible pixels say of them.
+    """
+
+    shown: NDArray[np.float32]
+    evidence: NDArray[np.float32]
+
+
+def weigh(
+    shown: NDArray[np.float32],
+    known: NDArray[np.bool_],
+    image: UInt8Array,
+    mask: UInt8Array,
+) -> Weights:
+    """Find the weights of carried references at each place.
+
+    Args:
+        shown: ``[K, h, w, 3]``, what each shows.
+        known: ``[K, h, w]``.
+        image: ``[h, w, 3]`` uint8, the current picture; its hidden pixels are not looked at.
+        mask: ``[h, w]`` 0/1, 1 = hidden.
+
+    Returns:
+        What is shown, and what was found before one reference stood in for the mixture.
+    """
+    count, height, width = known.shape
+    if count == 1:
+        alone = np.ones((1, height, width), np.float32)
+        return Weights(alone, alone)
+    products, weight = products_of(shown, known, image, mask)
+    near = [_windows(size, side) for size, side in zip(weight.shape, (height, width), strict=True)]
+    share = near[0] @ weight @ near[1].T + GLOBAL_SHARE * weight.sum()
+    local = near[0] @ (products * weight) @ near[1].T
+    everywhere = GLOBAL_SHARE * (products * weight).sum(axis=(2, 3), keepdims=True)
+    grams = (local + everywhere) / np.maximum(share, 1e-6)
+    coarse = ridge(np.moveaxis(grams, (2, 3), (0, 1)))
+    fields = np.stack([cv2.resize(coarse[..., k], (width, height)) for k in range(count)])
+    total = (products * weight).sum(axis=(2, 3)) / max(float(weight.sum()), 1e-6)
+    guess = _no_evidence(mask) * _disagreement(shown, known)
+    mixed = fields * (1 - guess) + _best(np.diag(total))[:, None, None] * guess
+    return Weights(mixed.astype(np.float32), fields.astype(np.float32))
+
+
+def ridge(gram: NDArray[np.floating[Any]], shrinkage: float = SHRINKAGE) -> FloatArray:
+    """Return the weights w, Σw = 1, of the least wᵀGw + λ‖w − 1/K‖², which are ∝ (G + λI)⁻¹1.
+
+    Args:
+        gram: ``[..., K, K]``, mean products of the references' differences from the current frame.
+        shrinkage: λ in mean eigenvalues of G.
+
+    Returns:
+        ``[..., K]`` float64.
+    """
+    count = gram.shape[-1]
+    eigenvalue = np.trace(gram, axis1=-2, axis2=-1)[..., None, None] / count
+    system = gram + (shrinkage * eigenvalue + FLOOR) * np.eye(count)
+    weights = np.linalg.solve(system, np.ones((*gram.shape[:-1], 1)))[..., 0]
+    return np.asarray(weights / weights.sum(axis=-1, keepdims=True), np.float64)
+
+
+def products_of(
+    shown: NDArray[np.float32], known: NDArray[np.bool_], image: UInt8Array, mask: UInt8Array
+) -> tuple[FloatArray, FloatArray]:
+    """Return ``[K, K, h', w']``, products of differences (mean over the channels), and weights.
+
+    Where a reference is not known, it differs as the others do on the mean.
+    """
+    thin = (..., *thinned(mask))
+    channels = np.moveaxis(shown, -1, 1)[thin]
+    seen = known[thin][:, None]
+    difference = np.where(seen, channels - np.moveaxis(image, -1, 0)[thin], 0)
+    count = seen.sum(axis=0)
+    mean = difference.sum(axis=0) / np.maximum(count, 1)
+    difference = np.where(seen, difference, mean).astype(np.float64)
+    products = np.einsum("kchw,lchw->klhw", difference, difference) / 3
+    return products, near_hole(mask)[thin] * (2 * count[0] >= len(known))
+
+
+def thinned(mask: UInt8Array) -> tuple[slice, slice]:
+    """Return the rows and columns of a picture that are compared."""
+    step = 2 if min(mask.shape) > LARGE else 1
+    return slice(None, None, step), slice(None, None, step)
+
+
+def near_hole(mask: UInt8Array) -> FloatArray:
+    """Return ``[h, w]``, how much what is visible counts: 1 at the hole's rim, 0 in the hole."""
+    visible = mask == 0
+    if visible.all():
+        return np.ones(mask.shape)
+    distance = distance_inside(visible)
+    weights: FloatArray = visible * np.exp(-0.5 * (distance / (REACH * min(mask.shape))) ** 2)
+    return weights
+
+
+def _windows(size: int, side: int) -> FloatArray:
+    """Return ``[GRID, size]``, a Gaussian around each place of the grid; pixels may be thinned."""
+    step = -(-side // size)
+    places = (np.arange(GRID) + 0.5) * side / GRID - 0.5
+    away = (step * np.arange(size) - places[:, None]) / side
+    return np.exp(-0.5 * (away / LOCALITY) ** 2)
+
+
+def _best(errors: FloatArray) -> FloatArray:
+    """Return ``[K]`` weights, nearly 1 for the least mean squared error."""
+    error = np.sqrt(errors + FLOOR)
+    share = np.exp(-(error / error.min() - 1) / TIE)
+    return np.asarray(share / share.sum(), np.float64)
+
+
+def _no_evidence(mask: UInt8Array) -> NDArray[np.float32]:
+    """Return ``[h, w]``, 1 where nothing visible is near."""
+    sigma = LOCALITY * min(mask.shape)
+    # A blur this wide is the same at a coarser resolution.
+    size = [max(1, side // 4) for side in mask.shape[::-1]]
+    visible: Any = cv2.resize((mask == 0).astype(np.float32), size, interpolation=cv2.INTER_AREA)
+    share: Any = cv2.resize(cv2.GaussianBlur(visible, (0, 0), sigma / 4), mask.shape[::-1])
+    return 1 - _ramp(share, *EVIDENCE)
+
+
+def _disagreement(shown: NDArray[np.float32], known: NDArray[np.bool_]) -> NDArray[np.float32]:
+    """Return ``[h, w]``, 1 where the references show different states."""
+    count = np.maximum(known.sum(axis=0), 1).astype(np.float32)[..., None]
+    seen = known[..., None]
+    mean = np.where(seen, shown, 0).sum(axis=0) / count
+    variance: Any = (np.where(seen, (shown - mean) ** 2, 0).sum(axis=0) / count).mean(axis=-1)
+    deviation = np.sqrt(cv2.GaussianBlur(variance, (0, 0), AROUND * min(known.shape[1:])))
+    return _ramp(deviation, *DISAGREEMENT)
+
+
+def _ramp(value: NDArray[np.float32], low: float, high: float) -> NDArray[np.float32]:
+    """Return 0 below ``low``, 1 above ``high``, and smoothly between."""
+    share = np.clip((value - low) / (high - low), 0, 1)
+    return np.asarray(share * share * (3 - 2 * share), np.float32)
