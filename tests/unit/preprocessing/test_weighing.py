@@ -36,7 +36,7 @@ def test_where_the_states_agree_or_something_is_visible_they_are_mixed() -> None
     shown = states()
     image = np.rint(shown.mean(axis=0)).clip(0, 255).astype(np.uint8)
     found = weigh(shown, KNOWN, image, HOLE)
-    skin = np.s_[:, 24:36, 24:104]
+    skin = np.s_[:, 24:30, 24:104]
     np.testing.assert_allclose(found.shown[skin], found.evidence[skin], atol=0.02)
     small = np.zeros_like(HOLE)
     small[60:68, 60:68] = 1
