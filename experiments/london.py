@@ -2,6 +2,7 @@
 
     DIFFMVR_SHARED=FOLDER python experiments/london.py
     … --people 001 002 --regions mouth --systems flow past_guide   # a part of it
+    … --people test    # the fifteen whom nobody trains with (``data=portraits``)
 
 For each person of FOLDER/data/london the neutral picture is the only past frame and half the face,
 the mouth or the eyes of the smiling one are hidden; and the other way round.  Whoever shows the
@@ -29,6 +30,7 @@ from real_faces_sheets import Strips, make_people_sheet
 
 from diffmvr.checks import check_one_of
 from diffmvr.cli import run_cli
+from diffmvr.data.portraits import choose_test_people
 from diffmvr.evaluation.real_face_scores import RealFaceScorer
 from diffmvr.geometry import invert, move_points
 from diffmvr.preprocessing.crop import square_crops
@@ -126,6 +128,23 @@ def hidden_region(
     return ((x >= x0) & (x < x1) & (y >= y0) & (y < y1)).astype(np.uint8)
 
 
+def chosen_people(named: Sequence[str] | None, everybody: Sequence[str]) -> Sequence[str]:
+    """Return who is scored.
+
+    Args:
+        named: names; ``["test"]``, those whom ``data=portraits`` keeps for tests; None, everybody.
+        everybody: all names.
+
+    Raises:
+        ValueError: if a name is not among them.
+    """
+    if named == ["test"]:
+        return choose_test_people(everybody)
+    for person in named or ():
+        check_one_of("--people", person, everybody)
+    return named or everybody
+
+
 def run(
     pairs: Pairs,
     people: Sequence[str],
@@ -162,7 +181,7 @@ def run(
 def main() -> None:
     """Run what the command line says, then make the tables of all rows that there are."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--people", nargs="+", metavar="ID", help="only these, e.g. 001 002")
+    parser.add_argument("--people", nargs="+", metavar="ID", help="only these, or test")
     parser.add_argument("--regions", nargs="+", default=list(REGIONS), choices=list(REGIONS))
     parser.add_argument("--systems", nargs="+", default=list(SYSTEMS), metavar="NAME")
     parser.add_argument("--reference", default=REFERENCE, help="whom the tables compare with")
@@ -178,9 +197,7 @@ def main() -> None:
         raise ValueError(f"{SHARED_VARIABLE}: expected the folder of data/london and models")
     torch.set_num_threads(arguments.threads)
     pairs = Pairs(Path(shared) / "data" / "london", FaceLandmarker(bundle, video=False))
-    for person in arguments.people or ():
-        check_one_of("--people", person, pairs.people)
-    people = arguments.people or pairs.people
+    people = chosen_people(arguments.people, pairs.people)
     files = RowFiles(arguments.output, arguments.pictures / "rows.lock")
     strips = Strips(arguments.pictures / "strips")
     systems = build_named(arguments.systems, arguments.evaluate)

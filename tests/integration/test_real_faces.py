@@ -14,6 +14,7 @@ from PIL import Image
 from tests.helpers.clips import moving_clip, smooth_texture
 
 from diffmvr.config import weights_dir
+from diffmvr.data.portraits import choose_test_people
 from diffmvr.evaluation.frame_scores import FrameScores
 from diffmvr.preprocessing.landmarks import FaceLandmarker
 from diffmvr.reporting import score_row
@@ -177,6 +178,18 @@ def test_the_product_restores_whole_frames_and_is_scored_in_the_crops(
     error = np.abs(restored[hidden].astype(int) - case.clip.frames[hidden]).mean()
     assert error < np.abs(case.clip.observed[hidden].astype(int) - case.clip.frames[hidden]).mean()
     assert not (tmp_path / "work").exists()
+
+
+def test_the_test_people_of_portraits_can_be_named_together(scripts: Any) -> None:
+    import london
+
+    everybody = [f"{number:03d}" for number in range(1, 40)]
+    assert london.chosen_people(None, everybody) == everybody
+    assert london.chosen_people(["002"], everybody) == ["002"]
+    kept = london.chosen_people(["test"], everybody)
+    assert tuple(kept) == choose_test_people(everybody) and len(kept) == 9
+    with pytest.raises(ValueError, match=r"--people: expected one of .*got '99'"):
+        london.chosen_people(["99"], everybody)
 
 
 @needs_shared
