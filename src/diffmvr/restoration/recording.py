@@ -6,7 +6,6 @@ T frames of H × W, crops of p × p, G guides.
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
-from itertools import islice
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,15 +26,19 @@ from diffmvr.restoration.kept import PART_FRAMES, KeptFrames
 from diffmvr.restoration.lenders import FrameInPlace, Lenders, Lent
 from diffmvr.restoration.notes import picture_notes
 from diffmvr.restoration.paste_back import paste_back, paste_corrected, shows_all
-from diffmvr.restoration.regions import crop_box
 from diffmvr.restoration.report import FrameRecord, ReferenceRecord, RestoredFrame
 from diffmvr.restoration.scene_plan import NO_FACE, ScenePlan
 from diffmvr.restoration.self_check import SelfCheck, Tally, far_enough, weights_of
-from diffmvr.structures import Clip, Guides, UInt8Array, join_clips
+from diffmvr.restoration.windows import (
+    Window,
+    corner_and_side,
+    cut_window,
+    in_place,
+    read_window,
+)
+from diffmvr.structures import Clip, Guides, UInt8Array
 
 WITHOUT_FACE = ("fill", "refuse")
-
-Window = list[tuple[Frame, UInt8Array]]
 
 
 @dataclass
@@ -156,7 +159,7 @@ class VideoRestorer:
             if plan.person is not None:
                 self._try_out(plan, person)
             for first in range(0, len(plan), self._window):
-                window = _read(reader, plan, slice(first, first + self._window))
+                window = read_window(reader, plan, slice(first, first + self._window))
                 planned = [self._record(plan, first + k) for k in range(len(window))]
                 recalled = kept.recall(window, planned)
                 restored: Iterable[tuple[Frame, FrameRecord]]
@@ -225,7 +228,7 @@ class VideoRestorer:
         self, plan: ScenePlan, first: int, window: Window, person: _Person
     ) -> Iterator[tuple[Frame, FrameRecord]]:
         """Restore a window of frames that show a face; ``first`` is its place in the plan."""
-        clip = _cut(window, plan, first, person.carried)
+        clip = cut_window(window, plan, first, person.carried)
         before = len(clip) - len(window)
         others = *person.pictures, *plan.references
         guides, person.carried = self._crops.find_guides(clip, as_small(others))
@@ -235,7 +238,7 @@ class VideoRestorer:
         jobs = []
         for k, (frame, mask) in enumerate(window):
             t, of_clip = first + k, before + k
-            place = _in_place(plan, t, frame, mask)
+            place = in_place(plan, t, frame, mask)
             crop = restored[of_clip], corrections[of_clip]
             lent = Lent(())
             if mask.any():
@@ -260,11 +263,11 @@ class VideoRestorer:
             for frame, mask in window:
                 background.add(frame.image, mask)
             return
-        clip = _cut(window, plan, first, person.carried)
+        clip = cut_window(window, plan, first, person.carried)
         person.carried = self._crops.references(clip)
         before = len(clip) - len(window)
         for k in np.flatnonzero(self._crops.is_clear(clip)[before:]):
-            _lend(plan, _in_place(plan, first + int(k), *window[k]), person.lenders)
+            _lend(plan, in_place(plan, first + int(k), *window[k]), person.lenders)
 
     def _fill(
         self, plan: ScenePlan, first: int, window: Window, background: StillBackground
@@ -368,17 +371,10 @@ class VideoRestorer:
             references=references,
             axis_source=NO_FACE if plan.track is None else plan.track.axis_source[t],
             region_source=plan.region_source[t],
-            crop=_corner_and_side(plan.crops[t]),
-            region=_corner_and_side(plan.regions[t]),
+            crop=corner_and_side(plan.crops[t]),
+            region=corner_and_side(plan.regions[t]),
             beyond=plan.beyond(index),
         )
-
-
-def _in_place(plan: ScenePlan, t: int, frame: Frame, mask: UInt8Array) -> FrameInPlace:
-    """Return frame ``t`` of a plan, with where its face is."""
-    if plan.track is None:
-        raise ValueError("plan: expected one of a face")
-    return FrameInPlace(frame.image, mask, plan.crops[t], plan.track.similarity[t], frame.index)
 
 
 def _lend(plan: ScenePlan, place: FrameInPlace, lenders: Lenders) -> None:
@@ -389,43 +385,3 @@ def _lend(plan: ScenePlan, place: FrameInPlace, lenders: Lenders) -> None:
         return
     beside, doubtful = found
     lenders.add(replace(place, mask=np.maximum(place.mask, beside)), doubtful)
-
-
-def _read(reader: Iterator[FrameAndMask], plan: ScenePlan, part: slice) -> Window:
-    """Read the frames of a part of a plan, each with its mask.
-
-    Raises:
-        ValueError: if they are not there any more.
-    """
-    wanted = plan.frame_index[part].tolist()
-    window = [(frame, plan.mask(frame, mask)) for frame, mask in islice(reader, len(wanted))]
-    if [frame.index for frame, _ in window] != wanted:
-        raise ValueError(
-            f"input: frames {wanted[0]} to {wanted[-1]} were there when the recording was first "
-            "read and are not now; do not change a recording while it is processed"
-        )
-    return window
-
-
-def _corner_and_side(crop: CropTransform) -> tuple[float, float, float]:
-    """Return x0, y0 and side of a square, in pixels from the frame's upper left edge."""
-    x0, y0, x1, _ = (float(edge) + 0.5 for edge in crop_box(crop))
-    return round(x0, 3), round(y0, 3), round(x1 - x0, 3)
-
-
-def _cut(window: Window, plan: ScenePlan, first: int, carried: Clip | None) -> Clip:
-    """Cut the crops of a window out of its frames, led by the carried frame if there is one."""
-    if plan.track is None:
-        raise ValueError("plan: expected one of a face")
-    part = slice(first, first + len(window))
-    pairs = list(zip(window, plan.crops[part], strict=True))
-    clip = Clip(
-        clip_id="of the recording",
-        subject_id="",
-        observed=np.stack([crop.apply(frame.image) for (frame, _), crop in pairs]),
-        mask=np.stack([crop.apply_mask(mask) for (_, mask), crop in pairs]),
-        track=plan.track[part],
-        frames=None,
-        frame_index=plan.frame_index[part],
-    )
-    return clip if carried is None else join_clips(carried, clip)
