@@ -59,18 +59,28 @@ def sighted_reference(frame: Frame, mask: UInt8Array | None, sighting: Sighting)
     return place.reference(place.square_around(region))
 
 
-def later_reference(seen: Reference, crop: CropTransform, similarity: FloatArray) -> FarReference:
+def later_reference(
+    seen: Reference,
+    crop: CropTransform,
+    similarity: FloatArray,
+    beside: UInt8Array | None = None,
+) -> FarReference:
     """Return a clear frame whose crop, and the face in it, are known by now.
 
     Args:
         seen: from ``sighted_reference``.
         crop: the model's crop of that frame.
         similarity: ``[2, 3]``, canonical face → pixels of that crop.
+        beside: ``[H, W]`` 0/1, where the frame shows neither the face nor its background.
     """
     if seen.still is None:
         raise ValueError("seen: expected a frame of the recording, got another picture")
     face = compose(seen.still, compose(crop.inverse, similarity))
     native = replace(seen, face=face)
+    if beside is not None:
+        square = CropTransform(seen.still, len(seen.picture.mask), crop.frame_size)
+        hidden = np.maximum(seen.picture.mask, square.apply_mask(beside))
+        native = replace(native, picture=replace(seen.picture, mask=hidden))
     return FarReference(
         native.in_square(compose(crop.matrix, invert(seen.still)), crop.size), native
     )

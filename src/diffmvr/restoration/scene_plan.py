@@ -288,11 +288,15 @@ class _Planner:
             ),
             found_masks=found,
             trials=tuple(trial_clips(share, clear, hidden, layout.crops, layout.track, numbers)),
-            references=tuple(self._references(index, layout, share)),
+            references=tuple(self._references(index, layout, share, found or {})),
         )
 
     def _references(
-        self, index: list[int], layout: SceneLayout, share: FloatArray
+        self,
+        index: list[int],
+        layout: SceneLayout,
+        share: FloatArray,
+        found: Mapping[int, FoundMask],
     ) -> Iterator[FarReference]:
         """Return the scene's references, with their faces where the scene as a whole has them."""
         places = {number: t for t, number in enumerate(index)}
@@ -300,7 +304,11 @@ class _Planner:
             t = places.get(seen.index)
             # A mask that was found may have come from the frames around, or have been widened.
             if t is not None and (self.masks_given or share[t] == 0):
-                yield later_reference(seen, layout.crops[t], layout.track.similarity[t])
+                beside = found[seen.index].no_background() if seen.index in found else None
+                yield later_reference(
+                    *(seen, layout.crops[t], layout.track.similarity[t]),
+                    beside=None if beside is None else beside[0],
+                )
 
     def _of_none(self, skipped: list[Skipped]) -> ScenePlan:
         holes = [self._hole(one.index, None) for one in skipped]

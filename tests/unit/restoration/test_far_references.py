@@ -17,11 +17,13 @@ from tests.unit.restoration.test_recording import (
 from tests.unit.restoration.test_scene_plan import AT, ELSEWHERE, bars, discs, other_room
 
 from diffmvr.geometry import invert
+from diffmvr.preprocessing.detection import Detections
 from diffmvr.preprocessing.face import track_from_boxes
 from diffmvr.preprocessing.frame_stream import with_masks
 from diffmvr.preprocessing.occlusion import OccluderFinder
 from diffmvr.preprocessing.scan import Scanner
 from diffmvr.preprocessing.scene_layout import MaskCleaning
+from diffmvr.preprocessing.sightings import REGION_SIZE
 from diffmvr.restoration.far_references import FarReference, picture_reference
 from diffmvr.restoration.report import FrameRecord
 from diffmvr.restoration.scene_plan import ScenePlan, plan
@@ -132,6 +134,27 @@ def test_an_arm_beside_a_clear_face_is_not_shown_and_its_frame_still_leads() -> 
     for far in one.references:
         image, hidden = far.native.picture.image, far.native.picture.mask
         assert hidden.any() and (image[hidden == 0] != 255).any(axis=-1).all()
+
+
+class FarFromFaces(ByColour):
+    """Finds nothing in the square around a face."""
+
+    def detect(self, image: np.ndarray) -> Detections:
+        """Return the patches of a wider view."""
+        region = image.shape[:2] == (REGION_SIZE, REGION_SIZE)
+        return Detections.none() if region else super().detect(image)
+
+
+def test_what_was_found_beside_the_face_is_no_background_of_a_later_frame() -> None:
+    frames = disc_frames([AT] * 3, (144, 288))
+    frames[:, 60:80, 84:92] = OCCLUDER
+    scanner = Scanner(Discs(), "colour", None, OccluderFinder(FarFromFaces(OCCLUDER)))
+    source = FramesInMemory(frames)
+    (one,) = plan(with_masks(source, None), source.info, scanner, 32, past=BOTH)
+    assert len(one.references) == 3 and not one.mask_share.any()
+    for far in one.references:
+        shown = far.native.picture.image[far.native.picture.mask == 0].astype(int)
+        assert np.abs(shown - OCCLUDER).sum(axis=-1).min() > 60
 
 
 def test_a_frame_whose_mask_came_from_its_neighbours_leads_nobody() -> None:
