@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from diffmvr.checks import check_same_shape, check_shape
-from diffmvr.geometry import compose, invert, scaling
+from diffmvr.geometry import compose, invert, move_points, scaling, zoom_of
 from diffmvr.preprocessing.alignment import (
     PASSES,
     TOLERANCE,
@@ -59,6 +59,10 @@ HEAD_AXES = (1.2, 1.6)
 """The head as an ellipse in canonical face coordinates (unit: the distance between the eyes): its
 centre, and its half axes across and down."""
 
+NO_BACKGROUND, STANDS = 0.98, 0.05
+"""By how much less the past frame is believed of what its head hid, where the head is elsewhere
+now; a head that has moved by less than so many distances between the eyes is not."""
+
 HEAD_EDGE = 0.08
 """Softness of the ellipse's edge, in radii."""
 
@@ -92,6 +96,11 @@ class Motions:
     head: FloatArray
     surroundings: FloatArray
     face: FloatArray
+
+    @property
+    def face_before(self) -> FloatArray:
+        """``[2, 3]``, canonical face → where the past face was, if it had stood still."""
+        return compose(self.surroundings, compose(invert(self.head), self.face))
 
 
 @dataclass(frozen=True, eq=False)
@@ -244,11 +253,12 @@ def find_layers(past: Picture, current: Picture, motions: Motions, spline: bool 
     (image, mask), (past_image, past_mask) = current.small, past.small
     flow = (PASSES, TOLERANCE) if mask is current.mask else (REDUCED_PASSES, REDUCED_TOLERANCE)
     head = head_region(compose(current.reduction, motions.face), mask.shape)
+    seen = _seen_behind(current, motions, head)
     layers, pictures = [], []
-    for matrix, region, refined in (
-        (motions.head, head, True),
-        (motions.surroundings, 1 - head, True),
-        (motions.surroundings, 1 - head, False),
+    for matrix, region, share, refined in (
+        (motions.head, head, np.ones_like(head), True),
+        (motions.surroundings, 1 - head, seen, True),
+        (motions.surroundings, 1 - head, seen, False),
     ):
         small = compose(compose(current.reduction, matrix), invert(past.reduction))
         shown, known = warp_visible(past_image, past_mask, small, mask.shape)
@@ -259,11 +269,26 @@ def find_layers(past: Picture, current: Picture, motions: Motions, spline: bool 
             else:
                 residual = refine_by_flow(shown, known, image, mask, *flow)
             shown, known = warp_by_residual(past_image, past_mask, small, residual)
-        prior = PRIOR * region + (1 - PRIOR) * (1 - region)
+        prior = share * (PRIOR * region + (1 - PRIOR) * (1 - region))
         weight: Any = prior / _nearby_error(shown, known, image, mask) ** 2
         layers.append(Layer(matrix, residual, weight))
         pictures.append((shown, known))
     return Layers(tuple(layers), tuple(pictures))
+
+
+def _seen_behind(
+    current: Picture, motions: Motions, head: NDArray[np.float32]
+) -> NDArray[np.float32]:
+    """Return ``[h, w]``, how far the past frame is to be believed of what is behind the head.
+
+    What the head hid there is no background: taken for it, a second face stands beside the head.
+    """
+    axes = np.array(HEAD_CENTRE) + np.array([[0, 0], [HEAD_AXES[0], 0], [0, HEAD_AXES[1]]])
+    moved = move_points(motions.face_before, axes) - move_points(motions.face, axes)
+    if np.linalg.norm(moved, axis=1).max() < STANDS * zoom_of(motions.face):
+        return np.ones_like(head)
+    before = head_region(compose(current.reduction, motions.face_before), head.shape)
+    return 1 - NO_BACKGROUND * np.maximum(before - head, 0)
 
 
 def show_layers(

@@ -143,3 +143,15 @@ def test_no_skin_stands_on_the_wall_where_the_hole_leaves_the_crop(past: PastSel
     picture = restored(before, now, hidden, past)
     for wall_part in (np.s_[60:120, 140:crop_ends], np.s_[60:120, crop_ends:190]):
         assert error(picture, now, wall_part) < 3
+
+
+@pytest.mark.parametrize("past", [RECENT, BANK], ids=["recent", "bank"])
+def test_no_second_face_stands_beside_the_head_where_nobody_saw_the_wall(
+    past: PastSelection,
+) -> None:
+    """What the head hid in the past frame is no background."""
+    before, now = [Face(125), Face(122), Face(120)], Face(85)
+    picture = restored(before, now, np.s_[45:115, 85:165], past)
+    # The other eye of the face as it was.
+    for old in before:
+        assert error(picture, old, np.s_[58:67, 126:138]) > 55
