@@ -153,6 +153,7 @@ def restore(settings: RestoreSettings, pipeline: FramePipeline | None = None) ->
             settings.clear_threshold,
             settings.align_past,
             settings.past_selection,
+            worker_count(threads),
         )
         crops = CropRestorer(
             pipeline, guides, own_guides, settings.steps, settings.guide_scales, settings.seed

@@ -1,6 +1,7 @@
 """The guide images of a clip, found in the clip itself (paper 3.2)."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -15,6 +16,7 @@ from diffmvr.preprocessing.inpainting import inpaint
 from diffmvr.preprocessing.layers import Motions, Picture, propagate_in_layers
 from diffmvr.preprocessing.reference import occluded_share, past_clear_index, pixels_in_box
 from diffmvr.preprocessing.symmetry import GREY, mirror_visible_half
+from diffmvr.preprocessing.threads import in_order
 from diffmvr.structures import (
     CLEAR_THRESHOLD,
     GUIDE_KINDS,
@@ -53,6 +55,8 @@ class AutomaticGuides:
             ``"flow"`` refines that by dense flow in the frames that are occluded, ``"layers"``
             lets each pixel there follow the head, the flow or nothing (see ``layers.py``), and
             ``"none"`` leaves the past frame as it is (the paper; decisions 20).
+        past: which clear frames make the past guide; the latest by default.
+        workers: how many frames' mixtures are made at once; the result does not change.
 
     Raises:
         ValueError: on an unknown kind or alignment, a repeated kind or none at all.
@@ -64,6 +68,7 @@ class AutomaticGuides:
         clear_threshold: float = CLEAR_THRESHOLD,
         align_past: str = "layers",
         past: PastSelection | Mapping[str, Any] | None = None,
+        workers: int = 1,
     ) -> None:
         for kind in kinds:
             check_one_of("kinds", kind, GUIDE_KINDS)
@@ -74,6 +79,7 @@ class AutomaticGuides:
         self.kinds = tuple(kinds)
         self.clear_threshold = clear_threshold
         self.align_past = align_past
+        self._workers = workers
         # Hydra hands over a mapping.
         self.past = past if isinstance(past, PastSelection) else PastSelection(**(past or {}))
         if self.past.mixes and align_past != "layers":
@@ -151,17 +157,22 @@ class AutomaticGuides:
         self, clip: Clip, banks: Sequence[ReferenceBank], others: Sequence[Reference]
     ) -> dict[int, Composite]:
         """Return the mixtures that lead occluded frames, by index in the clip."""
-        mixed: dict[int, Composite] = {}
         if not self._mixes:
-            return mixed
-        for t in np.flatnonzero(clip.mask.any(axis=(1, 2))).tolist():
+            return {}
+
+        def mix(t: int) -> Composite | None:
             bank = banks[t].after(others_leading(others, int(clip.frame_index[t])))
-            if len(bank):
-                current = reference_of(clip, t)
-                mixed[t] = compose_references(
-                    bank.references, current, most=most_carried(self.past)
-                )
-        return mixed
+            most = most_carried(self.past)
+            return (
+                compose_references(bank.references, reference_of(clip, t), most=most)
+                if len(bank)
+                else None
+            )
+
+        hidden = np.flatnonzero(clip.mask.any(axis=(1, 2))).tolist()
+        with closing(in_order(mix, hidden, self._workers)) as mixtures:
+            pairs = zip(hidden, mixtures, strict=True)
+            return {t: composite for t, composite in pairs if composite is not None}
 
     def _leading(
         self, clip: Clip, clear: Mapping[int, PastFrame], bank: ReferenceBank

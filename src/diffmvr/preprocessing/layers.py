@@ -220,7 +220,11 @@ def propagate_in_layers(
 
 
 def carry(
-    past: Picture, current: Picture, motions: Motions, window: Window | None = None
+    past: Picture,
+    current: Picture,
+    motions: Motions,
+    window: Window | None = None,
+    spline: bool = False,
 ) -> tuple[UInt8Array, NDArray[np.bool_]]:
     """Do the same with pictures that are used again.
 
@@ -229,6 +233,7 @@ def carry(
         current: the frame that shows it.
         motions: the known motions.
         window: the rows and columns that are wanted; all by default.
+        spline: see ``find_layers``.
 
     Returns:
         ``[H', W', 3]`` uint8, grey (128) where unknown, and ``[H', W']`` bool, True where known, of
@@ -236,7 +241,7 @@ def carry(
     """
     height, width = current.mask.shape
     rows, columns = window or (slice(0, height), slice(0, width))
-    layers = find_layers(past, current, motions).hypotheses
+    layers = find_layers(past, current, motions, spline).hypotheses
     return show_layers(past, current, layers, (rows, columns))
 
 

@@ -189,7 +189,9 @@ def carry(
             face=here.face,
         )
         window = _window(missing)
-        image, shown = carry_picture(past.picture, here.picture, motions, window)
+        # What a bank's references are registered to is at hand then.
+        spline = bool(lent.references)
+        image, shown = carry_picture(past.picture, here.picture, motions, window, spline)
         new = shown & missing[window]
         carried[window][new] = image[new]
         known[window] |= new

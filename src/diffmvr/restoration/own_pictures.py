@@ -35,11 +35,11 @@ def read_pictures(
         ValueError: if one is no picture, no face is found in it, or nothing that finds faces is
             installed.
     """
+    images = [read_picture(path, SETTING) for path in paths]
     find = _face_finder(landmarker, face_weights)
     names = _names(paths, anonymous)
     references = []
-    for number, (path, name) in enumerate(zip(paths, names, strict=True), start=1):
-        image = read_picture(path, SETTING)
+    for number, (path, image, name) in enumerate(zip(paths, images, names, strict=True), start=1):
         track = find(image)
         if track is None:
             raise ValueError(

@@ -91,8 +91,8 @@ class RestoreSettings:
 
     @property
     def past_selection(self) -> PastSelection:
-        """Which clear frames make the past guide."""
-        return PastSelection(**self.past)
+        """Which clear frames make the past guide: a bank of them where nothing else is said."""
+        return PastSelection(**({"select": "bank"} | self.past))
 
     @property
     def pictures(self) -> dict[str, list[str]]:
@@ -102,8 +102,10 @@ class RestoreSettings:
 
     @property
     def mixed_pictures(self) -> list[str]:
-        """Those that clear frames are mixed with; the others stand in the place of a guide."""
-        return self.pictures.get("past", []) if self.past_selection.mixes else []
+        """A list of pictures, which clear frames are mixed with; one alone stands for a guide."""
+        given = self.guides.get("past")
+        listed = self.past_selection.mixes and isinstance(given, list)
+        return self.pictures.get("past", []) if listed else []
 
     def _check_guides(self) -> None:
         """Require text, or a list of texts where several pictures can be used."""

@@ -33,7 +33,7 @@ def test_a_recording_has_a_plain_name_and_many_have_none(tmp_path: Path) -> None
     [
         (
             {"past": ["a.png", "b.png"]},
-            {},
+            {"select": "recent"},
             r"guides\.past: expected one picture, got 2; give one, or set past\.select=bank",
         ),
         (
@@ -41,7 +41,7 @@ def test_a_recording_has_a_plain_name_and_many_have_none(tmp_path: Path) -> None
             {"select": "bank", "size": 2},
             r"guides\.past: expected 1 to 2 pictures, got 3; give one, or set a larger past\.size",
         ),
-        ({"past": []}, {}, r"guides\.past: expected one picture, got 0"),
+        ({"past": []}, {}, r"guides\.past: expected 1 to 16 pictures, got 0"),
         (
             {"symmetric": ["a", "b"]},
             {"select": "bank"},
@@ -61,6 +61,14 @@ def test_pictures_that_nothing_is_made_of_are_refused(
 def test_one_picture_is_the_guide_and_several_join_the_clear_frames() -> None:
     alone = RestoreSettings("in.mp4", "out", guides={"past": "a.png", "symmetric": None})
     assert (alone.pictures, alone.mixed_pictures) == ({"past": ["a.png"]}, [])
-    for given, pictures in (("a.png", ["a.png"]), (["a.png", "b.png"], ["a.png", "b.png"])):
-        mixed = RestoreSettings("in", "out", guides={"past": given}, past={"select": "matched"})
-        assert mixed.mixed_pictures == mixed.pictures["past"] == pictures
+    for given in (["a.png"], ["a.png", "b.png"]):
+        for past in ({}, {"select": "matched"}):
+            mixed = RestoreSettings("in", "out", guides={"past": given}, past=past)
+            assert mixed.mixed_pictures == mixed.pictures["past"] == given
+    recent = RestoreSettings("in", "out", guides={"past": ["a.png"]}, past={"select": "recent"})
+    assert recent.mixed_pictures == []
+
+
+def test_a_bank_leads_where_nothing_else_is_said() -> None:
+    assert RestoreSettings("in.mp4", "out").past_selection.select == "bank"
+    assert RestoreSettings("in.mp4", "out", past={"size": 4}).past_selection.select == "bank"
