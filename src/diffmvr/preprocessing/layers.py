@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from diffmvr.checks import check_same_shape, check_shape
 from diffmvr.geometry import compose, invert, move_points, scaling, zoom_of
 from diffmvr.preprocessing.alignment import (
+    FLOW_SIZE,
     PASSES,
     TOLERANCE,
     FlowArray,
@@ -253,7 +254,7 @@ def find_layers(past: Picture, current: Picture, motions: Motions, spline: bool 
         current: the frame that shows it.
         motions: the known motions.
         spline: whether what they leave is found by ``current.registration``, which is quick for
-            many past frames, and not by dense flow.
+            many past frames, and not by dense flow.  Small pictures have too few pixels for it.
     """
     (image, mask), (past_image, past_mask) = current.small, past.small
     flow = (PASSES, TOLERANCE) if mask is current.mask else (REDUCED_PASSES, REDUCED_TOLERANCE)
@@ -269,7 +270,7 @@ def find_layers(past: Picture, current: Picture, motions: Motions, spline: bool 
         shown, known = warp_visible(past_image, past_mask, small, mask.shape)
         residual = None
         if refined:
-            if spline:
+            if spline and min(mask.shape) >= FLOW_SIZE:
                 residual = current.registration.motion_to(shown, known)
             else:
                 residual = refine_by_flow(shown, known, image, mask, *flow)
