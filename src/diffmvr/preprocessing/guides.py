@@ -75,18 +75,13 @@ class AutomaticGuides:
         if not kinds or len(set(kinds)) != len(kinds):
             raise ValueError(f"kinds: expected one or more different guides, got {list(kinds)}")
         check_number("clear_threshold", clear_threshold, 0.0, 1.0)
-        check_one_of("align_past", align_past, ALIGNMENTS)
         self.kinds = tuple(kinds)
         self.clear_threshold = clear_threshold
         self.align_past = align_past
         self._workers = workers
         # Hydra hands over a mapping.
         self.past = past if isinstance(past, PastSelection) else PastSelection(**(past or {}))
-        if self.past.mixes and align_past != "layers":
-            raise ValueError(
-                f"past.select: {self.past.select!r} carries frames in layers, got "
-                f"align_past={align_past!r}; set align_past=layers or past.select=recent"
-            )
+        check_alignment(align_past, self.past)
 
     def __call__(self, clip: Clip) -> Guides:
         """Return the guides of every frame of ``clip``; ``clip.frames`` is not looked at."""
@@ -235,6 +230,20 @@ class AutomaticGuides:
             motions = Motions(head, still, track.similarity[current])
             return propagate_in_layers(*images, motions)
         return propagate_past(*images, head, refine=self.align_past == "flow" and occluded)
+
+
+def check_alignment(align_past: str, past: PastSelection) -> None:
+    """Require a way of carrying past frames that is known and suits those that are chosen.
+
+    Raises:
+        ValueError: if it is unknown, or only one frame could be carried so.
+    """
+    check_one_of("align_past", align_past, ALIGNMENTS)
+    if past.mixes and align_past != "layers":
+        raise ValueError(
+            f"past.select: {past.select!r} carries frames in layers, got "
+            f"align_past={align_past!r}; set align_past=layers or past.select=recent"
+        )
 
 
 def reference_of(clip: Clip, t: int) -> Reference:

@@ -7,6 +7,7 @@ from omegaconf import DictConfig
 
 from diffmvr.checks import check_box, check_name, check_number, check_one_of
 from diffmvr.parsing import parse_rate, read_settings
+from diffmvr.preprocessing.guides import check_alignment
 from diffmvr.preprocessing.occlusion import DETECTED
 from diffmvr.preprocessing.video_writer import CRF
 from diffmvr.restoration.output import FORMATS
@@ -64,6 +65,7 @@ class RestoreSettings:
     name: str | None = None
 
     def __post_init__(self) -> None:
+        check_alignment(self.align_past, self.past_selection)
         self._check_guides()
         check_one_of("format", self.format, FORMATS)
         check_one_of("detect", self.detect, DETECTED)
@@ -121,7 +123,7 @@ class RestoreSettings:
             most = past.size if kind == "past" and past.mixes else 1
             if not 1 <= len(given) <= most:
                 remedy = "give one"
-                if kind == "past":
+                if kind == "past" and given:
                     other = (
                         "a larger past.size" if past.mixes else "past.select=bank to mix several"
                     )

@@ -41,7 +41,7 @@ def test_a_recording_has_a_plain_name_and_many_have_none(tmp_path: Path) -> None
             {"select": "bank", "size": 2},
             r"guides\.past: expected 1 to 2 pictures, got 3; give one, or set a larger past\.size",
         ),
-        ({"past": []}, {}, r"guides\.past: expected 1 to 16 pictures, got 0"),
+        ({"past": []}, {}, r"guides\.past: expected 1 to 16 pictures, got 0; give one$"),
         (
             {"symmetric": ["a", "b"]},
             {"select": "bank"},
@@ -72,3 +72,22 @@ def test_one_picture_is_the_guide_and_several_join_the_clear_frames() -> None:
 def test_a_bank_leads_where_nothing_else_is_said() -> None:
     assert RestoreSettings("in.mp4", "out").past_selection.select == "bank"
     assert RestoreSettings("in.mp4", "out", past={"size": 4}).past_selection.select == "bank"
+
+
+@pytest.mark.parametrize(
+    ("align_past", "message"),
+    [
+        ("flow", r"past\.select: 'bank' .* got align_past='flow'; set .* past\.select=recent"),
+        ("warp", r"align_past: expected one of .*'flow'.*, got 'warp'"),
+    ],
+)
+def test_a_way_to_carry_that_does_not_suit_is_refused_before_anything_is_read(
+    align_past: str, message: str
+) -> None:
+    with pytest.raises(ValueError, match=message):
+        RestoreSettings("in.mp4", "out", align_past=align_past)
+
+
+def test_the_latest_frame_alone_may_be_carried_in_other_ways() -> None:
+    settings = RestoreSettings("in.mp4", "out", align_past="flow", past={"select": "recent"})
+    assert not settings.past_selection.mixes
