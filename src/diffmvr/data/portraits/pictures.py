@@ -12,6 +12,15 @@ MOST_TEST_PEOPLE = 15
 _SALT = "diffmvr-portraits-1"
 
 
+def how_to_give(setting: str, what: str) -> str:
+    """Return how commands are told a setting of portraits: it depends on what is set up."""
+    joined = f"data.source.sources.portraits.{setting}={what}"
+    return (
+        f"give data.source.{setting}={what}, with data=joined {joined}, and pretrain either one "
+        'without "data."'
+    )
+
+
 @dataclass(frozen=True)
 class Pair:
     """The two pictures of a person.
@@ -39,12 +48,17 @@ def find_pairs(folder: Path, expressions: Sequence[str] = ("neutral", "smiling")
 
     Raises:
         FileNotFoundError: if there is no such folder, or a person has only one picture.
-        ValueError: if there is no pair, or a picture is there twice.
+        ValueError: if there is no pair, a picture is there twice, or the expressions are not two.
     """
+    if len(set(expressions)) != 2 or len(expressions) != 2:
+        raise ValueError(
+            f"expressions: expected two that differ, such as [neutral,smiling], got "
+            f"{list(expressions)}"
+        )
     if not folder.is_dir():
         raise FileNotFoundError(
-            f"folder: there is no folder {folder}; give data.source.folder=FOLDER with pictures "
-            f"named {_example(expressions)}"
+            f"folder: there is no folder {folder}; {how_to_give('folder', 'FOLDER')}; its pictures "
+            f"are named {_example(expressions)}"
         )
     found: dict[str, dict[str, Path]] = {}
     for file in sorted(folder.iterdir()):

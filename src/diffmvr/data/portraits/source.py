@@ -11,7 +11,12 @@ import numpy as np
 
 from diffmvr.checks import check_count, check_number, check_one_of
 from diffmvr.data.portraits.clip import PortraitClip, make_clip
-from diffmvr.data.portraits.pictures import Pair, choose_test_people, find_pairs
+from diffmvr.data.portraits.pictures import (
+    Pair,
+    choose_test_people,
+    find_pairs,
+    how_to_give,
+)
 from diffmvr.data.portraits.portrait import Portrait, Still
 from diffmvr.data.synthetic.raster import canvas_size
 from diffmvr.data.synthetic.rng import generator
@@ -81,8 +86,8 @@ class PortraitClips:
     ) -> None:
         if not folder:
             raise ValueError(
-                "data.source.folder: expected a folder of pictures named PERSON_neutral.jpg and "
-                "PERSON_smiling.jpg, got none; give data.source.folder=FOLDER"
+                "folder: expected a folder of pictures named PERSON_neutral.jpg and "
+                f"PERSON_smiling.jpg, got none; {how_to_give('folder', 'FOLDER')}"
             )
         check_number("seed", seed, 0, 2**63 - 1)
         check_count("clips_per_subject", clips_per_subject)
@@ -182,8 +187,8 @@ def _find_landmarker(path: str | None) -> Path:
     bundle = find_landmarker_bundle(path)
     if bundle is None:
         raise FileNotFoundError(
-            f"data.source.landmarker: portraits need MediaPipe's {BUNDLE_NAME}, and none is named; "
-            f"give data.source.landmarker=FILE or set {BUNDLE_VARIABLE}"
+            f"landmarker: portraits need MediaPipe's {BUNDLE_NAME}, and none is named; "
+            f"set {BUNDLE_VARIABLE}, or {how_to_give('landmarker', 'FILE')}"
         )
     if find_spec("mediapipe") is None:
         raise ValueError(

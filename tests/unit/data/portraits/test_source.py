@@ -112,7 +112,13 @@ def test_a_picture_without_a_face_is_named(settings: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     ("changed", "error", "message"),
     [
-        ({"folder": None}, ValueError, r"data.source.folder: expected a folder .* got none; give"),
+        (
+            {"folder": None},
+            ValueError,
+            r"^folder: expected .* got none; give data\.source\.folder=.* pretrain .* without",
+        ),
+        ({"expressions": ["a", "a"]}, ValueError, r"expressions: expected two that differ"),
+        ({"expressions": ["a", "b", "c"]}, ValueError, r"expressions: expected two that differ"),
         ({"size": 16}, ValueError, r"size: expected a number in \[32, 512\], got 16"),
         ({"people": "some"}, ValueError, r"people: expected one of .*got 'some'"),
         ({"test_people": ["x"]}, ValueError, r"test_people: expected people of .*got 'x'"),
@@ -133,7 +139,7 @@ def test_a_missing_landmarker_is_said_with_the_setting_that_names_one(
 ) -> None:
     for name in ("DIFFMVR_FACE_LANDMARKER", "DIFFMVR_SHARED"):
         monkeypatch.delenv(name, raising=False)
-    with pytest.raises(FileNotFoundError, match=r"data.source.landmarker=FILE or set DIFFMVR_FACE"):
+    with pytest.raises(FileNotFoundError, match=r"set DIFFMVR_FACE.*data.source.landmarker=FILE"):
         PortraitClips(**{**settings, "landmarker": None})
 
 
