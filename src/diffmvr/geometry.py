@@ -90,8 +90,10 @@ def distance_inside(region: NDArray[np.bool_]) -> NDArray[np.float32]:
     whole numbers, so that these do not.
 
     Args:
-        region: ``[H, W]`` bool; some pixel is outside.
+        region: ``[H, W]`` bool; where no pixel is outside it, every distance is infinite.
     """
+    if region.all():
+        return np.full(region.shape, np.inf, np.float32)
     inside = region.astype(np.uint8)
     distance: Any = cv2.distanceTransform(inside, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
     lengths: NDArray[np.float32] = np.sqrt(np.rint(distance**2))

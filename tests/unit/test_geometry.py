@@ -8,6 +8,7 @@ from tests.unit.preprocessing.test_alignment import similarity
 from diffmvr.geometry import (
     boxes_mask,
     compose,
+    distance_inside,
     invert,
     move_points,
     scale_track,
@@ -77,3 +78,9 @@ def test_a_box_covers_the_pixels_whose_centre_it_holds() -> None:
     mask = boxes_mask(np.array([[1.2, 0.0, 3.0, 1.9], [-9, -9, -5, -5]]), (4, 6))
 
     assert np.argwhere(mask).tolist() == [[0, 2], [0, 3], [1, 2], [1, 3]]
+
+
+@pytest.mark.filterwarnings("error")
+def test_where_nothing_is_outside_every_distance_is_infinite():
+    assert np.isposinf(distance_inside(np.ones((3, 4), bool))).all()
+    np.testing.assert_array_equal(distance_inside(np.array([[0, 1, 1]], bool)), [[0, 1, 2]])

@@ -55,7 +55,7 @@ class _Person:
 
 
 class VideoRestorer:
-    """Restores a recording of any length, holding one window of frames and two clear ones.
+    """Restores a recording of any length, holding one window of frames and a few clear ones.
 
     A frame's result depends on the frame, the clear frames of the same person and shot before it,
     the user's pictures and the plan only, not on where windows begin (nor on where plans begin,
