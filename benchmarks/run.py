@@ -76,7 +76,9 @@ class Runner:
         frames = 8 if self._options.quick else 16
         sizes = [PIXELS["tiny"]] if self._options.quick else [PIXELS[s] for s in SIZES]
         for size in sizes:
-            yield from guide_images(size, frames, min(3, self._options.repeats), 1)
+            yield from guide_images(
+                size, frames, min(3, self._options.repeats), self._options.warmup
+            )
 
     def training(self) -> Rows:
         """Time a training step for every size and batch."""
@@ -106,7 +108,7 @@ class Runner:
     def preprocessing(self) -> Rows:
         """Time the stages of preprocessing at 512 × 512, in a process of its own."""
         log.info("preprocessing")
-        frames = ("16", "24") if self._options.quick else ("240", "960")
+        frames = ("16",) if self._options.quick else ("240", "960")
         with tempfile.TemporaryDirectory() as folder:
             output = Path(folder) / "rows.json"
             script = ROOT / "experiments" / "preprocess_benchmark.py"
@@ -137,8 +139,8 @@ class Runner:
     def startup(self) -> Rows:
         """Time how long commands take to begin."""
         log.info("startup")
-        quick = self._options.quick
-        yield from startup(("restore",) if quick else COMMANDS, min(3, self._options.repeats))
+        quick, repeats = self._options.quick, min(3, self._options.repeats)
+        yield from startup(("restore",) if quick else COMMANDS, repeats, mistakes=not quick)
 
     def _skipped(self, size: str) -> bool:
         return size == "sd15" and self._device.type != "cuda" and not self._options.slow

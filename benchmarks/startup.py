@@ -37,7 +37,9 @@ FIRST_RESTORED = RESTORE.format(
 )
 
 
-def startup(commands: Sequence[str], repeats: int) -> Iterator[dict[str, Any]]:
+def startup(
+    commands: Sequence[str], repeats: int, mistakes: bool = True
+) -> Iterator[dict[str, Any]]:
     """Yield seconds and CPU seconds of each command's ``--help``, and of a mistyped setting.
 
     Then, of ``restore``, to where it needs a recording, to where it looks for the face in the first
@@ -47,15 +49,18 @@ def startup(commands: Sequence[str], repeats: int) -> Iterator[dict[str, Any]]:
     Args:
         commands: their names.
         repeats: of each call.
+        mistakes: whether to time a mistyped setting and a missing recording, too.
     """
     for command in commands:
         module = ["-m", f"diffmvr.{command}"]
         yield _row(command, "--help", [*module, "--help"], repeats, 0)
-        yield _row(command, "a mistyped setting", [*module, "sede=3"], repeats, None)
+        if mistakes:
+            yield _row(command, "a mistyped setting", [*module, "sede=3"], repeats, None)
     with tempfile.TemporaryDirectory() as folder:
         given = [f"input={folder}/absent.mp4", f"output={folder}/out"]
         call = ["-m", "diffmvr.restore", *given]
-        yield _row("restore", "a missing recording", call, repeats, 2)
+        if mistakes:
+            yield _row("restore", "a missing recording", call, repeats, 2)
         given = [*_recording(Path(folder)), f"output={folder}/out"]
         for call, code in (("first frame", FIRST_FRAME), ("first restored", FIRST_RESTORED)):
             yield _row("restore", call, ["-c", code, *given], repeats, 0)

@@ -129,7 +129,7 @@ def main() -> None:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--input", type=Path, help="a recording; by default a rendered one")
-    parser.add_argument("--frames", type=int, nargs=2, default=[240, 960], metavar=("N", "M"))
+    parser.add_argument("--frames", type=int, nargs="+", default=[240, 960], metavar="N")
     parser.add_argument("--face", default="auto", help="auto | yolo | mediapipe")
     parser.add_argument("--mask", default="segmentation", help="segmentation | bbox | none")
     parser.add_argument("--threads", type=int, default=1)
