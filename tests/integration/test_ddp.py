@@ -14,7 +14,9 @@ from pathlib import Path
 import pytest
 from tests.helpers.commands import LEAST, check_two_processes, living, run, start
 
-from diffmvr.run_record import load_run_record
+from diffmvr.files import read_json
+from diffmvr.run_record import RunRecord, load_run_record, save_run_record
+from diffmvr.runs.ledger import JOB_FILE, settings_hash
 
 PATIENCE = 1800  # seconds, for a machine that has much else to do
 
@@ -38,7 +40,7 @@ def test_a_sweep_with_several_processes_is_killed_and_given_again(
     command = [
         *("--multirun", *LEAST, "seed=0,1", "trainer=ddp_sim", "ledger=true"),
         *(f"paths.weights={weights}", f"hydra.sweep.dir={sweep}"),
-        *("trainer.max_steps=6", "hydra.sweep.subdir=s${seed}"),
+        *("trainer.max_steps=4", "hydra.sweep.subdir=s${seed}"),
     ]
     first, second = sweep / "s0", sweep / "s1"
 
@@ -54,18 +56,21 @@ def test_a_sweep_with_several_processes_is_killed_and_given_again(
         for pid in living(killed.pid):
             os.kill(pid, signal.SIGKILL)
     assert not (first / "run.json").exists() and not second.exists()
+    # As if the other job had finished, which costs as much as the first one.
+    settings = {**read_json(first / JOB_FILE)["settings"], "seed": 1}
+    finished = RunRecord("train", "finished", 1, "", config_hash=settings_hash(settings))
+    save_run_record(finished, second)
 
     said = run("train", *command, cwd=tmp_path)
 
-    # Once for each run, by the first of its two processes.
-    assert said.count("channels are left out") == 2
-    assert sorted(path.parent for path in sweep.glob("*/run.json")) == [first, second]
-    for folder, resumed, runs in ((first, True, 2), (second, False, 1)):
-        record = load_run_record(folder)
-        assert (record.steps, record.resumed) == (6, resumed)
-        # A job that was killed has one W&B run for each time.
-        check_two_processes(folder, runs)
-    assert load_run_record(first).seed == 0 and load_run_record(second).seed == 1
+    # Once, by the first of two processes.
+    assert said.count("channels are left out") == 1
+    record = load_run_record(first)
+    assert (record.seed, record.steps, record.resumed) == (0, 4, True)
+    # A job that was killed has one W&B run for each time.
+    check_two_processes(first, runs=2)
+    assert f"{second}: finished before, skipped" in said
+    assert load_run_record(second) == finished
 
 
 @pytest.mark.parametrize(
