@@ -152,7 +152,7 @@ class PastSelection:
     def __post_init__(self) -> None:
         check_one_of("past.select", self.select, PAST_SELECTIONS)
         check_one_of("past.reach", self.reach, PAST_REACHES)
-        if not isinstance(self.size, int):
+        if not isinstance(self.size, int) or isinstance(self.size, bool):
             raise ValueError(f"past.size: expected a whole number, got {self.size!r}")
         check_number("past.size", self.size, 1, 1000)
         if not self.mixes and self.reach == "both":
@@ -160,6 +160,17 @@ class PastSelection:
                 "past.reach: 'both' needs frames to choose from, and select=recent has one; "
                 "set select=bank or select=matched, or reach=past"
             )
+
+    @classmethod
+    def from_settings(cls, settings: Mapping[str, Any]) -> "PastSelection":
+        """Return what settings by name say.
+
+        Raises:
+            ValueError: if there is no such setting.
+        """
+        for name in settings:
+            check_one_of("past", name, [one.name for one in fields(cls)])
+        return cls(**settings)
 
     @property
     def mixes(self) -> bool:

@@ -50,7 +50,7 @@ class GuideSettings:
         object.__setattr__(self, "kinds", tuple(self.kinds))
         object.__setattr__(self, "scales", tuple(float(scale) for scale in self.scales))
         if not isinstance(self.past, PastSelection):
-            object.__setattr__(self, "past", PastSelection(**self.past))
+            object.__setattr__(self, "past", PastSelection.from_settings(self.past))
         if not self.kinds or len(set(self.kinds)) != len(self.kinds):
             raise ValueError(f"guide.kinds: expected distinct guides, got {self.kinds}")
         for kind in self.kinds:

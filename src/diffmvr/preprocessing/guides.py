@@ -80,7 +80,9 @@ class AutomaticGuides:
         self.align_past = align_past
         self._workers = workers
         # Hydra hands over a mapping.
-        self.past = past if isinstance(past, PastSelection) else PastSelection(**(past or {}))
+        if not isinstance(past, PastSelection):
+            past = PastSelection.from_settings(past or {})
+        self.past = past
         check_alignment(align_past, self.past)
 
     def __call__(self, clip: Clip) -> Guides:

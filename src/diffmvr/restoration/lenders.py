@@ -190,7 +190,7 @@ def carry(
         )
         window = _window(missing)
         # What a bank's references are registered to is at hand then.
-        spline = bool(lent.references)
+        spline = len(lent.references) > 1
         image, shown = carry_picture(past.picture, here.picture, motions, window, spline)
         new = shown & missing[window]
         carried[window][new] = image[new]

@@ -94,7 +94,7 @@ class RestoreSettings:
     @property
     def past_selection(self) -> PastSelection:
         """Which clear frames make the past guide: a bank of them where nothing else is said."""
-        return PastSelection(**({"select": "bank"} | self.past))
+        return PastSelection.from_settings({"select": "bank"} | self.past)
 
     @property
     def pictures(self) -> dict[str, list[str]]:

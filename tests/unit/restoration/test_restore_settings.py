@@ -91,3 +91,15 @@ def test_a_way_to_carry_that_does_not_suit_is_refused_before_anything_is_read(
 def test_the_latest_frame_alone_may_be_carried_in_other_ways() -> None:
     settings = RestoreSettings("in.mp4", "out", align_past="flow", past={"select": "recent"})
     assert not settings.past_selection.mixes
+
+
+@pytest.mark.parametrize(
+    ("past", "message"),
+    [
+        ({"foo": 1}, r"past: expected one of \['select', 'reach', 'size'\], got 'foo'"),
+        ({"size": True}, r"past\.size: expected a whole number, got True"),
+    ],
+)
+def test_settings_of_the_past_that_are_none_are_one_clear_line(past: dict, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        RestoreSettings("in.mp4", "out", past=past)
