@@ -80,6 +80,8 @@ class Clips:
     def __init__(self, clips: Sequence[Clip]) -> None:
         self._clips = clips
         self.subject_ids = [clip.subject_id for clip in clips]
+        self.test_people: Sequence[str] = ()
+        self.description = "clips in memory"
 
     def __len__(self) -> int:
         return len(self._clips)

@@ -75,7 +75,7 @@ def test_a_model_is_trained_and_scored_on_a_store(
     assert rows["clip_id"].n_unique() == 2 * PEOPLE["test"]
     card = (result.model / "README.md").read_text()
     # The store by its name, not where it lies on this machine.
-    assert f"/{store.name}\n" in card and str(store) not in card
+    assert f"clip store {store.name}\n" in card and str(store) not in card
 
 
 def test_restorers_are_scored_on_a_store(store: Path, tmp_path: Path) -> None:

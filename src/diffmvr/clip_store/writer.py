@@ -60,8 +60,6 @@ class ClipStoreWriter:
         self._check_folder()
         self.root.mkdir(parents=True, exist_ok=True)
         with self._lock():
-            for folder in (IMAGES, MASKS, PARTS):
-                self._own(folder).mkdir(exist_ok=True)
             self._remove_leftovers()
             # Other settings may be tried where nothing has come of these.
             if (self.root / INFO_NAME).exists() and self._is_begun():
@@ -72,6 +70,9 @@ class ClipStoreWriter:
                     log.warning("%s was begun with %s; it goes on with %s", self.root, was, now)
             else:
                 self._write_info()
+            # Not before: without the file another process takes them for a stranger's.
+            for folder in (IMAGES, MASKS, PARTS):
+                self._own(folder).mkdir(exist_ok=True)
 
     def is_complete(self, recording: str) -> bool:
         """Tell whether a recording is in the store as a whole."""

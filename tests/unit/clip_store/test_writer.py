@@ -3,6 +3,7 @@ import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -12,6 +13,7 @@ from tests.helpers.store_processes import write_and_die, write_many
 from tests.helpers.stores import SIZE, add_noise, noise, store_info, store_row, write_store
 
 from diffmvr.clip_store import ClipStore, ClipStoreWriter, StoreBusyError, recording_writer
+from diffmvr.clip_store.info import INFO_NAME
 
 CLEAR = np.zeros((SIZE, SIZE), np.uint8)
 
@@ -110,6 +112,21 @@ def test_two_processes_write_one_store(tmp_path: Path) -> None:
     store = ClipStore(tmp_path)
     assert len(store.clip_ids) == 10
     assert store.verify() == []
+
+
+def test_what_is_half_made_is_never_taken_for_a_strangers_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another process may look at any moment; it knows a store by its file of settings."""
+    make = Path.mkdir
+
+    def watched(path: Path, *args: Any, **options: Any) -> None:
+        make(path, *args, **options)
+        if path.parent == tmp_path:
+            assert (tmp_path / INFO_NAME).is_file(), f"{path.name} came before it"
+
+    monkeypatch.setattr(Path, "mkdir", watched)
+    ClipStoreWriter(tmp_path, store_info())
 
 
 def test_one_recording_has_one_writer_at_a_time(tmp_path: Path) -> None:
