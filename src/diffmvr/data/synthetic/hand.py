@@ -7,7 +7,6 @@ import numpy as np
 
 from diffmvr.data.synthetic.identity import skin_albedo
 from diffmvr.data.synthetic.sdf import (
-    TEXELS,
     Float32Array,
     Grid,
     Point,
@@ -16,6 +15,7 @@ from diffmvr.data.synthetic.sdf import (
     light,
     light_direction,
     make_grid,
+    paint,
     smooth_min,
     stack,
     stain,
@@ -197,6 +197,4 @@ def _add_sleeve(
     around = 0.62 + 0.4 * np.sqrt(np.clip(1 - (grid.x / 0.5) ** 2, 0, 1))
     cuff = 1 - 0.2 * np.exp(-(((grid.y - start - 0.1) / 0.02) ** 2))
     shaded = cloth * (around * folds * cuff)[..., None]
-    inside = np.clip(0.5 - sleeve * TEXELS, 0, 1)
-    rgb += inside[..., None] * (shaded - rgb)
-    return np.minimum(distance, sleeve)
+    return paint(rgb, distance, sleeve, shaded)

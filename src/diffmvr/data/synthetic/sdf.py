@@ -58,6 +58,17 @@ class Grid:
         high, low = (int((v - self.origin[1]) * TEXELS) for v in (top, bottom))
         return slice(max(high, 0), max(low + 2, 0)), slice(max(first, 0), max(last + 2, 0))
 
+    def turned(self, tilt: float, height: float) -> tuple[Float32Array, Float32Array]:
+        """Return ``[h, w]`` twice: how far each texel lies along a line and across it.
+
+        Args:
+            tilt: angle of the line, in radians.
+            height: where it crosses x = 0.
+        """
+        cos, sin = float(np.cos(tilt)), float(np.sin(tilt))
+        y = self.y - height
+        return self.x * cos + y * sin, y * cos - self.x * sin
+
     def __getitem__(self, window: Window) -> "Grid":
         return Grid(self.x[window], self.y[window], self.origin)
 
@@ -106,6 +117,26 @@ def stack(rgb: Float32Array, distance: Float32Array) -> Float32Array:
     return np.ascontiguousarray(layers, dtype=np.float32)
 
 
-def stain(rgb: Float32Array, share: NDArray[np.floating[Any]], colour: RGB) -> None:
-    """Blend ``colour`` into ``rgb`` in place by ``share`` in [0, 1]."""
+def stain(
+    rgb: Float32Array, share: NDArray[np.floating[Any]], colour: RGB | NDArray[np.floating[Any]]
+) -> None:
+    """Blend ``colour``, of all texels or of each, into ``rgb`` in place by ``share`` in [0, 1]."""
     rgb += share[..., None] * (np.asarray(colour, dtype=np.float32) - rgb)
+
+
+def paint(
+    rgb: Float32Array,
+    distance: Float32Array,
+    shape: Float32Array,
+    colour: NDArray[np.floating[Any]],
+) -> Float32Array:
+    """Paint a shape over what is there, in place; return the distance to both.
+
+    Args:
+        rgb: ``[h, w, 3]`` what is there.
+        distance: ``[h, w]`` the distance to it.
+        shape: ``[h, w]`` the distance to the shape.
+        colour: ``[h, w, 3]`` of the shape.
+    """
+    stain(rgb, np.clip(0.5 - shape * TEXELS, 0, 1), colour)
+    return np.minimum(distance, shape)

@@ -9,6 +9,7 @@ from diffmvr.data.synthetic.sdf import (
     light,
     light_direction,
     make_grid,
+    paint,
     stack,
     stain,
 )
@@ -59,20 +60,16 @@ def _tube(rng: np.random.Generator) -> Sprite:
     cone = np.sqrt((across / 1.15) ** 2 + ((grid.y + 0.08) / 0.9) ** 2) - 0.36
     plastic = np.asarray(_CONNECTORS[int(rng.integers(len(_CONNECTORS)))], dtype=np.float32)
     shaded = plastic * (0.6 + 0.5 * np.clip(-cone / 0.3, 0, 1))[..., None]
-    rgb += np.clip(0.5 - cone * TEXELS, 0, 1)[..., None] * (shaded - rgb)
-    distance = np.minimum(distance, cone)
+    distance = paint(rgb, distance, cone, shaded)
 
     tape = np.asarray(_TAPE, dtype=np.float32) * float(rng.uniform(0.9, 1.0))
     for height in (0.34, float(rng.uniform(1.0, 1.3))):
         tilt, half = float(rng.uniform(-0.3, 0.3)), float(rng.uniform(0.75, 1.05))
-        cos, sin = float(np.cos(tilt)), float(np.sin(tilt))
-        u = grid.x * cos + (grid.y - height) * sin
-        v = (grid.y - height) * cos - grid.x * sin
+        u, v = grid.turned(tilt, height)
         box = np.maximum(np.abs(u) - half, np.abs(v) - 0.16)
         relief = 0.86 + 0.14 * np.sqrt(np.clip(1 - (across / 0.34) ** 2, 0, 1))
         shaded = tape * (relief * (0.985 + 0.015 * np.sin(u * 40)))[..., None]
-        rgb += np.clip(0.5 - box * TEXELS, 0, 1)[..., None] * (shaded - rgb)
-        distance = np.minimum(distance, box)
+        distance = paint(rgb, distance, box, shaded)
     return Sprite(stack(rgb, distance), grid.origin, 0.42, False, "a taped tube")
 
 

@@ -3,11 +3,11 @@
 import numpy as np
 
 from diffmvr.data.synthetic.sdf import (
-    TEXELS,
     Sprite,
     light,
     light_direction,
     make_grid,
+    paint,
     stack,
     stain,
 )
@@ -43,17 +43,14 @@ def make_tape(rng: np.random.Generator) -> Sprite:
         tilt = first if number == 0 else first + float(rng.uniform(0.4, 1.2)) * (-1) ** number
         height, half = float(rng.uniform(-0.2, 0.2)), float(rng.uniform(0.7, 1.0))
         width = float(rng.uniform(0.16, 0.3))
-        cos, sin = float(np.cos(tilt)), float(np.sin(tilt))
-        u = grid.x * cos + (grid.y - height) * sin
-        v = (grid.y - height) * cos - grid.x * sin
+        u, v = grid.turned(tilt, height)
         torn = 0.03 * np.sin(34 * v + float(rng.uniform(0, 6))) + 0.02 * np.sin(91 * v)
         strip = np.maximum(np.abs(u) - half + torn, np.abs(v) - width)
         height_field = 0.012 * np.sin(23 * u + 3 * np.sin(5 * v)) + 0.02 * np.sin(6 * v + 2 * u)
         shade = 0.62 + 0.42 * light(height_field, light_direction(rng))
         fibres = 1.0 + 0.03 * np.sin(150 * v)
         shaded = np.asarray(colour, np.float32) * (shade * fibres)[..., None]
-        rgb += np.clip(0.5 - strip * TEXELS, 0, 1)[..., None] * (shaded - rgb)
-        distance = np.minimum(distance, strip)
+        distance = paint(rgb, distance, strip, shaded)
     return Sprite(stack(rgb, distance), grid.origin, 0.9, False, "strips of tape")
 
 
