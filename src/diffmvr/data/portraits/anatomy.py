@@ -4,6 +4,7 @@ Canonical coordinates: the origin lies between the eyes, y points down, and the 
 the eyes' centres is 1 (``diffmvr.preprocessing.face``).  Left and right are the picture's.
 """
 
+import cv2
 import numpy as np
 
 from diffmvr.data.synthetic.rng import smoothstep
@@ -113,8 +114,15 @@ def fade_in(face: FloatArray, width: float = 0.3) -> FloatArray:
         face: ``[478, 2]`` canonical.
         width: in distances between the eyes.
     """
-    import cv2
+    return smoothstep(depth_inside(face, face) / width)
 
+
+def depth_inside(face: FloatArray, points: FloatArray) -> FloatArray:
+    """Return ``[P]``, how far points lie inside the outline of a face; negative outside it.
+
+    Args:
+        face: ``[478, 2]`` canonical.
+        points: ``[P, 2]`` canonical.
+    """
     outline = face[list(OVAL)].astype(np.float32)
-    inside = [cv2.pointPolygonTest(outline, (float(x), float(y)), True) for x, y in face]
-    return smoothstep(np.array(inside) / width)
+    return np.array([cv2.pointPolygonTest(outline, (float(x), float(y)), True) for x, y in points])

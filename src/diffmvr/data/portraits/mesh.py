@@ -5,7 +5,6 @@ Legend: V vertices, N triangles.
 
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import Delaunay
@@ -15,7 +14,7 @@ from diffmvr.data.portraits.anatomy import (
     IRISES,
     LIDS,
     MOUTH_RING,
-    OVAL,
+    depth_inside,
     jaw_share,
 )
 from diffmvr.structures import FloatArray
@@ -102,9 +101,7 @@ def _surroundings(face: FloatArray, low: FloatArray, high: FloatArray) -> FloatA
         for a, b in zip(low, high, strict=True)
     ]
     grid = np.stack(np.meshgrid(*axes), axis=-1).reshape(-1, 2)
-    outline = face[list(OVAL)].astype(np.float32)
-    inside = [cv2.pointPolygonTest(outline, (float(x), float(y)), True) for x, y in grid]
-    return grid[np.array(inside) < -_KEEP_OFF]
+    return grid[depth_inside(face, grid) < -_KEEP_OFF]
 
 
 def _opened(face: FloatArray) -> FloatArray:
