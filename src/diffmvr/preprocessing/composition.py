@@ -10,6 +10,8 @@ K references, H × W pixels of the current picture, h × w of its reduced form.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import cv2
@@ -23,14 +25,15 @@ from diffmvr.preprocessing.layers import (
     Window,
     enlarge_field,
     find_layers,
-    in_colours,
+    map_to,
     show_layers,
+    weighted_mean,
 )
 from diffmvr.preprocessing.light import SAME_LIGHT, match_light
 from diffmvr.preprocessing.rim import rim_difference
 from diffmvr.preprocessing.symmetry import GREY, warp_visible
 from diffmvr.preprocessing.weighing import near_hole, products_of, ridge, thinned, weigh
-from diffmvr.structures import PastSelection, UInt8Array
+from diffmvr.structures import FloatArray, PastSelection, UInt8Array
 
 MOST_CARRIED = 6
 """So many references are carried; which, a coarse look at all of them says.  On five real
@@ -40,21 +43,56 @@ LEAST_WEIGHT = 0.2
 """Where references of less weight in sum are known, the newest alone is shown."""
 
 
-class Composite(NamedTuple):
+class Part(NamedTuple):
+    """What one reference shows of a window, and how it enters the mixture.
+
+    Attributes:
+        picture: ``[H', W', 3]`` uint8.
+        seen: ``[H', W']`` bool, where it shows anything.
+        weight: ``[H', W']`` float32.
+        trust: ``[h, w]`` float32, how far what is visible speaks for it, at the reduced size.
+    """
+
+    picture: UInt8Array
+    seen: NDArray[np.bool_]
+    weight: NDArray[np.float32]
+    trust: NDArray[np.float32]
+
+
+@dataclass(frozen=True, eq=False)
+class Composite:
     """What references show of a window of the current picture.
 
     Attributes:
         image: ``[H', W', 3]`` uint8, grey (128) where unknown.
         known: ``[H', W']`` bool.
-        deviation: ``[H', W']`` float32, how far the references disagree (weighted standard
-            deviation over them, mean over the channels), in grey levels.
         weights: by the reference's number in the recording, its mean weight in the hole.
+        parts: of each reference, the newest last.
+        enlarge: ``[2, 3]``, pixels of the reduced picture → pixels of the window.
     """
 
     image: UInt8Array
     known: NDArray[np.bool_]
-    deviation: NDArray[np.float32]
     weights: dict[int, float]
+    parts: tuple[Part, ...]
+    enlarge: FloatArray
+
+    @cached_property
+    def deviation(self) -> NDArray[np.float32]:
+        """``[H', W']``, how far the references disagree, in grey levels.
+
+        Standard deviation over them, weighted by their trust, from the mixture; mean over the
+        channels.
+        """
+        size = self.known.shape
+        trust, variance = np.zeros((2, *size), np.float32)
+        mixture = mix_parts(self.parts)
+        for part in self.parts:
+            field = np.abs(enlarge_field(part.trust, self.enlarge, size)) * part.seen
+            squares = (part.picture.astype(np.float32) - mixture) ** 2
+            variance += field * (squares[..., 0] + squares[..., 1] + squares[..., 2])
+            trust += field
+        return np.sqrt(variance / (3 * np.maximum(trust, np.float32(1e-6))))
 
 
 def compose_references(
@@ -98,20 +136,19 @@ def compose_references(
     known = [layers.mean[1] for layers in carried]
     found = weigh(np.stack(shown), np.stack(known), image, mask)
 
-    size = rows.stop - rows.start, columns.stop - columns.start
-    to_window = np.array([[1.0, 0, -columns.start], [0, 1, -rows.start]])
+    to_window, size = map_to((rows, columns))
     enlarge = compose(to_window, invert(current.picture.reduction))
     parts = []
-    for one, layers, light, *fields in zip(chosen, carried, lights, *found, strict=True):
+    for one, layers, light, field, trust in zip(chosen, carried, lights, *found, strict=True):
         picture, seen = show_layers(
             one.picture, current.picture, layers.hypotheses, (rows, columns)
         )
-        weight, trust = (enlarge_field(field, enlarge, size) for field in fields)
-        parts.append(_Part(light.shown(picture), seen, weight * seen, np.abs(trust) * seen))
-    result, deviation = _mix(parts)
+        parts.append(Part(light.shown(picture), seen, enlarge_field(field, enlarge, size), trust))
+    result = mix_parts(parts)
     known_there = np.any([part.seen for part in parts], axis=0)
     if several and mask.any():
-        shift = rim_difference(*_mean_of(shown, known, found.shown), image, mask)
+        joined = weighted_mean([*zip(shown, known, strict=True)], [*found.shown], LEAST_WEIGHT)
+        shift = rim_difference(*joined, image, mask)
         hidden = (current.picture.mask[rows, columns] != 0) & known_there
         met = result[hidden] + enlarge_field(shift, enlarge, size)[hidden]
         result[hidden] = np.rint(met).clip(0, 255)
@@ -119,57 +156,26 @@ def compose_references(
     return Composite(
         image=result,
         known=known_there,
-        deviation=deviation,
         weights={
             one.index: float(field[hole].mean() if hole.any() else field.mean())
             for one, field in zip(chosen, found.shown, strict=True)
         },
+        parts=tuple(parts),
+        enlarge=enlarge,
     )
 
 
-def _mean_of(
-    shown: Sequence[NDArray[np.float32]],
-    known: Sequence[NDArray[np.bool_]],
-    fields: NDArray[np.float32],
-) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-    """Return the mixture at the reduced size, ``[h, w, 3]``, and where it is one, ``[h, w]``."""
-    weights = [field * seen for seen, field in zip(known, fields, strict=True)]
-    total = np.sum(weights, axis=0)
-    enough: NDArray[np.bool_] = total >= LEAST_WEIGHT
-    blend = sum(in_colours(w) * picture for w, picture in zip(weights, shown, strict=True))
-    mean: Any = blend / in_colours(np.where(enough, total, np.float32(1)))
-    return mean, enough
-
-
-class _Part(NamedTuple):
-    """What one reference shows: ``[H', W', 3]`` uint8, where, its weight there, and its trust."""
-
-    picture: UInt8Array
-    seen: NDArray[np.bool_]
-    weight: NDArray[np.float32]
-    trust: NDArray[np.float32]
-
-
-def _mix(parts: Sequence[_Part]) -> tuple[UInt8Array, NDArray[np.float32]]:
-    """Return the weighted mean of what references show, the newest last, and their deviation."""
-    size = parts[0].seen.shape
-    total, trust, variance = np.zeros((3, *size), np.float32)
-    mean = np.zeros((*size, 3), np.float32)
-    for part in parts:
-        mean += in_colours(part.weight) * part.picture
-        total += part.weight
-        trust += part.trust
-    enough = total >= LEAST_WEIGHT
-    mean /= in_colours(np.where(enough, total, np.float32(1)))
+def mix_parts(parts: Sequence[Part]) -> UInt8Array:
+    """Return the weighted mean of what references show; where they count too little, the newest."""
+    shown = [(part.picture, part.seen) for part in parts]
+    mean, enough = weighted_mean(shown, [part.weight for part in parts], LEAST_WEIGHT)
     result: Any = cv2.convertScaleAbs(np.maximum(mean, np.float32(0)))
     result[~enough] = GREY
-    for part in parts:
-        lacking = part.seen & ~enough
-        result[lacking] = part.picture[lacking]
-    for part in parts:
-        squares = (part.picture.astype(np.float32) - result) ** 2
-        variance += part.trust * (squares[..., 0] + squares[..., 1] + squares[..., 2])
-    return result, np.sqrt(variance / (3 * np.maximum(trust, np.float32(1e-6))))
+    for picture, seen in shown:
+        lacking = seen & ~enough
+        result[lacking] = picture[lacking]
+    mixture: UInt8Array = result
+    return mixture
 
 
 def most_carried(past: PastSelection) -> int:

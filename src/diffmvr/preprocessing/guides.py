@@ -126,7 +126,8 @@ class AutomaticGuides:
                     hidden = clip.mask[t, ..., None] != 0
                     images[t, g], valid[t, g] = np.where(hidden, GREY, clip.observed[t]), True
                 elif t in mixed:
-                    images[t, g], valid[t, g] = self._complete(clip, t, *mixed[t][:2]), True
+                    shown = mixed[t].image, mixed[t].known
+                    images[t, g], valid[t, g] = self._complete(clip, t, *shown), True
                 elif past >= 0:
                     images[t, g] = self._past(clip, clear[past], past, t)
                     valid[t, g] = True
@@ -159,12 +160,10 @@ class AutomaticGuides:
 
         def mix(t: int) -> Composite | None:
             bank = banks[t].after(others_leading(others, int(clip.frame_index[t])))
-            most = most_carried(self.past)
-            return (
-                compose_references(bank.references, reference_of(clip, t), most=most)
-                if len(bank)
-                else None
-            )
+            if not len(bank):
+                return None
+            current, most = reference_of(clip, t), most_carried(self.past)
+            return compose_references(bank.references, current, most=most)
 
         hidden = np.flatnonzero(clip.mask.any(axis=(1, 2))).tolist()
         with closing(in_order(mix, hidden, self._workers)) as mixtures:

@@ -194,7 +194,7 @@ class Layers:
     @cached_property
     def mean(self) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
         """``[h, w, 3]``, their weighted mean at the reduced size, and ``[h, w]``, where known."""
-        return _mean(self.shown, [layer.weight for layer in self.hypotheses])
+        return weighted_mean(self.shown, [layer.weight for layer in self.hypotheses])
 
 
 def propagate_in_layers(
@@ -305,9 +305,7 @@ def show_layers(
     Returns:
         ``[H', W', 3]`` uint8, grey (128) where unknown, and ``[H', W']`` bool, True where known.
     """
-    rows, columns = window
-    size = rows.stop - rows.start, columns.stop - columns.start
-    to_window = np.array([[1.0, 0, -columns.start], [0, 1, -rows.start]])
+    to_window, size = map_to(window)
     enlarge = compose(to_window, invert(current.reduction))
     pictures, weights = [], []
     for layer in layers:
@@ -319,25 +317,43 @@ def show_layers(
             residual = enlarge_field(layer.residual, enlarge, size) * zoom
             pictures.append(warp_by_residual(past.image, past.mask, matrix, residual))
         weights.append(enlarge_field(layer.weight, enlarge, size))
-    mean, known = _mean(pictures, weights)
+    mean, known = weighted_mean(pictures, weights)
     image: Any = cv2.convertScaleAbs(mean)
     image[~known] = GREY
     return image, known
 
 
-def _mean(
-    pictures: Sequence[tuple[UInt8Array, NDArray[np.bool_]]],
+def map_to(window: Window) -> tuple[FloatArray, tuple[int, int]]:
+    """Return ``[2, 3]``, pixels of the frame → pixels of a window, and its (height, width)."""
+    rows, columns = window
+    shift = np.array([[1.0, 0, -columns.start], [0, 1, -rows.start]])
+    return shift, (rows.stop - rows.start, columns.stop - columns.start)
+
+
+def weighted_mean(
+    pictures: Sequence[tuple[NDArray[Any], NDArray[np.bool_]]],
     weights: Sequence[NDArray[np.float32]],
+    least: float = 0.0,
 ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-    """Return the weighted mean of pictures where they are known, and where any of them is."""
+    """Return the weighted mean of pictures where they are known.
+
+    Args:
+        pictures: of each ``[h, w, 3]``, and ``[h, w]`` bool, where it is known.
+        weights: of each ``[h, w]``.
+        least: sum of the weights that a mean needs.
+
+    Returns:
+        ``[h, w, 3]``, and ``[h, w]`` bool, where the weights' sum is positive and at least that.
+    """
     size = weights[0].shape
     blend, total = np.zeros((*size, 3), np.float32), np.zeros(size, np.float32)
     for (image, known), weight in zip(pictures, weights, strict=True):
-        taken = np.where(known, weight, 0)
+        taken = np.where(known, weight, np.float32(0))
         blend += in_colours(taken) * image
         total += taken
-    mean: Any = blend / in_colours(np.where(total > 0, total, np.float32(1)))
-    return mean, total > 0
+    enough = (total > 0) & (total >= least)
+    mean: Any = blend / in_colours(np.where(enough, total, np.float32(1)))
+    return mean, enough
 
 
 def in_colours(field: NDArray[np.float32]) -> NDArray[np.float32]:

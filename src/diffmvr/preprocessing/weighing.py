@@ -89,14 +89,15 @@ def weigh(
     products, weight = products_of(shown, known, image, mask)
     near = [_windows(size, side) for size, side in zip(weight.shape, (height, width), strict=True)]
     share = near[0] @ weight @ near[1].T + GLOBAL_SHARE * weight.sum()
-    local = near[0] @ (products * weight) @ near[1].T
-    everywhere = GLOBAL_SHARE * (products * weight).sum(axis=(2, 3), keepdims=True)
-    grams = (local + everywhere) / np.maximum(share, 1e-6)
+    products *= weight
+    total = products.sum(axis=(2, 3))
+    local = near[0] @ products @ near[1].T
+    grams = (local + GLOBAL_SHARE * total[..., None, None]) / np.maximum(share, 1e-6)
     coarse = ridge(np.moveaxis(grams, (2, 3), (0, 1)))
     fields = np.stack([cv2.resize(coarse[..., k], (width, height)) for k in range(count)])
-    total = (products * weight).sum(axis=(2, 3)) / max(float(weight.sum()), 1e-6)
+    errors = np.diag(total) / max(float(weight.sum()), 1e-6)
     guess = _no_evidence(mask) * _disagreement(shown, known)
-    mixed = fields * (1 - guess) + _best(np.diag(total))[:, None, None] * guess
+    mixed = fields * (1 - guess) + _best(errors)[:, None, None] * guess
     return Weights(mixed.astype(np.float32), fields.astype(np.float32))
 
 
