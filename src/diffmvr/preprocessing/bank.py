@@ -117,11 +117,6 @@ class Reference:
         return float(cv2.Laplacian(grey, cv2.CV_32F)[known].var()) if known.any() else 0.0
 
 
-def distance(one: Reference, other: Reference) -> float:
-    """Return the mean squared difference of two descriptors where both are known; 0 if nowhere."""
-    return float(_distances([one, other])[1, 0])
-
-
 def others_leading(references: Iterable[Reference], index: int) -> list[Reference]:
     """Return those that lead a frame but are no earlier frame, the least telling first.
 
@@ -177,7 +172,7 @@ def _differing(references: Sequence[Reference], size: int) -> tuple[Reference, .
         return tuple(kept)
     if size == 1:
         return (kept[-1],)
-    distances = _distances(kept)
+    distances = distances_of(kept)
     while len(kept) > size:
         later, earlier = np.unravel_index(int(distances.argmin()), distances.shape)
         blurred = kept[later].sharpness < BLURRED * kept[earlier].sharpness
@@ -187,8 +182,11 @@ def _differing(references: Sequence[Reference], size: int) -> tuple[Reference, .
     return tuple(kept)
 
 
-def _distances(references: Sequence[Reference]) -> FloatArray:
-    """Return ``[N, N]``, the distance of each from those before it; infinite elsewhere."""
+def distances_of(references: Sequence[Reference]) -> FloatArray:
+    """Return ``[N, N]``, the distance of each from those before it; infinite elsewhere.
+
+    It is the mean squared difference of two descriptors where both are known, and 0 where none is.
+    """
     grey = np.stack([one.descriptor[0].ravel() for one in references]).astype(np.float64)
     known = np.stack([one.descriptor[1].ravel() for one in references]).astype(np.float64)
     # Grey is 0 where unknown: Σ (a − b)² over what both know is Σ a²·k_b + Σ b²·k_a − 2 Σ ab.

@@ -8,11 +8,11 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from diffmvr.geometry import compose, invert, move_points, scaling, zoom_of
+from diffmvr.geometry import compose, move_points, scaling, zoom_of
 from diffmvr.preprocessing.bank import Reference, ReferenceBank, others_leading
 from diffmvr.preprocessing.composition import MOST_CARRIED, compose_references, most_carried
 from diffmvr.preprocessing.crop import CropTransform
-from diffmvr.preprocessing.layers import FINDING_SIZE, Motions, Picture, Window, reduce_frame
+from diffmvr.preprocessing.layers import FINDING_SIZE, Picture, Window, reduce_frame
 from diffmvr.preprocessing.layers import carry as carry_picture
 from diffmvr.preprocessing.symmetry import GREY
 from diffmvr.restoration.paste_back import SEAM, fade
@@ -72,6 +72,11 @@ class FrameInPlace:
         side = int((np.ceil(box[1] - 1e-6) - corner).max())
         shift = np.column_stack([np.eye(2), -corner])
         return CropTransform(compose(shift, self.reduction), side, region.frame_size)
+
+    @property
+    def whole(self) -> Reference:
+        """The whole frame as a bank takes frames."""
+        return Reference(self.index, self.picture, self.face(self.reduction), self.reduction)
 
     def reference(self, square: CropTransform | None = None) -> Reference:
         """Return a square of the frame, by default around the model's crop, as a bank takes it."""
@@ -183,11 +188,7 @@ def carry(
     for past in lent.frames:
         if not missing.any():
             break
-        motions = Motions(
-            head=compose(here.face, invert(past.face(past.reduction))),
-            surroundings=compose(square.matrix, invert(past.reduction)),
-            face=here.face,
-        )
+        motions = past.whole.motions_to(here)
         window = _window(missing)
         # What a bank's references are registered to is at hand then.
         spline = len(lent.references) > 1

@@ -149,14 +149,14 @@ def follow(
         return {}
     shape = map_shape(sightings[0].region.frame_size)
     nothing = np.zeros(shape, np.uint8)
+    outsides = [_outside(one.region, shape) for one in sightings]
     inside, around, beside, found_outside = [], [], [], []
-    for one, mask, found in zip(sightings, masks, maps, strict=True):
+    for one, mask, found, outside in zip(sightings, masks, maps, outsides, strict=True):
         cleaned = clean_mask(mask, cleaning.close, cleaning.dilate)
         to_map = compose(_to_map(one.region), one.region.inverse)
         on_map = move_mask(cleaned, to_map, shape)
         pieces = nothing if found is None else _cleaned(found, one.region, cleaning)
         joined = _pieces_with(pieces, on_map)
-        outside = _outside(one.region, shape)
         inside.append((cleaned, on_map))
         around.append(joined & outside)
         beside.append(pieces & ~joined)
@@ -172,7 +172,7 @@ def follow(
         mask, on_map = inside[k]
         kept = [pack_mask(part) for part in (mask, around[k], beside[k], doubtful[k])]
         if any(packed is not None for packed in kept):
-            beyond = _beyond(on_map, around[k], one.region)
+            beyond = _beyond(on_map, around[k], outsides[k], one.region)
             result[one.index] = FoundMask(one.region, kept[0], kept[1], kept[2], kept[3], beyond)
     return result
 
@@ -216,9 +216,10 @@ def _pieces_with(found: UInt8Array, inside: UInt8Array) -> UInt8Array:
     return found & kept.astype(np.uint8) if count > 1 else np.zeros_like(found)
 
 
-def _beyond(inside: UInt8Array, around: UInt8Array, region: CropTransform) -> str | None:
+def _beyond(
+    inside: UInt8Array, around: UInt8Array, outside: UInt8Array, region: CropTransform
+) -> str | None:
     """Return what becomes of a hole at the region's border; see ``FoundMask``."""
-    outside = _outside(region, inside.shape)
     grown = np.asarray(cv2.dilate(inside & ~outside, np.ones((5, 5), np.uint8)), np.uint8)
     rim = grown & outside
     if np.count_nonzero(rim & around) < CUT_SHARE * np.count_nonzero(rim):

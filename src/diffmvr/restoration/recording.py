@@ -105,6 +105,7 @@ class VideoRestorer:
         self._no_face = no_face
         self._workers = workers
         self._pictures = tuple(pictures)
+        self._names = {one.native.index: one.name for one in pictures}
         self._led, self._unled = Tally(), Tally()
         self._shots, self._strangers = 0, list[int]()
 
@@ -231,6 +232,7 @@ class VideoRestorer:
         clip = cut_window(window, plan, first, person.carried)
         before = len(clip) - len(window)
         others = *person.pictures, *plan.references
+        native = as_native(others)
         guides, person.carried = self._crops.find_guides(clip, as_small(others))
         restored = self._crops.fill(clip, guides, person.memory, seam=self._feather > 0)
         corrections = self._corrections(clip, guides, restored, self.weights)
@@ -242,7 +244,7 @@ class VideoRestorer:
             crop = restored[of_clip], corrections[of_clip]
             lent = Lent(())
             if mask.any():
-                lent = person.lenders.lend(frame.index, as_native(others))
+                lent = person.lenders.lend(frame.index, native)
             jobs.append((frame, crop, place, plan.regions[t], lent))
             if clear[of_clip]:
                 _lend(plan, place, person.lenders)
@@ -353,10 +355,9 @@ class VideoRestorer:
             past = int(guides.past_index[k]) if self._crops.led_by_past else -1
             past_index = int(clip.frame_index[past]) if past >= 0 else None
             weights = guides.references.get(k, {}) if self._crops.led_by_past else {}
-            names = {one.native.index: one.name for one in self._pictures}
             references = tuple(
-                ReferenceRecord(None, None, round(weight, 4), names[frame])
-                if frame in names
+                ReferenceRecord(None, None, round(weight, 4), self._names[frame])
+                if frame in self._names
                 else ReferenceRecord(frame, index - frame, round(weight, 4))
                 for frame, weight in weights.items()
             )

@@ -3,12 +3,16 @@ import numpy as np
 import pytest
 from tests.helpers.clips import smooth_texture
 
-from diffmvr.preprocessing.bank import Reference, ReferenceBank, distance
+from diffmvr.preprocessing.bank import Reference, ReferenceBank, distances_of
 from diffmvr.preprocessing.layers import Picture
 
 SIDE = 64
 FACE = np.array([[20.0, 0, 31.5], [0, 20, 28]])
 STILL = np.eye(2, 3)
+
+
+def distance(one: Reference, other: Reference) -> float:
+    return float(distances_of([one, other])[1, 0])
 
 
 def reference(index: int, seed: int = 0, hide: slice | None = None, blur: float = 0) -> Reference:
