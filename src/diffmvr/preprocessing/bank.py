@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from diffmvr.checks import check_number, check_shape
 from diffmvr.geometry import compose, invert, zoom_of
 from diffmvr.preprocessing.crop import CropTransform
-from diffmvr.preprocessing.layers import Motions, Picture
+from diffmvr.preprocessing.layers import Motions
+from diffmvr.preprocessing.picture import Picture
 from diffmvr.preprocessing.symmetry import warp_visible
 from diffmvr.structures import FloatArray
 

@@ -13,7 +13,8 @@ from diffmvr.preprocessing.alignment import propagate_past
 from diffmvr.preprocessing.bank import Reference, ReferenceBank, others_leading
 from diffmvr.preprocessing.composition import Composite, compose_references, most_carried
 from diffmvr.preprocessing.inpainting import inpaint
-from diffmvr.preprocessing.layers import Motions, Picture, propagate_in_layers
+from diffmvr.preprocessing.layers import Motions, propagate_in_layers
+from diffmvr.preprocessing.picture import Picture
 from diffmvr.preprocessing.reference import occluded_share, past_clear_index, pixels_in_box
 from diffmvr.preprocessing.symmetry import GREY, mirror_visible_half
 from diffmvr.preprocessing.threads import in_order

@@ -12,8 +12,9 @@ from diffmvr.geometry import compose, move_points, scaling, zoom_of
 from diffmvr.preprocessing.bank import Reference, ReferenceBank, others_leading
 from diffmvr.preprocessing.composition import MOST_CARRIED, compose_references, most_carried
 from diffmvr.preprocessing.crop import CropTransform
-from diffmvr.preprocessing.layers import FINDING_SIZE, Picture, Window, reduce_frame
+from diffmvr.preprocessing.layers import Window
 from diffmvr.preprocessing.layers import carry as carry_picture
+from diffmvr.preprocessing.picture import FINDING_SIZE, Picture, reduce_frame
 from diffmvr.preprocessing.symmetry import GREY
 from diffmvr.restoration.paste_back import SEAM, fade
 from diffmvr.structures import FloatArray, PastSelection, UInt8Array

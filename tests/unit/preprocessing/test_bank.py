@@ -4,7 +4,7 @@ import pytest
 from tests.helpers.clips import smooth_texture
 
 from diffmvr.preprocessing.bank import Reference, ReferenceBank, distances_of
-from diffmvr.preprocessing.layers import Picture
+from diffmvr.preprocessing.picture import Picture
 
 SIDE = 64
 FACE = np.array([[20.0, 0, 31.5], [0, 20, 28]])

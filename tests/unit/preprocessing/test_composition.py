@@ -4,7 +4,8 @@ from tests.helpers.clips import smooth_texture
 
 from diffmvr.preprocessing.bank import Reference
 from diffmvr.preprocessing.composition import choose, compose_references, ridge, weigh
-from diffmvr.preprocessing.layers import Picture, carry
+from diffmvr.preprocessing.layers import carry
+from diffmvr.preprocessing.picture import Picture
 
 SIDE = 64
 FACE = np.array([[20.0, 0, 31.5], [0, 20, 28]])

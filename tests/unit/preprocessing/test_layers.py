@@ -7,14 +7,8 @@ from tests.unit.preprocessing.test_alignment import error, texture
 
 from diffmvr.preprocessing import layers
 from diffmvr.preprocessing.alignment import propagate_past, refine_by_flow
-from diffmvr.preprocessing.layers import (
-    FINDING_SIZE,
-    Motions,
-    Picture,
-    carry,
-    head_region,
-    propagate_in_layers,
-)
+from diffmvr.preprocessing.layers import Motions, carry, head_region, propagate_in_layers
+from diffmvr.preprocessing.picture import FINDING_SIZE, Picture
 
 SIZE, EYES, SHIFT = 96, 16.0, (9.0, -5.0)
 """Frame, distance between the eyes and the head's motion, in pixels."""
