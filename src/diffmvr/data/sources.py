@@ -93,8 +93,8 @@ class SyntheticClips:
 class JoinedClips:
     """Several sources as one: the clips of the first, then those of the second, and so on.
 
-    Whoever a source keeps for tests is kept; the people of a source that keeps nobody all train or
-    validate, unless no source keeps anybody.
+    People whom one source keeps for tests are kept.  Then all people of a source that keeps nobody
+    train or validate; where no source keeps anybody, the settings decide.
 
     Args:
         sources: the sources by name.

@@ -99,8 +99,8 @@ def silent_stderr() -> Iterator[None]:
 def _ignore_profiling_signal() -> None:
     """Keep MediaPipe's own profiler from ending the process.
 
-    Its threads run timers that send SIGPROF, to a handler that Python does not know of.  Whoever
-    puts Python's handlers back, as a Lightning trainer does at its end, puts back the default
+    Its threads run timers that send SIGPROF, to a handler that Python does not know of.  A program
+    that puts Python's handlers back, as a Lightning trainer does at its end, puts back the default
     one: the next SIGPROF ends the process.
     """
     number = getattr(signal, "SIGPROF", None)  # Windows has none

@@ -64,7 +64,7 @@ class ReadAhead(Iterator[T]):
         raise StopIteration
 
     def close(self) -> None:
-        """End the thread, after the item at hand; whoever reads, in any thread, is at the end."""
+        """End the thread, after the item at hand; a reader in any thread is at the end then."""
         self._stopped.set()
         self._thread.join()
 

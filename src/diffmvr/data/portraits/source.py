@@ -61,7 +61,7 @@ class PortraitClips:
 
     Attributes:
         subject_ids: the person of each clip.
-        test_people: who is kept for tests, whoever is in this set.
+        test_people: the people kept for tests, also where they are not in this set.
 
     Raises:
         FileNotFoundError: if the folder, a picture of a pair, or the landmarker is missing.
