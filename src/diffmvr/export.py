@@ -20,7 +20,7 @@ from omegaconf import DictConfig
 
 from diffmvr.checks import check_one_of
 from diffmvr.cli import entry_point
-from diffmvr.files import replace_folder
+from diffmvr.files import replace_folder, write_json
 from diffmvr.models.base_checkpoint import resolve_folder
 from diffmvr.parsing import read_settings, user_path
 from diffmvr.pipelines.bundle import bundle_source
@@ -162,7 +162,7 @@ def _point_to_code(index: Path) -> None:
     for part, name in OWN_CLASSES.items():
         if content.get(part, [None])[0] is not None:
             content[part] = [_LOADED_CODE, name]
-    index.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+    write_json(index, content)
 
 
 def _training(folder: Path, run: Path | None) -> str:

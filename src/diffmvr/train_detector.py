@@ -24,6 +24,7 @@ from diffmvr.config import register_resolvers
 from diffmvr.data.detection_set import RenderedImages, write_yolo_set
 from diffmvr.data.sources import SyntheticClips
 from diffmvr.data.yolo_images import YoloImages
+from diffmvr.files import write_json
 from diffmvr.metrics.detection import DetectionScores, detection_scores
 from diffmvr.preprocessing.yolo import YoloDetector
 from diffmvr.preprocessing.yolo_files import DetectorConfig, write_detector
@@ -118,7 +119,7 @@ def _train(cfg: DictConfig, config: DetectorConfig, output: Path) -> None:
         f"{config.image_size} pixels, {minutes:.0f} min, {settings.device}",
         "trained with": "ultralytics (AGPL-3.0)",
     }
-    (output / FACTS_NAME).write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
+    write_json(output / FACTS_NAME, facts)
 
 
 def _score(cfg: DictConfig, output: Path) -> Path:

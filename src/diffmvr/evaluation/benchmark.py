@@ -1,6 +1,5 @@
 """Score restorers on clips whose truth is known, and compare them."""
 
-import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -8,6 +7,7 @@ from pathlib import Path
 import polars as pl
 import torch
 
+from diffmvr.files import write_json
 from diffmvr.metrics.clip_scores import score_clip
 from diffmvr.metrics.set_distances import SetDistances
 from diffmvr.models.vae import decode_latents, encode_latents
@@ -226,9 +226,7 @@ def save_missing(missing: Mapping[str, str], folder: Path) -> None:
     """Write who could not be built and why; without any, remove what an earlier run wrote."""
     path = folder / MISSING_FILE
     if missing:
-        path.write_text(
-            json.dumps(dict(missing), indent=2, ensure_ascii=False) + "\n", encoding="utf-8"
-        )
+        write_json(path, dict(missing))
     else:
         path.unlink(missing_ok=True)
 

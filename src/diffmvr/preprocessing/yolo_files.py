@@ -7,7 +7,6 @@ A detector is a folder that no pickle is read from:
 - ``weights.safetensors``: the state of the network.
 """
 
-import json
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ from safetensors.torch import save
 from torch import nn
 
 from diffmvr.checks import check_number, check_one_of
+from diffmvr.files import write_json
 from diffmvr.models.config_files import building, read_config
 from diffmvr.preprocessing.yolo_architecture import read_architecture
 from diffmvr.preprocessing.yolo_runtime import import_ultralytics
@@ -131,9 +131,7 @@ def write_detector(folder: Path, network: nn.Module, config: DetectorConfig) -> 
         encoding="utf-8",
     )
     (folder / "weights.safetensors").write_bytes(save(state))
-    (folder / "config.json").write_text(
-        json.dumps(asdict(config), indent=2) + "\n", encoding="utf-8"
-    )
+    write_json(folder / "config.json", asdict(config))
 
 
 def read_checkpoint(path: Path, trusted: bool) -> tuple[nn.Module, DetectorConfig]:
