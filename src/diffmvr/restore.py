@@ -101,41 +101,23 @@ def restore(settings: RestoreSettings, pipeline: FramePipeline | None = None) ->
         ProgressBars() as progress,
         ExitStack() as reading,
     ):
-        # 2. Begin to find the face and what hides it: loading a model takes seconds.
         # Of many recordings each is written into a place of its own before it is moved.
         log.info("restoring %s into the folder %s", frames.info.name, destination.name)
-        looking = progress.add_task("finding faces", total=frames.info.frame_count, unit="frames")
-        restoring = progress.add_task("restoring", total=frames.info.frame_count, unit="frames")
         if pipeline is None:
             model = settings.weights or str(weights_dir() / DEFAULT_MODEL)
             side = partial(read_trained_side, resolve_folder(model))
         else:
             model, side = "in memory", partial(int, pipeline.resolution)
-        # Clean-up is set in pixels of a crop, which shows a face at another size than a region.
-        cleaning = default_cleaning(settings.detect, round(REGION_SIZE / REGION_SCALE * CROP_SCALE))
-        seen = partial(progress.advance, looking)
-        plans = reading.enter_context(
-            planned(
-                *(frames, masks, scanner, side, cleaning, seen),
-                past=settings.past_selection,
-                clear_threshold=settings.clear_threshold,
-            )
-        )
 
-        # 3. Load the model and the user's own guides.
-        hashes: dict[str, str] = {}
+        # 2. Read the user's own pictures.
         own_files = {
             kind: [user_path(path) for path in paths] for kind, paths in settings.pictures.items()
         }
-        if pipeline is None:
-            hashes = hash_weights(resolve_folder(model))
-            pipeline = _load_pipeline(model, settings.device)
         pictures = []
         if settings.mixed_pictures:
-            check_guide_kind("past", pipeline.guide_kinds)
             pictures = read_pictures(
                 own_files["past"],
-                pipeline.resolution,
+                side(),
                 bundle,
                 _detector_files(settings).get("face_weights"),
                 anonymous=settings.name is not None,
@@ -148,6 +130,28 @@ def restore(settings: RestoreSettings, pipeline: FramePipeline | None = None) ->
             for kind, paths in own_files.items()
             if kind != "past" or not pictures
         }
+
+        # 3. Begin to find the face and what hides it: loading a model takes seconds.
+        looking = progress.add_task("finding faces", total=frames.info.frame_count, unit="frames")
+        restoring = progress.add_task("restoring", total=frames.info.frame_count, unit="frames")
+        # Clean-up is set in pixels of a crop, which shows a face at another size than a region.
+        cleaning = default_cleaning(settings.detect, round(REGION_SIZE / REGION_SCALE * CROP_SCALE))
+        seen = partial(progress.advance, looking)
+        plans = reading.enter_context(
+            planned(
+                *(frames, masks, scanner, side, cleaning, seen),
+                past=settings.past_selection,
+                clear_threshold=settings.clear_threshold,
+            )
+        )
+
+        # 4. Load the model.
+        hashes: dict[str, str] = {}
+        if pipeline is None:
+            hashes = hash_weights(resolve_folder(model))
+            pipeline = _load_pipeline(model, settings.device)
+        if pictures:
+            check_guide_kind("past", pipeline.guide_kinds)
         guides = AutomaticGuides(
             pipeline.guide_kinds,
             settings.clear_threshold,
@@ -185,7 +189,7 @@ def restore(settings: RestoreSettings, pipeline: FramePipeline | None = None) ->
             facts = result_facts(settings, hashes, files, choose_device(settings.device))
             kept = KeptFrames(staging.with_name(KEPT_NAME), facts, settings.keep_mib * MEBIBYTE)
 
-        # 4. Restore and write, scene by scene.
+        # 5. Restore and write, scene by scene.
         output = RestorationOutput(
             staging,
             frames,
@@ -207,7 +211,7 @@ def restore(settings: RestoreSettings, pipeline: FramePipeline | None = None) ->
             if not output.records:
                 raise ValueError(f"input: {frames.path} has no frames; give a video that plays")
 
-        # 5. Report.
+        # 6. Report.
         mask_name = f"found by {settings.detect}"
         if masks is not None:
             mask_name = "given" if settings.name else masks.path.name
