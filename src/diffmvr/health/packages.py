@@ -36,6 +36,7 @@ EXTRAS: Mapping[str, tuple[str, str]] = {
     "ultralytics": ("detect", "finds faces and what hides them by itself"),
     "mediapipe": ("landmarks", "finds the midline of a face by its landmarks"),
     "gradio": ("demo", "shows a page to try it"),
+    "cryptography": ("sign", "signs manifests, so that nobody else can edit an output"),
 }
 """Optional packages: the extra that brings them, and what they are for."""
 
