@@ -34,6 +34,8 @@ USAGE_ERROR = 2
 FULL_ERROR = "HYDRA_FULL_ERROR"
 # What shells give for a command that a signal ended, with the signal's number added.
 SIGNALLED = 128
+# Commands that have one thing to be told, and the setting that it is.
+BARE = {"verify": "input"}
 INTERRUPTED = SIGNALLED + signal.SIGINT
 
 
@@ -237,7 +239,7 @@ def answered(settings: Path) -> bool:
     Raises:
         ValueError: if the command line is none, or names what does not exist.
     """
-    arguments = sys.argv[1:]
+    arguments = sys.argv[1:] = with_key(sys.argv[1:], BARE.get(settings.stem))
     has_own_folder = settings.parent != config_dir()
     if has_own_folder and {"-h", "--help"} & set(arguments):
         # All there is to set, and what it means.
@@ -261,6 +263,18 @@ def answered(settings: Path) -> bool:
     where = {"config_path": str(settings.parent), "config_name": settings.stem}
     _run_hydra(hydra.main(version_base="1.3", **where)(show))
     return True
+
+
+def with_key(arguments: Sequence[str], key: str | None) -> list[str]:
+    """Read a first argument that is no setting as the value of ``key``.
+
+    >>> with_key(["restored/", "json=true"], "input")
+    ['input=restored/', 'json=true']
+    """
+    first = arguments[0] if arguments else ""
+    if key is None or not first or first.startswith(("-", "~")) or "=" in first:
+        return list(arguments)
+    return [f"{key}={first}", *arguments[1:]]
 
 
 def check_arguments(arguments: Sequence[str]) -> None:

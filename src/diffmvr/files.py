@@ -11,7 +11,7 @@ import json
 import os
 import platform
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
@@ -75,6 +75,24 @@ def write_json(path: Path, content: Any) -> Path:
     """Write strict JSON (no NaN), whole or not at all, making the folder if needed."""
     text = json.dumps(content, indent=2, allow_nan=False, ensure_ascii=False) + "\n"
     path.parent.mkdir(parents=True, exist_ok=True)
+    write_at_once(path, lambda partial: partial.write_text(text, encoding="utf-8"))
+    return path
+
+
+def write_rows(
+    path: Path, head: Mapping[str, Any], key: str, rows: Iterable[Mapping[str, Any]]
+) -> Path:
+    """Write strict JSON whose last value is a long list of rows, one a line, whole or not at all.
+
+    Args:
+        path: the file.
+        head: what comes before the rows; not empty.
+        key: of the rows.
+        rows: the rows.
+    """
+    begin = json.dumps(dict(head), indent=2, allow_nan=False, ensure_ascii=False)
+    lines = ",\n    ".join(json.dumps(row, allow_nan=False, ensure_ascii=False) for row in rows)
+    text = f'{begin.removesuffix("}").rstrip()},\n  "{key}": [\n    {lines}\n  ]\n}}\n'
     write_at_once(path, lambda partial: partial.write_text(text, encoding="utf-8"))
     return path
 

@@ -32,6 +32,7 @@ TEXT = frozenset(
         *("symmetric", "past", "present", "vae", "image_encoder", "python"),
         *("name", "title", "licence", "project", "partition"),
         *("pattern", "subject", "prompt", "negative_prompt"),
+        *("sign", "public_key", "film"),
     )
 )
 # The same in the settings of one folder; elsewhere they are numbers.

@@ -44,6 +44,8 @@ from diffmvr.preprocessing.sightings import REGION_SCALE, REGION_SIZE
 from diffmvr.preprocessing.threads import ReadAhead, worker_count, write_behind
 from diffmvr.preprocessing.video_io import open_frames
 from diffmvr.progress import ProgressBars
+from diffmvr.provenance.manifest import write_manifest
+from diffmvr.provenance.signing import load_private_key
 from diffmvr.restoration.cohort import find_cohort
 from diffmvr.restoration.cohort_restoration import restore_cohort
 from diffmvr.restoration.first_pass import planned
@@ -65,7 +67,7 @@ DEFAULT_MODEL = "diffmvr-tiny"
 
 
 def restore(settings: RestoreSettings, pipeline: FramePipeline | None = None) -> Path:
-    """Restore a recording and write the result, with ``report.json``, into a new folder.
+    """Restore a recording and write the result, its report and manifest, into a new folder.
 
     Args:
         settings: what to restore, and how.
@@ -79,6 +81,7 @@ def restore(settings: RestoreSettings, pipeline: FramePipeline | None = None) ->
         ValueError: if an input or a setting cannot be used; nothing is left behind.
     """
     # 1. Open what is read.
+    key = None if settings.sign is None else load_private_key(user_path(settings.sign))
     threads = settings.threads or 0
     if threads:
         torch.set_num_threads(threads)
@@ -245,6 +248,7 @@ def restore(settings: RestoreSettings, pipeline: FramePipeline | None = None) ->
             notes=tuple(notes),
             frames=tuple(output.records),
         ).write(staging / "report.json")
+        write_manifest(staging, output.masks, key=key)
     for note in notes:
         log.warning("note: %s", note)
     count = sum(record.restored for record in output.records)

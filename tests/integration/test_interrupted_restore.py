@@ -133,9 +133,12 @@ def contents(output: Path) -> dict[str, Any]:
     """
     report = json.loads((output / "report.json").read_text())
     report["notes"] = [note for note in report["notes"] if "interrupted" not in note]
+    # It holds a hash of the notes.
+    seal = json.loads((output / "seal.json").read_text())
+    del seal["report"]["notes"]
     files = [path for path in sorted(output.rglob("*")) if path.is_file()]
     assert all(".partial" not in path.parts for path in files)
-    found: dict[str, Any] = {"report.json": report}
+    found: dict[str, Any] = {"report.json": report, "seal.json": seal}
     for path in files:
         if path.suffix == ".mkv":
             found[path.name] = [(frame.pts, frame.image.tobytes()) for frame in open_frames(path)]

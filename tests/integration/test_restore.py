@@ -123,7 +123,8 @@ def test_the_video_keeps_frames_rate_size_and_audio(
 
     output = restore(boxed(str(source), str(tmp_path / "out"), str(mask)), pipeline)
 
-    assert sorted(path.name for path in output.iterdir()) == ["report.json", "restored.mp4"]
+    names = ["manifest.json", "report.json", "restored.mp4", "seal.json"]
+    assert sorted(path.name for path in output.iterdir()) == names
     restored = output / "restored.mp4"
     times, rate = video_times(restored)
     assert rate == NTSC
@@ -442,7 +443,8 @@ def test_the_command_line_restores_and_leaves_no_litter(tmp_path: Path, model: P
     assert done.stdout == ""
     assert "in.mp4: 7 of 10 frames restored\nwritten to out\n" in done.stderr
     assert sorted(path.name for path in tmp_path.iterdir()) == ["in.mp4", "masks", "out"]
-    names = ["concat.mp4", "contact_sheet.png", "report.json", "restored.mp4"]
+    names = ["concat.mp4", "contact_sheet.png", "manifest.json", "report.json", "restored.mp4"]
+    names.append("seal.json")
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == names
 
 

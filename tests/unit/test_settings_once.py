@@ -10,7 +10,10 @@ from omegaconf import DictConfig, OmegaConf
 from diffmvr.config import config_dir
 from diffmvr.structures import CLEAR_THRESHOLD
 
-WITHOUT_FOLDER = ("doctor/doctor", "export/export", "restore/restore", "preprocess/preprocess")
+WITHOUT_FOLDER = (
+    *("doctor/doctor", "export/export", "restore/restore", "preprocess/preprocess"),
+    *("provenance/keygen", "provenance/verify"),
+)
 # Beside the groups of conf/.
 AT_THE_TOP = ("merge", "report")
 

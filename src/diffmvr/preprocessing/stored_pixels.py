@@ -38,10 +38,12 @@ class StoredPixels:
     Attributes:
         values: ``[H, W, C]`` uint8 or uint16, upright; grey (C = 1), RGB (3) or RGBA (4).
         colour_chunks: whole chunks of a PNG, ``COLOUR_CHUNKS``, or empty.
+        text_chunks: whole chunks of a PNG that say something of the picture, or empty.
     """
 
     values: NDArray[np.uint8] | NDArray[np.uint16]
     colour_chunks: bytes = b""
+    text_chunks: bytes = b""
 
     @property
     def deep(self) -> bool:
@@ -107,7 +109,8 @@ class StoredPixels:
         if not done:
             raise ValueError(f"output: a picture of {values.shape} cannot be written to {path}")
         png = data.tobytes()
-        path.write_bytes(png[:_FIRST_CHUNK] + self.colour_chunks + png[_FIRST_CHUNK:])
+        chunks = self.colour_chunks + self.text_chunks
+        path.write_bytes(png[:_FIRST_CHUNK] + chunks + png[_FIRST_CHUNK:])
 
 
 def read_stored(file: Path, name: str) -> StoredPixels:

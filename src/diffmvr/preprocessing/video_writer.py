@@ -2,6 +2,7 @@
 
 import math
 from collections import deque
+from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from fractions import Fraction
 from pathlib import Path
@@ -98,6 +99,7 @@ class VideoWriter:
         size: (width, height) of the frames if not the recording's.
         crf: quality of H.264, 0 (exact) to 51.
         threads: encoding threads; 0 lets the encoder choose.
+        tags: what the container says of itself, by name, e.g. ``comment``.
 
     Attributes:
         largest_shift: by how many seconds the container moved a frame at most.
@@ -115,6 +117,7 @@ class VideoWriter:
         size: tuple[int, int] | None = None,
         crf: int = CRF,
         threads: int = 0,
+        tags: Mapping[str, str] | None = None,
     ) -> None:
         check_one_of("codec", codec, CODECS)
         check_number("crf", crf, 0, 51)
@@ -125,11 +128,13 @@ class VideoWriter:
         self.width, self.height = size or (info.width, info.height)
         self.crf = crf
         self.threads = threads
+        self.tags = dict(tags or {})
         self.largest_shift = Fraction(0)
         self._last_place = -(10**15)
 
     def __enter__(self) -> Self:
         self._container: Any = open_to_write(self.path)
+        self._container.metadata.update(self.tags)
         self._stream = self._add_video()
         self._audio = AudioCopy(self.audio_from, self._container) if self.audio_from else None
         return self

@@ -6,15 +6,16 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from PIL import Image
-
 from diffmvr.checks import check_one_of
 from diffmvr.pipelines.clip_video import side_by_side
 from diffmvr.preprocessing.audio import copy_audio, is_trimmed, plan_audio
 from diffmvr.preprocessing.frame_source import FrameSource
 from diffmvr.preprocessing.pixel_losses import PixelLosses
+from diffmvr.preprocessing.stored_pixels import StoredPixels
 from diffmvr.preprocessing.time_losses import TimeLosses
 from diffmvr.preprocessing.video_writer import CRF, FrameWriter, PngWriter, VideoWriter
+from diffmvr.provenance.labels import PNG_CHUNKS, TAGS
+from diffmvr.provenance.pixels import hash_mask
 from diffmvr.restoration.contact_sheet import ContactSheet
 from diffmvr.restoration.report import FrameRecord, RestoredFrame
 
@@ -44,6 +45,7 @@ class RestorationOutput:
         names: what was written, by kind.
         notes: what the reader of a report should know of it.
         records: one record a frame.
+        masks: hash of the mask of each frame; ``None`` where nothing was hidden.
 
     Args:
         folder: where to write; it exists.
@@ -72,6 +74,7 @@ class RestorationOutput:
         self.names: dict[str, str] = {}
         self.notes: list[str] = []
         self.records: list[FrameRecord] = []
+        self.masks: list[str | None] = []
         self._folder = folder
         self._frames = frames
         self._audio = frames.path if audio and frames.info.audio else None
@@ -91,12 +94,16 @@ class RestorationOutput:
         if restored.stored is not None and frame.mask.any():
             stored = restored.stored.filled(restored.image, frame.mask)
             restored = replace(restored, stored=stored)
+        if frame.record.restored and isinstance(self._main, PngWriter):
+            stored = restored.stored or StoredPixels(restored.image)
+            restored = replace(restored, stored=replace(stored, text_chunks=PNG_CHUNKS))
         self._main.write(restored)
         if self._concat is not None and self._sheet is not None:
             pair = side_by_side([frame.observed.image, frame.restored.image])
             self._concat.write(replace(restored, image=pair, stored=None))
             self._sheet.add(frame)
         self.records.append(frame.record)
+        self.masks.append(hash_mask(frame.mask) if frame.record.restored else None)
         self._time_losses.see(frame.observed)
 
     def __enter__(self) -> Self:
@@ -119,7 +126,8 @@ class RestorationOutput:
         self.notes += self._time_losses.notes(shift)
         if kind is None and self._sheet is not None:
             name = self.names["contact_sheet"] = "contact_sheet.png"
-            Image.fromarray(self._sheet.image()).save(self._folder / name)
+            sheet = StoredPixels(self._sheet.image(), text_chunks=PNG_CHUNKS)
+            sheet.write(self._folder / name)
 
     def _main_writer(self, file_format: str) -> FrameWriter:
         info = self._frames.info
@@ -153,6 +161,7 @@ class RestorationOutput:
             (width, self._frames.info.height),
             self._crf,
             self._threads,
+            TAGS,
         )
 
     def _plan_audio(self, file_format: str) -> str:

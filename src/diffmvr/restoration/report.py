@@ -1,10 +1,10 @@
 """What was done to a recording, as ``report.json`` (strict JSON: no NaN, no Infinity)."""
 
-import json
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from diffmvr.files import write_rows
 from diffmvr.preprocessing.frame_source import Frame
 from diffmvr.restoration.self_check import SelfCheck
 from diffmvr.runs.facts import package_versions
@@ -136,9 +136,5 @@ class RestorationReport:
             **asdict(self),
             "versions": package_versions(),
         }
-        # The long list comes last, one frame a line.
         rows = content.pop("frames")
-        head = json.dumps(content, indent=2, allow_nan=False, ensure_ascii=False)
-        lines = ",\n    ".join(json.dumps(row, allow_nan=False, ensure_ascii=False) for row in rows)
-        body = f'{head.removesuffix("}").rstrip()},\n  "frames": [\n    {lines}\n  ]\n}}\n'
-        path.write_text(body, encoding="utf-8")
+        write_rows(path, content, "frames", rows)

@@ -18,7 +18,7 @@ from diffmvr.structures import CLEAR_THRESHOLD, PastSelection
 DEVICES = ("cpu", "cuda", "auto")
 PATHS = (
     *("input", "mask", "output", "weights", "landmarker", "guides"),
-    *("occluder_weights", "face_weights", "shard", "name"),
+    *("occluder_weights", "face_weights", "shard", "name", "sign"),
 )
 
 
@@ -63,6 +63,7 @@ class RestoreSettings:
     threads: int | None = None
     shard: str | None = None
     name: str | None = None
+    sign: str | None = None
 
     def __post_init__(self) -> None:
         check_alignment(self.align_past, self.past_selection)
