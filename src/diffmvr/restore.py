@@ -201,6 +201,8 @@ def restore(settings: RestoreSettings, pipeline: FramePipeline | None = None) ->
             settings.audio,
             settings.crf,
             threads,
+            settings.mark,
+            settings.keep_metadata,
         )
         with (
             kept,
@@ -248,7 +250,7 @@ def restore(settings: RestoreSettings, pipeline: FramePipeline | None = None) ->
             notes=tuple(notes),
             frames=tuple(output.records),
         ).write(staging / "report.json")
-        write_manifest(staging, output.masks, key=key)
+        write_manifest(staging, output.masks, settings.mark, key)
     for note in notes:
         log.warning("note: %s", note)
     count = sum(record.restored for record in output.records)

@@ -16,14 +16,17 @@ import av
 import numpy as np
 import pytest
 from PIL import Image, PngImagePlugin
-from tests.helpers.outputs import make_output
+from tests.helpers.outputs import make_output, record_of
 from tests.helpers.recordings import box_masks, moving_frames, write_pictures
 from tests.helpers.tiny import build_tiny
 
 from diffmvr.files import read_json
 from diffmvr.pipelines.diffmvr_pipeline import DiffMVRPipeline
+from diffmvr.preprocessing.video_io import open_frames
 from diffmvr.provenance.labels import SOURCE_TYPE
 from diffmvr.provenance.verification import verify
+from diffmvr.restoration.output import RestorationOutput
+from diffmvr.restoration.report import RestoredFrame
 from diffmvr.restoration.settings import RestoreSettings
 from diffmvr.restore import restore
 
@@ -154,6 +157,7 @@ def test_an_output_tells_nothing_of_the_recordings_maker_or_this_machine(
         format=file_format,
         concat=True,
         face_box=[18.0, 12.0, 78.0, 60.0],
+        mark="hatch",
         past={"select": "recent"},
         self_check=False,
     )
@@ -163,6 +167,24 @@ def test_an_output_tells_nothing_of_the_recordings_maker_or_this_machine(
     assert tells(output, TOLD) == []
     assert tells(output, of_this_machine(tmp_path)) == []
     assert [one.state for one in verify(output)] == ["note"], "and it is as it was made"
+
+
+def test_what_the_recording_tells_is_kept_where_that_is_asked_for(tmp_path: Path) -> None:
+    given = recording(tmp_path / "in.mkv")
+    frames = open_frames(given)
+    (tmp_path / "out").mkdir()
+
+    with RestorationOutput(tmp_path / "out", frames, "ffv1", keep_metadata=True) as output:
+        for frame in frames:
+            mask = np.zeros((72, 96), np.uint8)
+            record = record_of(frame.index, 0.0, mask)
+            output.write(RestoredFrame(frame, frame, mask, record))
+
+    with av.open(str(tmp_path / "out" / "restored.mkv")) as film:
+        told = {key.lower(): value for key, value in film.metadata.items()}
+    assert told["make"] == SECRETS["make"] and told["title"] == SECRETS["title"]
+    assert "Synthetic media" in told["comment"]
+    assert any("place, device, date" in note and "make" in note.lower() for note in output.notes)
 
 
 def test_an_output_names_itself_synthetic(tmp_path: Path) -> None:

@@ -41,6 +41,18 @@ PNG_CHUNKS = _chunk(b"tEXt", b"Comment\0" + STATEMENT.encode("latin-1")) + _chun
 """The same for a PNG: a comment, and IPTC's property in an XMP packet."""
 
 
+_OF_THE_FILE = ("major_brand", "minor_version", "compatible_brands", "encoder", "duration")
+"""Tags that say how a file is built, not what it shows."""
+
+
+def own_tags(path: Path) -> dict[str, str]:
+    """Return what a recording's container says of place, device, date and names; empty without."""
+    if not path.is_file():
+        return {}
+    with open_to_read(path) as container:
+        return {k: v for k, v in container.metadata.items() if k.lower() not in _OF_THE_FILE}
+
+
 def is_labelled(path: Path) -> bool:
     """Return whether a video's container still names it synthetic."""
     with open_to_read(path) as container:

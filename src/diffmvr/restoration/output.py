@@ -14,7 +14,8 @@ from diffmvr.preprocessing.pixel_losses import PixelLosses
 from diffmvr.preprocessing.stored_pixels import StoredPixels
 from diffmvr.preprocessing.time_losses import TimeLosses
 from diffmvr.preprocessing.video_writer import CRF, FrameWriter, PngWriter, VideoWriter
-from diffmvr.provenance.labels import PNG_CHUNKS, TAGS
+from diffmvr.provenance.labels import PNG_CHUNKS, TAGS, own_tags
+from diffmvr.provenance.mark import draw_mark
 from diffmvr.provenance.pixels import hash_mask
 from diffmvr.restoration.contact_sheet import ContactSheet
 from diffmvr.restoration.report import FrameRecord, RestoredFrame
@@ -55,6 +56,8 @@ class RestorationOutput:
         audio: whether to copy the audio.
         crf: quality of H.264.
         threads: encoding threads; 0 lets the encoder choose.
+        mark: what is drawn into frames with synthesised pixels; see ``draw_mark``.
+        keep_metadata: whether the recording's own tags (date, place, device, …) go into films.
 
     Raises:
         ValueError: on an unknown format.
@@ -69,6 +72,8 @@ class RestorationOutput:
         audio: bool = True,
         crf: int = CRF,
         threads: int = 0,
+        mark: str = "none",
+        keep_metadata: bool = False,
     ) -> None:
         check_one_of("format", file_format, FORMATS)
         self.names: dict[str, str] = {}
@@ -79,7 +84,17 @@ class RestorationOutput:
         self._frames = frames
         self._audio = frames.path if audio and frames.info.audio else None
         self._losses = PixelLosses(frames.info, file_format)
-        self._crf, self._threads = crf, threads
+        self._crf, self._threads, self._mark = crf, threads, mark
+        self._tags = TAGS
+        if keep_metadata:
+            own = own_tags(frames.path)
+            self._tags = own | TAGS
+            self.notes.append(
+                f"the recording's own metadata are kept in films ({', '.join(sorted(own))}), as "
+                "far as their containers take them: place, device, date and names may be told"
+                if own
+                else "the recording holds no metadata that a film takes: none are kept"
+            )
         self._time_losses = TimeLosses(frames.info)
         self._suffix = self._plan_audio(file_format)
         self._main = self._main_writer(file_format)
@@ -89,19 +104,20 @@ class RestorationOutput:
 
     def write(self, frame: RestoredFrame) -> None:
         """Append a frame to every file."""
-        restored = frame.restored
+        marked, drawn = draw_mark(frame.restored.image, frame.mask, self._mark)
+        restored = replace(frame.restored, image=marked)
         self._losses.see(frame.observed)
-        if restored.stored is not None and frame.mask.any():
-            stored = restored.stored.filled(restored.image, frame.mask)
-            restored = replace(restored, stored=stored)
+        changed = frame.mask | drawn
+        if restored.stored is not None and changed.any():
+            restored = replace(restored, stored=restored.stored.filled(marked, changed))
         if frame.record.restored and isinstance(self._main, PngWriter):
             stored = restored.stored or StoredPixels(restored.image)
             restored = replace(restored, stored=replace(stored, text_chunks=PNG_CHUNKS))
         self._main.write(restored)
         if self._concat is not None and self._sheet is not None:
-            pair = side_by_side([frame.observed.image, frame.restored.image])
+            pair = side_by_side([frame.observed.image, marked])
             self._concat.write(replace(restored, image=pair, stored=None))
-            self._sheet.add(frame)
+            self._sheet.add(replace(frame, restored=restored))
         self.records.append(frame.record)
         self.masks.append(hash_mask(frame.mask) if frame.record.restored else None)
         self._time_losses.see(frame.observed)
@@ -161,7 +177,7 @@ class RestorationOutput:
             (width, self._frames.info.height),
             self._crf,
             self._threads,
-            TAGS,
+            self._tags,
         )
 
     def _plan_audio(self, file_format: str) -> str:

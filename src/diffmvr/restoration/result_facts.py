@@ -11,7 +11,10 @@ from diffmvr.config import PACKAGE
 from diffmvr.restoration.settings import RestoreSettings
 from diffmvr.runs.facts import machine, package_versions
 
-OF_THE_FILES = ("format", "crf", "concat", "audio", "keep_mib", "device")
+OF_THE_FILES = (
+    *("format", "crf", "concat", "audio", "keep_mib", "device"),
+    *("mark", "keep_metadata"),
+)
 """Settings that change how frames are written, not what they show; of a device its name counts."""
 
 

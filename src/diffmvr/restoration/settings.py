@@ -10,6 +10,7 @@ from diffmvr.parsing import parse_rate, read_settings
 from diffmvr.preprocessing.guides import check_alignment
 from diffmvr.preprocessing.occlusion import DETECTED
 from diffmvr.preprocessing.video_writer import CRF
+from diffmvr.provenance.mark import MARKS
 from diffmvr.restoration.output import FORMATS
 from diffmvr.restoration.recording import WITHOUT_FACE
 from diffmvr.runs.shard import Shard
@@ -64,6 +65,8 @@ class RestoreSettings:
     shard: str | None = None
     name: str | None = None
     sign: str | None = None
+    mark: str = "none"
+    keep_metadata: bool = False
 
     def __post_init__(self) -> None:
         check_alignment(self.align_past, self.past_selection)
@@ -72,6 +75,7 @@ class RestoreSettings:
         check_one_of("detect", self.detect, DETECTED)
         check_one_of("no_face", self.no_face, WITHOUT_FACE)
         check_one_of("device", self.device, DEVICES)
+        check_one_of("mark", self.mark, MARKS)
         check_number("crf", self.crf, 0, 51)
         # At once, and not where each is needed: that may be after hours.
         check_number("confidence", self.confidence, 0, 1)
