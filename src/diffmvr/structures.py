@@ -40,8 +40,8 @@ class FaceTrack:
             scale, shift).  The past frame p is carried to frame t by
             ``similarity[t] ∘ similarity[p]⁻¹``.
         axis_source: T names of where the midline came from: ``"truth"``, ``"landmarks"``,
-            ``"carried"`` (the last good axis, moved with the face box) or ``"box"`` (the vertical
-            centre line of the face box).
+            ``"motion"`` (landmarks of a frame before, moved with the head), ``"carried"`` (the last
+            good axis, moved with the face box) or ``"box"`` (the vertical centre line of it).
         crop: ``[T, 2, 3]`` float, pixels of the recording → pixels of this clip, or ``None`` where
             the clip is the recording.  What stands still moves by ``crop[t] ∘ crop[p]⁻¹``.
     """

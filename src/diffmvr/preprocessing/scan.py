@@ -21,6 +21,7 @@ from diffmvr.preprocessing.face import boxes_around
 from diffmvr.preprocessing.face_search import find_anywhere, find_faces
 from diffmvr.preprocessing.frame_source import Frame
 from diffmvr.preprocessing.frame_stream import FrameAndMask
+from diffmvr.preprocessing.head_motion import HeadFollower
 from diffmvr.preprocessing.lead_frames import LEAD_FRAMES, LeadFrame
 from diffmvr.preprocessing.occlusion import OccluderFinder
 from diffmvr.preprocessing.sightings import (
@@ -104,6 +105,7 @@ class Scanner:
         self.max_gap, self.max_frames = max_gap, max_frames
         self.on_sighting: Callable[[Frame, Sighting], None] | None = None
         self._tracker = FaceTracker()
+        self._head = HeadFollower()
         self._state = _State()
         self._shot = 0
 
@@ -166,19 +168,19 @@ class Scanner:
         region = self._region((height, width))
         image = region.apply(frame.image)
         hidden = self._hidden(image, region, mask)
-        points: Any = None
-        if isinstance(self.faces, MediapipeFaces) and (first or due):
+        landmarks: Any = None
+        whole = isinstance(self.faces, MediapipeFaces) and (first or due)
+        if isinstance(self.faces, MediapipeFaces) and whole:
             # The landmarker has seen this frame; it is asked once.
-            if seen and self.faces.points is not None:
-                points = self.faces.points.astype(np.float32)
+            landmarks = self.faces.points if seen else None
         elif self.landmarker is not None:
-            points = self.landmarker.detect(image, hidden if hidden.any() else None)
-            if points is not None:
-                points = region.to_frame(points).astype(np.float32)
-                if not seen or by_landmarks:
-                    found = Detections(boxes_around(points[None]), np.ones(1))
-                    if self._tracker.update(found):
-                        seen, source = True, "mediapipe"
+            landmarks = self.landmarker.detect(image, hidden if hidden.any() else None)
+            landmarks = None if landmarks is None else region.to_frame(landmarks)
+        points = self._head.follow(image, hidden, region, landmarks)
+        if points is not None and not whole and (not seen or by_landmarks):
+            found = Detections(boxes_around(points[None]), np.ones(1))
+            if self._tracker.update(found) and landmarks is not None:
+                seen, source = True, "mediapipe"
         box = self._tracker.box
         covered = _share(hidden, region.to_crop(box.reshape(2, 2)).ravel())
         self._state.blind = 0 if seen else self._state.blind + 1
@@ -191,11 +193,12 @@ class Scanner:
             frame.index,
             time,
             region,
-            points,
+            None if points is None else points.astype(np.float32),
             box,
             source if seen else "carried",
             covered,
             pack_mask(hidden),
+            moved=landmarks is None and points is not None,
         )
         self._state.sightings.append(sighting)
         if self.on_sighting is not None:
@@ -283,6 +286,7 @@ class Scanner:
     def _restart(self) -> None:
         self._state = _State()
         self._tracker.reset()
+        self._head.reset()
         self.faces.close()
         if self.landmarker is not None:
             self.landmarker.close()

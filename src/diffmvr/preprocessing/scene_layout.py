@@ -3,7 +3,7 @@
 T frames, crops of p × p.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -97,6 +97,11 @@ def lay_out(
         ]
     )
     track = track_from_landmarks(points, (PATH_SIZE, PATH_SIZE), small, boxes)
+    sources = (
+        "motion" if one.moved and source == "landmarks" else source
+        for one, source in zip(sightings, track.axis_source, strict=True)
+    )
+    track = replace(track, axis_source=tuple(sources))
     back = tuple(CropTransform(step.inverse, PATH_SIZE, frame_size) for step in path)
     track = crop_track(track, back)
     crops = square_crops(track, frame_size, size)

@@ -26,11 +26,14 @@ class Sighting:
         index: number of the frame in the recording.
         time: seconds.
         region: the square around the face.
-        points: ``[478, 2]`` float32 landmarks in pixels of the frame, or ``None``.
+        points: ``[478, 2]`` float32 landmarks in pixels of the frame, or ``None``; of a face
+            that is hidden in part they are held to how the head has moved (``head_motion.py``).
         box: ``[4]``, the face in pixels of the frame, as last seen.
         box_source: name of what found the box in this frame, or ``"carried"``.
         covered: share of the box that is hidden.
         packed_mask: the mask of the region, bit by bit; ``None`` if nothing is hidden.
+        moved: whether no landmarks were found, and ``points`` are those of a frame before, moved
+            with the head.
     """
 
     index: int
@@ -41,6 +44,7 @@ class Sighting:
     box_source: str
     covered: float
     packed_mask: UInt8Array | None
+    moved: bool = False
 
     @property
     def mask(self) -> UInt8Array:

@@ -112,6 +112,10 @@ def test_landmarks_are_used_and_carried_and_asked_for_once_a_frame() -> None:
     (one,) = plans(scanner)
 
     assert one.region_source == tuple("landmarks" if t in seen else "carried" for t in range(COUNT))
+    # Where it is hidden, the head is followed by what is visible of it.
+    hidden = {int(t) for t in np.flatnonzero(MASKS.any(axis=(1, 2)))}
+    moved = {t for t, source in enumerate(one.track.axis_source) if source == "motion"}
+    assert moved == hidden - seen
     assert landmarker.asked + in_region.asked == COUNT
     x0, y0, x1, y1 = crop_box(one.crops[0])
     assert ((x0 + x1) / 2, (y0 + y1) / 2) == pytest.approx((48, 36), abs=1.5)
