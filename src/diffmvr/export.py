@@ -22,6 +22,7 @@ from diffmvr.checks import check_one_of
 from diffmvr.cli import entry_point
 from diffmvr.files import replace_folder, write_json
 from diffmvr.models.base_checkpoint import resolve_folder
+from diffmvr.own_code import is_own
 from diffmvr.parsing import read_settings, user_path
 from diffmvr.pipelines.bundle import bundle_source
 from diffmvr.pipelines.diffmvr_pipeline import DiffMVRPipeline
@@ -110,6 +111,7 @@ def export(settings: ExportSettings) -> Path:
     with replace_folder(output, overwrite=settings.overwrite) as partial:
         # 1. Read.
         pipeline = DiffMVRPipeline.from_pretrained(folder)
+        _check_whole(pipeline)
         pipeline.to(TYPES[settings.dtype])
 
         # 2. Write beside; it is renamed at the end.
@@ -153,6 +155,21 @@ def export(settings: ExportSettings) -> Path:
         )
     log.info("written to %s", output)
     return output
+
+
+def _check_whole(pipeline: DiffMVRPipeline) -> None:
+    """Require a model whose code is all of this package.
+
+    Raises:
+        ValueError: with the code of the user's own, which the one file would lack.
+    """
+    named = (pipeline.guide.fusion, pipeline.unet.config.get("backbone"), *pipeline.guide.kinds)
+    for choice in named:
+        if is_own(choice):
+            raise ValueError(
+                f"model: it is made with {choice!r}, code of your own that the exported file would "
+                "lack; share the model's folder and that module instead"
+            )
 
 
 def _point_to_code(index: Path) -> None:

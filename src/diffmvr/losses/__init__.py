@@ -3,11 +3,13 @@
 from diffmvr.losses.decoded import DecodedLoss
 from diffmvr.losses.denoising import DenoisingLoss, denoising_loss
 from diffmvr.losses.motion import MotionConsistencyLoss, motion_consistency_loss
+from diffmvr.losses.prediction import Prediction
 
 __all__ = [
     "DecodedLoss",
     "DenoisingLoss",
     "MotionConsistencyLoss",
+    "Prediction",
     "denoising_loss",
     "motion_consistency_loss",
 ]

@@ -2,13 +2,14 @@
 
 Equal errors in the latents are not equal errors in the picture, and a frame that the past guide
 shows all but perfectly is spoilt by an error that would not be seen in another.  L_dec is the mean
-over frames of ln(MSE + ε), with MSE the squared error of the decoded estimate D(ŷ_0) from the
+over frames of ln(1 + MSE/ε), with MSE the squared error of the decoded estimate D(ŷ_0) from the
 decoded truth D(y_0) inside the hole: the PSNR, up to sign and scale (as in image restoration, e.g.
 Chen et al. 2022).
 
 N frames, c × h × w latents, H × W pixels.
 """
 
+import math
 from collections.abc import Callable
 
 import torch
@@ -51,5 +52,5 @@ class DecodedLoss(nn.Module):
         hidden = nn.functional.interpolate(mask, size=error.shape[-2:], mode="nearest")
         size = hidden.sum(dim=(1, 2, 3))
         per_frame = (error * hidden).sum(dim=(1, 2, 3)) / size.clamp(min=1)
-        logarithm = torch.log(per_frame + FLOOR)
+        logarithm = torch.log(per_frame + FLOOR) - math.log(FLOOR)
         return logarithm[size > 0].sum() / (size > 0).sum().clamp(min=1)

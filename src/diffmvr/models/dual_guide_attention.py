@@ -14,8 +14,9 @@ from diffusers import UNet2DConditionModel
 from diffusers.models.attention_processor import Attention
 from torch import Tensor, nn
 
-from diffmvr.checks import check_one_of
-from diffmvr.models.guide_settings import FUSIONS, check_guide_scales
+from diffmvr.models.fusion import build_fusion
+from diffmvr.models.guide_settings import check_guide_scales
+from diffmvr.own_code import part_name
 
 
 class DualGuideAttnProcessor(nn.Module):
@@ -30,9 +31,7 @@ class DualGuideAttnProcessor(nn.Module):
         channels: C, width of the layer.
         cross_attention_dim: p', width of the guide tokens.
         kinds: names of the guides.
-        fusion: ``fixed``: α from ``scales``; ``learned``: one softmax over guides per layer;
-            ``gated``: a softmax over guides per query token, linear in the query.  The last two
-            start at equal weights.
+        fusion: what gives α; see ``fusion.py``.
         scales: α of the fixed fusion.
     """
 
@@ -45,42 +44,44 @@ class DualGuideAttnProcessor(nn.Module):
         scales: Sequence[float] = (0.5, 0.5),
     ) -> None:
         super().__init__()
-        check_one_of("fusion", fusion, FUSIONS)
         self.kinds = tuple(kinds)
-        self.fusion = fusion
-        self.scales = check_guide_scales(scales, self.kinds)
+        self.channels = channels
+        self.fusion = build_fusion(fusion, channels, kinds, check_guide_scales(scales, kinds))
         self.user_scales: tuple[float, ...] | None = None
         # α of the last call, averaged over samples and queries, for logging.
         self.mean_weights: Tensor | None = None
         # By kind: tokens and what they gave, while ``remember_keys_values`` holds.
         self.remembered: dict[str, tuple[Tensor, Tensor, Tensor]] | None = None
+        names = [part_name(kind) for kind in kinds]
         self.to_k = nn.ModuleDict(
-            {kind: nn.Linear(cross_attention_dim, channels, bias=False) for kind in kinds}
+            {name: nn.Linear(cross_attention_dim, channels, bias=False) for name in names}
         )
         self.to_v = nn.ModuleDict(
-            {kind: nn.Linear(cross_attention_dim, channels, bias=False) for kind in kinds}
+            {name: nn.Linear(cross_attention_dim, channels, bias=False) for name in names}
         )
-        if fusion == "learned":
-            self.fusion_logits = nn.Parameter(torch.zeros(len(self.kinds)))
-        elif fusion == "gated":
-            self.gate = nn.Linear(channels, len(self.kinds))
-            nn.init.zeros_(self.gate.weight)
-            nn.init.zeros_(self.gate.bias)
 
     def guide_weights(self, query: Tensor) -> Tensor:
-        """Return α.
+        """Return α, the user's where they steer.
 
         Args:
             query: ``[N, S, C]``.
 
         Returns:
-            ``[G]``, or ``[N, S, G]`` for the gated fusion.
+            ``[G]``, or ``[N, S, G]`` where it depends on the query.
+
+        Raises:
+            ValueError: if the fusion gives not one number per guide.
         """
-        if self.user_scales is not None or self.fusion == "fixed":
-            return query.new_tensor(self.user_scales or self.scales)
-        if self.fusion == "learned":
-            return self.fusion_logits.softmax(dim=-1)
-        return self.gate(query).softmax(dim=-1)
+        if self.user_scales is not None:
+            return query.new_tensor(self.user_scales)
+        weights: Tensor = self.fusion(query)
+        if weights.shape not in ((len(self.kinds),), (*query.shape[:2], len(self.kinds))):
+            raise ValueError(
+                f"guide.fusion: expected weights of shape [G] or [N, S, G] for {len(self.kinds)} "
+                f"guides and queries {tuple(query.shape)}, got {tuple(weights.shape)} from "
+                f"{type(self.fusion).__name__}"
+            )
+        return weights
 
     def forward(
         self,
@@ -135,8 +136,8 @@ class DualGuideAttnProcessor(nn.Module):
         known = None if self.remembered is None else self.remembered.get(kind)
         if known is not None and known[0] is tokens:
             return known[1], known[2]
-        k = _split_heads(self.to_k[kind](tokens), heads)
-        v = _split_heads(self.to_v[kind](tokens), heads)
+        k = _split_heads(self.to_k[part_name(kind)](tokens), heads)
+        v = _split_heads(self.to_v[part_name(kind)](tokens), heads)
         if self.remembered is not None:
             self.remembered[kind] = tokens, k, v
         return k, v
@@ -160,8 +161,8 @@ def install_guide_attention(
             attn.inner_dim, attn.cross_attention_dim, kinds, fusion, scales
         )
         for kind in processor.kinds:
-            processor.to_k[kind].load_state_dict(attn.to_k.state_dict())
-            processor.to_v[kind].load_state_dict(attn.to_v.state_dict())
+            processor.to_k[part_name(kind)].load_state_dict(attn.to_k.state_dict())
+            processor.to_v[part_name(kind)].load_state_dict(attn.to_v.state_dict())
         attn.set_processor(processor)
         attn.to_k = attn.to_v = None
 

@@ -7,9 +7,10 @@ from typing import Any
 
 from diffmvr.checks import check_one_of
 from diffmvr.models.config_files import building, check_kinds
+from diffmvr.models.fusion import FUSIONS
+from diffmvr.own_code import check_choice, check_trusted
 from diffmvr.structures import GUIDE_KINDS, PastSelection
 
-FUSIONS = ("fixed", "learned", "gated")
 TOKEN_MODES = ("patch", "pooled", "single")
 PATHWAYS = ("attention", "latents", "both")
 
@@ -19,11 +20,13 @@ class GuideSettings:
     """Which guides there are, and how their information is fused (decisions 7, 9, 20).
 
     Attributes:
-        kinds: the guides in order, each one of ``symmetric``, ``past``, ``present``.
+        kinds: the guides in order, each one of ``symmetric``, ``past``, ``present``, or a function
+            of the user's own as ``module:function`` (see ``AutomaticGuides``).
         scales: α₁, α₂, … of the fixed fusion, one per guide.  (Not ``guidance_scale``, which means
             classifier-free guidance.)
-        fusion: ``fixed`` (α from here), ``learned`` (one softmax per layer) or ``gated`` (a softmax
-            per query token, computed from the query).
+        fusion: ``fixed`` (α from here), ``learned`` (one softmax per layer), ``gated`` (a softmax
+            per query token, computed from the query), or a class of the user's own as
+            ``module:Class`` (see ``models/fusion.py``).
         tokens: ``patch`` (class and patch tokens), ``pooled`` (the pooled vector expanded to
             ``num_tokens`` tokens) or ``single`` (one token, the paper to the letter: softmax over
             one key is 1, so the attention output does not depend on the query).
@@ -54,12 +57,12 @@ class GuideSettings:
         if not self.kinds or len(set(self.kinds)) != len(self.kinds):
             raise ValueError(f"guide.kinds: expected distinct guides, got {self.kinds}")
         for kind in self.kinds:
-            check_one_of("guide.kinds", kind, GUIDE_KINDS)
+            check_choice("guide.kinds", kind, GUIDE_KINDS)
         if len(self.scales) != len(self.kinds):
             raise ValueError(
                 f"guide.scales: expected one number per guide {self.kinds}, got {self.scales}"
             )
-        check_one_of("guide.fusion", self.fusion, FUSIONS)
+        check_choice("guide.fusion", self.fusion, FUSIONS)
         check_one_of("guide.tokens", self.tokens, TOKEN_MODES)
         check_one_of("guide.pathway", self.pathway, PATHWAYS)
         if self.tokens == "pooled" and self.num_tokens < 4:
@@ -74,9 +77,12 @@ class GuideSettings:
             source: the file, for messages.
 
         Raises:
-            ValueError: if they are no such settings; with the file.
+            ValueError: if they are no such settings, or name code that may not be imported; with
+                the file.
         """
         check_kinds(saved, cls, f"{source}: guide")
+        for choice in (saved.get("fusion"), *saved.get("kinds", ())):
+            check_trusted(choice, source)
         with building("guides", source):
             return cls(**saved)
 

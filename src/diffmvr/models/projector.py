@@ -11,6 +11,7 @@ from diffusers.configuration_utils import register_to_config
 from torch import Tensor, nn
 
 from diffmvr.checks import check_shape
+from diffmvr.own_code import part_name
 
 
 class GuideProjector(ModelMixin, ConfigMixin):
@@ -50,24 +51,25 @@ class GuideProjector(ModelMixin, ConfigMixin):
                 f"got {num_tokens}"
             )
         expansion = num_tokens // num_input_tokens
+        names = [part_name(kind) for kind in kinds]
         self.mlp = nn.ModuleDict(
             {
-                kind: nn.Sequential(
+                name: nn.Sequential(
                     nn.LayerNorm(token_width),
                     nn.Linear(token_width, 2 * cross_attention_dim),
                     nn.GELU(),
                     nn.Linear(2 * cross_attention_dim, expansion * cross_attention_dim),
                 )
-                for kind in kinds
+                for name in names
             }
         )
-        self.norm = nn.ModuleDict({kind: nn.LayerNorm(cross_attention_dim) for kind in kinds})
+        self.norm = nn.ModuleDict({name: nn.LayerNorm(cross_attention_dim) for name in names})
         shape = (1, num_tokens, cross_attention_dim)
         self.position = nn.ParameterDict(
-            {kind: nn.Parameter(torch.randn(shape) * cross_attention_dim**-0.5) for kind in kinds}
+            {name: nn.Parameter(torch.randn(shape) * cross_attention_dim**-0.5) for name in names}
         )
         self.null = nn.ParameterDict(
-            {kind: nn.Parameter(torch.randn(shape) * cross_attention_dim**-0.5) for kind in kinds}
+            {name: nn.Parameter(torch.randn(shape) * cross_attention_dim**-0.5) for name in names}
         )
 
     def forward(
@@ -91,11 +93,12 @@ class GuideProjector(ModelMixin, ConfigMixin):
         projected = []
         for index, (kind, embeds) in enumerate(zip(kinds, image_embeds, strict=True)):
             check_shape(f"image_embeds[{kind}]", embeds, (len(guide_valid), None, None))
-            tokens = self.mlp[kind](embeds).reshape(len(embeds), self.config.num_tokens, -1)
-            tokens = self.norm[kind](tokens) + self.position[kind]
+            name = part_name(kind)
+            tokens = self.mlp[name](embeds).reshape(len(embeds), self.config.num_tokens, -1)
+            tokens = self.norm[name](tokens) + self.position[name]
             keep = guide_valid[:, index]
             if self.training and self.config.dropout > 0:
                 kept = draw(len(keep)) >= self.config.dropout
                 keep = keep & kept.to(keep.device)
-            projected.append(torch.where(keep[:, None, None], tokens, self.null[kind]))
+            projected.append(torch.where(keep[:, None, None], tokens, self.null[name]))
         return tuple(projected)

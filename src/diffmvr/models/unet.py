@@ -5,17 +5,20 @@ masked frame (c), and with the ``latents`` pathway the latents of each guide (GÂ
 """
 
 import logging
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
-from diffusers import UNet2DConditionModel
+from diffusers import ModelMixin, UNet2DConditionModel
 from torch import Tensor
 
 from diffmvr.models.config_files import building, read_config
 from diffmvr.models.dual_guide_attention import guide_processors, install_guide_attention
+from diffmvr.models.fusion import build_fusion
 from diffmvr.models.guide_settings import GuideSettings
 from diffmvr.models.state_dicts import assign_state, check_state, find_weights
+from diffmvr.own_code import check_trusted, load_own_class, part_name
 from diffmvr.tensor_files import read_tensors
 
 log = logging.getLogger(__name__)
@@ -27,14 +30,27 @@ def build_unet(config: dict[str, Any], guide: GuideSettings, latent_channels: in
     """Build a U-Net with fused attention and random weights.
 
     Args:
-        config: arguments of ``UNet2DConditionModel``; ``in_channels`` is set here.
+        config: arguments of ``UNet2DConditionModel``; ``in_channels`` is set here.  ``backbone``
+            names another class as ``module:Class``, that is built and called as that one, and whose
+            cross-attention layers are diffusers'.
         guide: the guides and how they are fused.
         latent_channels: c.
     """
     arguments = {**_arguments(config), "in_channels": guide.in_channels(latent_channels)}
-    unet = UNet2DConditionModel(**arguments)
+    unet = _build(config, arguments)
     install_guide_attention(unet, guide.kinds, guide.fusion, guide.scales)
     unet.register_to_config(guide=guide.to_dict())
+    return unet
+
+
+def _build(config: Mapping[str, Any], arguments: dict[str, Any]) -> Any:
+    """Build the network that settings name, without guides."""
+    own = config.get("backbone")
+    if own is None:
+        return UNet2DConditionModel(**arguments)
+    chosen = load_own_class("model.components.unet.backbone", own, ModelMixin)
+    unet = chosen(**arguments)
+    unet.register_to_config(backbone=own)
     return unet
 
 
@@ -51,7 +67,7 @@ class GuidedUNet(UNet2DConditionModel):
     ) -> Any:
         """Build from ``config.json``, guides included; see diffusers' ``ConfigMixin``."""
         settings = dict(config)
-        guide = GuideSettings(**settings.pop("guide"))
+        guide = GuideSettings.from_saved(settings.pop("guide"), "the U-Net's settings")
         built = super().from_config(settings, return_unused_kwargs, **kwargs)
         unet = built[0] if return_unused_kwargs else built
         install_guide_attention(unet, guide.kinds, guide.fusion, guide.scales)
@@ -61,7 +77,8 @@ class GuidedUNet(UNet2DConditionModel):
 
 def _arguments(config: dict[str, Any]) -> dict[str, Any]:
     """Return the arguments of ``UNet2DConditionModel`` in a ``config.json``."""
-    return {k: v for k, v in config.items() if not k.startswith("_") and k != "guide"}
+    ours = ("guide", "backbone")
+    return {k: v for k, v in config.items() if not k.startswith("_") and k not in ours}
 
 
 def load_unet(folder: Path, guide: GuideSettings | None = None) -> Any:
@@ -112,15 +129,17 @@ def fit_unet(
     """
     saved = config.get("guide")
     base = None if saved is None else GuideSettings.from_saved(saved, source)
+    check_trusted(config.get("backbone"), source)
     # Without memory, and time, for random weights that would be thrown away.
     with building("U-Net", source), torch.device("meta"):
         latent_channels = config["out_channels"]
         own = (
-            UNet2DConditionModel(**_arguments(config))
+            _build(config, _arguments(config))
             if base is None
             else build_unet(config, base, latent_channels)
         )
         unet = build_unet(config, guide, latent_channels)
+    state = _renamed(state)
     check_state(own.state_dict(), state, source)
     base_kinds = base.kinds if base else ()
     state[_CONV_IN] = _fit_conv_in(state[_CONV_IN], latent_channels, base_kinds, guide)
@@ -169,24 +188,50 @@ def _fit_guides(
 ) -> dict[str, Tensor]:
     """Give every guide of every layer its keys and values from what the base has."""
     state = dict(state)
-    own = unet.state_dict()
     for layer, _ in guide_processors(unet):
         for projection in ("to_k", "to_v"):
             if base_kinds:
                 stem = f"{layer}.processor.{projection}"
-                sources = {kind: state.pop(f"{stem}.{kind}.weight") for kind in base_kinds}
+                sources = {
+                    kind: state.pop(f"{stem}.{part_name(kind)}.weight") for kind in base_kinds
+                }
                 first = sources[base_kinds[0]]
             else:
                 sources, first = {}, state.pop(f"{layer}.{projection}.weight")
             for kind in guide.kinds:
-                key = f"{layer}.processor.{projection}.{kind}.weight"
+                key = f"{layer}.processor.{projection}.{part_name(kind)}.weight"
                 state[key] = sources.get(kind, first)
-        # The fusion's own parameters are taken when the base has the same, else 0: equal Î±.
-        for name in ("fusion_logits", "gate.weight", "gate.bias"):
-            key = f"{layer}.processor.{name}"
-            saved = state.pop(key, None)
-            if key in own:
-                if saved is None or base_kinds != guide.kinds:
-                    saved = torch.zeros(own[key].shape)
-                state[key] = saved
+    return _fit_fusions(state, unet, base_kinds, guide)
+
+
+def _fit_fusions(
+    state: dict[str, Tensor], unet: Any, base_kinds: tuple[str, ...], guide: GuideSettings
+) -> dict[str, Tensor]:
+    """Give every fusion its own parameters: those of a base with the same, else as it starts."""
+    for layer, processor in guide_processors(unet):
+        stem = f"{layer}.processor.fusion."
+        saved = {key: state.pop(key) for key in list(state) if key.startswith(stem)}
+        wanted = {stem + name: value for name, value in processor.fusion.state_dict().items()}
+        known = base_kinds == guide.kinds and {k: v.shape for k, v in saved.items()} == {
+            k: v.shape for k, v in wanted.items()
+        }
+        if wanted and not known:
+            # The network is on the meta device.  What is drawn later does not depend on this.
+            with torch.random.fork_rng(devices=[]):
+                fresh = build_fusion(
+                    guide.fusion, processor.channels, guide.kinds, guide.scales
+                ).state_dict()
+            saved = {stem + name: value for name, value in fresh.items()}
+        state |= saved if wanted else {}
+    return state
+
+
+def _renamed(state: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Return weights under today's names; a fusion's had others before version 0.2."""
+    old = {
+        ".processor.fusion_logits": ".processor.fusion.logits",
+        ".processor.gate.": ".processor.fusion.gate.",
+    }
+    for before, now in old.items():
+        state = {key.replace(before, now): value for key, value in state.items()}
     return state

@@ -9,14 +9,16 @@ from numpy.typing import NDArray
 
 from diffmvr.checks import check_number, check_one_of
 from diffmvr.geometry import compose, invert
+from diffmvr.own_code import check_choice
 from diffmvr.preprocessing.alignment import propagate_past
 from diffmvr.preprocessing.bank import Reference, ReferenceBank, others_leading
 from diffmvr.preprocessing.composition import Composite, compose_references, most_carried
+from diffmvr.preprocessing.frame_guides import frame_guide
 from diffmvr.preprocessing.inpainting import inpaint
 from diffmvr.preprocessing.layers import Motions, propagate_in_layers
 from diffmvr.preprocessing.picture import Picture
-from diffmvr.preprocessing.reference import occluded_share, past_clear_index, pixels_in_box
-from diffmvr.preprocessing.symmetry import GREY, mirror_visible_half
+from diffmvr.preprocessing.reference import occluded_share, past_clear_index
+from diffmvr.preprocessing.symmetry import GREY
 from diffmvr.preprocessing.threads import in_order
 from diffmvr.structures import (
     CLEAR_THRESHOLD,
@@ -48,9 +50,11 @@ class AutomaticGuides:
       the current frame, inpainted from its rim (Telea) where that is hidden too.  ``past`` can ask
       for the best of several such frames, or for their mixture, where the frame is occluded.
     - ``"present"``: the current frame with its hole grey (decisions 12).  Always valid.
+    - ``"module:function"``: one of the user's own, called as ``function(clip, t)`` for frame ``t``;
+      it returns what ``frame_guides.FrameGuide`` says.
 
     Args:
-        kinds: the guides in order, each one of the three above.
+        kinds: the guides in order, each one of those above.
         clear_threshold: largest occluded share of the face box of an unobstructed frame.
         align_past: ``"similarity"`` carries the past frame by the motion of the head,
             ``"flow"`` refines that by dense flow in the frames that are occluded, ``"layers"``
@@ -72,11 +76,12 @@ class AutomaticGuides:
         workers: int = 1,
     ) -> None:
         for kind in kinds:
-            check_one_of("kinds", kind, GUIDE_KINDS)
+            check_choice("kinds", kind, GUIDE_KINDS)
         if not kinds or len(set(kinds)) != len(kinds):
             raise ValueError(f"kinds: expected one or more different guides, got {list(kinds)}")
         check_number("clear_threshold", clear_threshold, 0.0, 1.0)
         self.kinds = tuple(kinds)
+        self._of_one_frame = {kind: frame_guide(kind) for kind in self.kinds if kind != "past"}
         self.clear_threshold = clear_threshold
         self.align_past = align_past
         self._workers = workers
@@ -121,11 +126,8 @@ class AutomaticGuides:
         for t in range(length):
             for g, kind in enumerate(self.kinds):
                 past = int(past_index[t])
-                if kind == "symmetric":
-                    images[t, g], valid[t, g] = _symmetric(clip, t)
-                elif kind == "present":
-                    hidden = clip.mask[t, ..., None] != 0
-                    images[t, g], valid[t, g] = np.where(hidden, GREY, clip.observed[t]), True
+                if kind in self._of_one_frame:
+                    images[t, g], valid[t, g] = self._of_one_frame[kind](clip, t)
                 elif t in mixed:
                     shown = mixed[t].image, mixed[t].known
                     images[t, g], valid[t, g] = self._complete(clip, t, *shown), True
@@ -275,12 +277,3 @@ def _last_alone(clip: Clip, clear: Mapping[int, PastFrame]) -> Clip | None:
 def _carry(matrices: FloatArray, past: int, current: int) -> FloatArray:
     """Return the map from the past frame to the current one, ``matrices`` leading to each."""
     return compose(matrices[current], invert(matrices[past]))
-
-
-def _symmetric(clip: Clip, t: int) -> tuple[UInt8Array, bool]:
-    """Return the mirrored frame and whether it shows anything of the hidden face."""
-    mask = clip.mask[t]
-    image, known = mirror_visible_half(clip.observed[t], mask, clip.track.midline[t])
-    face = pixels_in_box(clip.track.face_box[t])
-    hole = mask[face] != 0
-    return image, bool(known[face][hole].any() if hole.any() else known.any())

@@ -101,9 +101,7 @@ def estimate_training(
 
     def step() -> None:
         losses = module.losses(EncodedBatch(batch.latents(), batch.conditions(), clips), _draws())
-        total = losses["denoising"] + module.motion.weight * losses["motion"]
-        if "decoded" in losses:
-            total = total + module.decoded.weight * losses["decoded"]
+        total = module.total_loss(losses)
         current = parts.current()
         if shares > 1:
             for parameter in current:

@@ -3,7 +3,7 @@
 B clips, T frames, N = B·T frames folded at the door of the U-Net and unfolded right after it.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -17,8 +17,8 @@ from torch.optim import Optimizer
 
 from diffmvr.losses.decoded import DecodedLoss
 from diffmvr.losses.denoising import DenoisingLoss
-from diffmvr.losses.estimates import predict_clean, training_target
 from diffmvr.losses.motion import MotionConsistencyLoss
+from diffmvr.losses.prediction import Prediction, check_terms
 from diffmvr.models.components import Components
 from diffmvr.models.conditioning import Conditions
 from diffmvr.models.denoiser import predict
@@ -50,6 +50,8 @@ class DiffMVRModule(L.LightningModule):
         optimizer: builds the optimizer from the trainable parameters.
         lr_scheduler: builds the learning-rate schedule, stepped once a training step.
         decoded: our loss on the decoded estimate; ``None`` leaves it out, as the paper does.
+        extra_losses: more terms of the loss by name (``loss.extra``): modules with a ``weight``
+            that are called with a ``losses.prediction.Prediction`` and return a scalar.
         seed: seed of noise and timesteps.
         first_step_share: share of clips that train at the noisiest timestep, from which sampling
             starts; the rest draw theirs uniformly.  Few-step sampling rests on that step.
@@ -80,6 +82,7 @@ class DiffMVRModule(L.LightningModule):
         channels_last: bool = False,
         compile_backend: str | None = None,
         augmentation: Augmentation | None = None,
+        extra_losses: Mapping[str, nn.Module] | None = None,
     ) -> None:
         super().__init__()
         self.unet = components.unet
@@ -97,6 +100,7 @@ class DiffMVRModule(L.LightningModule):
         self.denoising = denoising
         self.motion = motion
         self.decoded = decoded or DecodedLoss()
+        self.extra_losses = nn.ModuleDict(check_terms(extra_losses or {}))
         self.first_step_share = first_step_share
         self.guide_latent_dropout = guide_latent_dropout
         self.augmentation = augmentation
@@ -169,34 +173,41 @@ class DiffMVRModule(L.LightningModule):
             self._hollow = None
 
     def training_step(self, batch: ClipBatch | EncodedBatch, batch_idx: int) -> Tensor:
-        """Return L = L_diff + λ · L_motion (Eq. 2), and our decoded loss if it has a weight."""
+        """Return the loss; see ``total_loss``."""
         draws = SharedDraws.of_trainer(self._generator(self.global_step), self.trainer, batch_idx)
         losses = self.losses(self._augmented(batch, draws), draws)
+        total = self.total_loss(losses)
+        self.log("train/loss", total, prog_bar=True)
+        for name, value in losses.items():
+            self.log(f"train/loss_{name}", value)
+        motion = self.motion.weight * losses["motion"]
+        # Of Eq. 2.
+        self.log("train/motion_share", motion / (losses["denoising"] + motion))
+        return total
+
+    def total_loss(self, losses: Mapping[str, Tensor]) -> Tensor:
+        """Return L = L_diff + λ · L_motion (Eq. 2), and what else has a weight."""
         total = losses["denoising"] + self.motion.weight * losses["motion"]
-        share = self.motion.weight * losses["motion"] / total
         if "decoded" in losses:
             total = total + self.decoded.weight * losses["decoded"]
-            self.log("train/loss_decoded", losses["decoded"])
-        self.log("train/loss", total, prog_bar=True)
-        self.log("train/loss_denoising", losses["denoising"])
-        self.log("train/loss_motion", losses["motion"])
-        # Of Eq. 2.
-        self.log("train/motion_share", share)
+        for name, term in self.extra_losses.items():
+            weight: Any = term.weight
+            total = total + weight * losses[name]
         return total
 
     def validation_step(self, batch: ClipBatch | EncodedBatch, batch_idx: int) -> None:
-        """Log both losses on whole clips, with the same noise at every validation."""
+        """Log the losses on whole clips, with the same noise at every validation."""
         draws = SharedDraws(self._generator(VALIDATION_SEED + batch_idx))
         encoded = self._encoded(batch)
         losses = self.losses(encoded, draws)
         size = encoded.clips
-        self.log("val/loss_denoising", losses["denoising"], batch_size=size, sync_dist=True)
-        self.log("val/loss_motion", losses["motion"], batch_size=size, sync_dist=True)
+        for name in ("denoising", "motion", *self.extra_losses):
+            self.log(f"val/loss_{name}", losses[name], batch_size=size, sync_dist=True)
 
     def losses(
         self, batch: ClipBatch | EncodedBatch, draws: SharedDraws | torch.Generator
     ) -> dict[str, Tensor]:
-        """Return ``denoising`` (Eq. 1), ``motion`` (Eq. 3, without λ) and maybe ``decoded``.
+        """Return ``denoising`` (Eq. 1), ``motion`` (Eq. 3, without λ), maybe ``decoded``, and more.
 
         Args:
             batch: whole windows.
@@ -223,15 +234,20 @@ class DiffMVRModule(L.LightningModule):
         tokens = self.projector(conditions.image_embeds, conditions.guide_valid, draws.uniform)
         # Under mixed precision the network runs in half, the losses in float32.
         output = predict(self.unet, self.scheduler, noisy, timesteps, conditions, tokens).float()
-        target = training_target(self.scheduler, latents, noise, timesteps)
+        decode = partial(decode_latents, self.components.vae)
+        said = Prediction(
+            *(output, noisy, latents, noise, timesteps, conditions.mask, frames),
+            *(self.scheduler, decode),
+        )
+        of_schedule = self.scheduler, timesteps
         losses = {
-            "denoising": self.denoising(output, target, conditions.mask, self.scheduler, timesteps),
-            "motion": self.motion(output, noisy, latents, self.scheduler, timesteps, frames),
+            "denoising": self.denoising(output, said.target, conditions.mask, *of_schedule),
+            "motion": self.motion(output, noisy, latents, *of_schedule, frames),
         }
         if self.decoded.weight > 0:
-            estimate = predict_clean(self.scheduler, output, noisy, timesteps)
-            decode = partial(decode_latents, self.components.vae)
-            losses["decoded"] = self.decoded(estimate, latents, conditions.mask, decode)
+            losses["decoded"] = self.decoded(said.clean, latents, conditions.mask, decode)
+        for name, term in self.extra_losses.items():
+            losses[name] = term(said)
         return losses
 
     def on_before_optimizer_step(self, optimizer: Optimizer) -> None:

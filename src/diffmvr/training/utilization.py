@@ -93,7 +93,7 @@ def training_flops(module: DiffMVRModule, batch: ClipBatch | EncodedBatch) -> in
     counter = FlopCounterMode(display=False, custom_mapping=_cpu_attention())
     with torch.random.fork_rng(devices), counter:
         losses = module.losses(encoded, torch.Generator().manual_seed(0))
-        total: Any = sum(losses.values())
+        total = module.total_loss(losses)
         if isinstance(parameters[0], DTensor):
             # The graph is of the gathered weights; these are the parts of them.
             total.backward()

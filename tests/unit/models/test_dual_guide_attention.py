@@ -68,14 +68,14 @@ def test_fixed_fusion_is_the_equation(scales: tuple[float, float]) -> None:
 def test_learned_fusion_is_a_softmax_pair() -> None:
     attn, (hidden, context) = layer("learned"), inputs()
     logits = torch.tensor([0.3, -1.2], dtype=torch.float64)
-    attn.processor.fusion_logits.data.copy_(logits)
+    attn.processor.fusion.logits.data.copy_(logits)
     expected = by_hand(attn, hidden, context, logits.exp() / logits.exp().sum())
     torch.testing.assert_close(attend(attn, hidden, context), expected, rtol=1e-10, atol=1e-12)
 
 
 def test_gated_fusion_weighs_each_query_token() -> None:
     attn, (hidden, context) = layer("gated"), inputs()
-    gate = attn.processor.gate
+    gate = attn.processor.fusion.gate
     torch.nn.init.normal_(gate.weight)
     torch.nn.init.normal_(gate.bias)
     logits = (hidden @ attn.to_q.weight.T) @ gate.weight.T + gate.bias
@@ -91,7 +91,8 @@ def test_trained_fusions_start_as_equal_weights_and_can_learn(fusion: str) -> No
     equal = torch.tensor([0.5, 0.5], dtype=torch.float64)
     torch.testing.assert_close(output, by_hand(attn, hidden, context, equal))
     output.square().sum().backward()
-    parameter = attn.processor.fusion_logits if fusion == "learned" else attn.processor.gate.weight
+    own = attn.processor.fusion
+    parameter = own.logits if fusion == "learned" else own.gate.weight
     assert parameter.grad.norm() > 0
 
 
@@ -173,8 +174,8 @@ def test_wrong_contexts_are_named() -> None:
 
 
 def test_wrong_settings_are_named() -> None:
-    with pytest.raises(ValueError, match=r"fusion: .*got 'sum'"):
-        DualGuideAttnProcessor(CHANNELS, CONTEXT, KINDS, "sum")
+    with pytest.raises(ValueError, match=r"guide\.fusion: .mine:sum.: No module named .mine."):
+        DualGuideAttnProcessor(CHANNELS, CONTEXT, KINDS, "mine:sum")
     with pytest.raises(ValueError, match=r"guide_scales: .*\('symmetric', 'past'\), got \(1\.0,\)"):
         DualGuideAttnProcessor(CHANNELS, CONTEXT, KINDS, scales=(1.0,))
     unet = plain_unet(in_channels=4)

@@ -117,10 +117,9 @@ def test_a_new_guide_starts_from_the_bases_first(guided: Path) -> None:
 def test_what_fusion_learned_is_kept_for_the_same_guides_only(tmp_path: Path, fusion: str) -> None:
     torch.manual_seed(6)
     unet = build_unet({**UNET, "out_channels": C}, settings(fusion=fusion), C)
-    name = "fusion_logits" if fusion == "learned" else "gate"
     for _, processor in guide_processors(unet):
-        part = getattr(processor, name)
-        torch.nn.init.normal_(part if fusion == "learned" else part.weight)
+        for parameter in processor.fusion.parameters():
+            torch.nn.init.normal_(parameter)
     unet.save_pretrained(tmp_path)
     query = random(1, 3, 32)
     (_, saved), *_ = guide_processors(unet)
