@@ -37,6 +37,7 @@ from diffmvr.evaluation.benchmark import (
 from diffmvr.evaluation.frame_scores import FrameScores
 from diffmvr.evaluation.shards import Part
 from diffmvr.models.base_checkpoint import resolve_folder
+from diffmvr.models.sampler import choose_sampler
 from diffmvr.pipelines.crop_restorer import CropRestorer
 from diffmvr.pipelines.diffmvr_pipeline import DiffMVRPipeline
 from diffmvr.preprocessing.guides import AutomaticGuides
@@ -171,6 +172,7 @@ def _weights(cfg: DictConfig) -> Path:
 
 def _build_ours(cfg: DictConfig) -> dict[str, Restorer]:
     pipeline: Any = DiffMVRPipeline.from_pretrained(_weights(cfg))
+    pipeline.scheduler = choose_sampler(pipeline.scheduler, cfg.sampler)
     guides = AutomaticGuides(
         pipeline.guide_kinds,
         cfg.preprocessing.clear_threshold,

@@ -23,6 +23,7 @@ from diffmvr.data.datamodule import ClipDataModule
 from diffmvr.evaluation.after_training import ScoringPlan
 from diffmvr.evaluation.benchmark import AutoencoderCeiling, Scoring, run_benchmark
 from diffmvr.models.base_checkpoint import resolve_base
+from diffmvr.models.sampler import choose_sampler
 from diffmvr.parsing import user_path
 from diffmvr.pipelines.clip_video import side_by_side, write_clip
 from diffmvr.pipelines.crop_restorer import CropRestorer
@@ -173,6 +174,7 @@ def _score(
     # Lightning has moved the trained parts off the accelerator, and not the frozen ones.
     device = fitted.trainer.strategy.root_device
     pipeline = DiffMVRPipeline.from_components(module.components).to(device)
+    pipeline.scheduler = choose_sampler(pipeline.scheduler, cfg.evaluation.sampler)
     ours = CropRestorer(
         pipeline,
         datamodule.guide_builder,

@@ -14,6 +14,7 @@ from diffmvr.data.clip_dataset import ClipDataset
 from diffmvr.data.splits import spread_clips
 from diffmvr.metrics.hole_scores import HoleScores
 from diffmvr.models.guide_memory import GuideMemory
+from diffmvr.models.sampler import choose_sampler
 from diffmvr.pipelines.clip_video import side_by_side, write_clip
 from diffmvr.pipelines.crop_restorer import CropRestorer
 from diffmvr.pipelines.diffmvr_pipeline import DiffMVRPipeline
@@ -37,17 +38,24 @@ class LogRestoredClip(L.Callback):
         num_inference_steps: denoising steps.
         fps: frame rate of the clip.
         clips: how many are restored and scored, of as many subjects as possible.
+        sampler: see ``choose_sampler``.
 
     Raises:
         ValueError: if ``clips`` is no whole number of at least 1.
     """
 
     def __init__(
-        self, folder: str | Path, num_inference_steps: int = 1, fps: int = 8, clips: int = 4
+        self,
+        folder: str | Path,
+        num_inference_steps: int = 1,
+        fps: int = 8,
+        clips: int = 4,
+        sampler: str | None = None,
     ) -> None:
         check_count("callbacks.samples.clips", clips)
         self._folder = Path(folder)
         self._steps = num_inference_steps
+        self._sampler = sampler
         self._fps = fps
         self._count = clips
         self._clips: ClipDataset | None = None
@@ -72,6 +80,7 @@ class LogRestoredClip(L.Callback):
         scores = HoleScores()
         if trainer.global_rank < sharers:
             pipeline = DiffMVRPipeline.from_components(components).to(pl_module.device)
+            pipeline.scheduler = choose_sampler(pipeline.scheduler, self._sampler)
             guide_builder = trainer.datamodule.guide_builder  # type: ignore[attr-defined]
             restorer = CropRestorer(pipeline, guide_builder, num_inference_steps=self._steps)
             clips = self._validation_clips(trainer)

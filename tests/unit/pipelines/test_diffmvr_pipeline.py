@@ -15,6 +15,7 @@ from torch import Tensor
 from diffmvr.models.conditioning import encode_conditions
 from diffmvr.models.dual_guide_attention import guide_processors, remember_keys_values
 from diffmvr.models.guide_settings import GuideSettings
+from diffmvr.models.sampler import choose_sampler
 from diffmvr.pipelines.diffmvr_pipeline import DiffMVRPipeline
 
 
@@ -158,8 +159,8 @@ def test_a_callback_sees_every_step_and_may_change_the_latents(pipeline: DiffMVR
 )
 def test_any_scheduler_can_be_swapped_in(pipeline: DiffMVRPipeline, name: str) -> None:
     ddim = restore(pipeline, num_inference_steps=3)
-    scheduler = getattr(diffusers, name)
-    pipeline.scheduler = scheduler.from_config(pipeline.scheduler.config)
+    pipeline.scheduler = choose_sampler(pipeline.scheduler, name)
+    assert type(pipeline.scheduler).__name__ == name
     first = restore(pipeline, num_inference_steps=3)
     torch.rand(3)
     # Those that add noise at every step repeat themselves too.
