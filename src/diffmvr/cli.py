@@ -252,7 +252,8 @@ def answered(settings: Path) -> bool:
     if not any(elsewhere) and not options.shell_completion:
         chosen = settings.with_name(f"{options.config_name or settings.stem}.yaml")
         _run_hydra(lambda: check_names(chosen, tuple(options.overrides)))
-    if not any((options.help, options.hydra_help, options.cfg, options.info)):
+    asked = options.help, options.hydra_help, options.cfg, options.info, options.shell_completion
+    if not any(asked):
         return False
 
     def show(cfg: DictConfig) -> None:
