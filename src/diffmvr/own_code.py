@@ -1,10 +1,11 @@
 """A user's own code in a setting that has named choices: ``module:attribute``.
 
 ``guide.fusion=my_fusion:Sparse`` takes ``Sparse`` of ``my_fusion.py``, which Python finds as it
-finds every module: in the working folder, on ``PYTHONPATH`` or installed.  Who gives the setting
-wants the module to run.  A model that was trained with it names it in its files, and a file may be
-somebody else's: what a file names is looked up only if the user has named the same before in this
-process, or lets its module by ``DIFFMVR_PLUGINS=my_fusion``.
+finds every module: installed, on ``PYTHONPATH``, or in the working folder of ``python -m`` (the
+program ``diffmvr`` imports nothing from there).  Who gives the setting wants the module to run.  A
+model that was trained with it names it in its files, and a file may be somebody else's: what a file
+names is looked up only if the user has named the same before in this process, or lets its module by
+``DIFFMVR_PLUGINS=my_fusion``.
 """
 
 import importlib
@@ -49,8 +50,8 @@ def load_own(setting: str, value: str) -> Any:
         module = importlib.import_module(module_name)
     except (ImportError, TypeError, ValueError) as error:
         raise ValueError(
-            f"{setting}: {value!r}: {error}; give 'module:name' of a module in the working folder, "
-            "on PYTHONPATH or installed"
+            f"{setting}: {value!r}: {error}; give 'module:name' of a module that is installed or "
+            "in a folder on PYTHONPATH"
         ) from error
     if not attribute.isidentifier() or not hasattr(module, attribute):
         raise ValueError(f"{setting}: {value!r}: {module_name} has no {attribute!r}")

@@ -47,10 +47,11 @@ def test_an_unknown_command_is_one_line(
 
 
 def test_help_imports_nothing_heavy() -> None:
-    """As a console script runs it."""
+    """As a console script, or ``python -m diffmvr``, runs it."""
     heavy = "{'torch', 'hydra', 'numpy', 'av'}"
     code = (
-        "import sys, diffmvr.commands; diffmvr.commands.run([]); "
+        "import runpy, sys, contextlib\nsys.argv = ['diffmvr', '--help']\n"
+        "with contextlib.suppress(SystemExit): runpy.run_module('diffmvr', run_name='__main__')\n"
         f"assert not {heavy} & sys.modules.keys()"
     )
     done = subprocess.run(
