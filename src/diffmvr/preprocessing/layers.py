@@ -55,6 +55,11 @@ NO_BACKGROUND, STANDS = 0.98, 0.05
 """By how much less the past frame is believed of what its head hid, where the head is elsewhere
 now; a head that has moved by less than so many distances between the eyes is not."""
 
+NEAR_HEAD = 1.15
+"""Only so near to the head, in its radii, does what moved with it stand in for background that it
+hid before (the ellipse leaves some hair out).  Farther away that is not known: the cloth below a
+past chin would hang in the air."""
+
 HEAD_EDGE = 0.08
 """Softness of the ellipse's edge, in radii."""
 
@@ -191,7 +196,7 @@ def find_layers(past: Picture, current: Picture, motions: Motions, spline: bool 
     (image, mask), (past_image, past_mask) = current.small, past.small
     flow = (PASSES, TOLERANCE) if mask is current.mask else (REDUCED_PASSES, REDUCED_TOLERANCE)
     head = head_region(compose(current.reduction, motions.face), mask.shape)
-    seen = _seen_behind(current, motions, head)
+    seen, nowhere = _behind(current, motions, head)
     layers, pictures = [], []
     for matrix, region, share, refined in (
         (motions.head, head, np.ones_like(head), True),
@@ -208,25 +213,31 @@ def find_layers(past: Picture, current: Picture, motions: Motions, spline: bool 
                 residual = refine_by_flow(shown, known, image, mask, *flow)
             shown, known = warp_by_residual(past_image, past_mask, small, residual)
         prior = share * (PRIOR * region + (1 - PRIOR) * (1 - region))
+        prior[nowhere] = 0
         weight: Any = prior / _nearby_error(shown, known, image, mask) ** 2
         layers.append(Layer(matrix, residual, weight))
         pictures.append((shown, known))
     return Layers(tuple(layers), tuple(pictures))
 
 
-def _seen_behind(
+def _behind(
     current: Picture, motions: Motions, head: NDArray[np.float32]
-) -> NDArray[np.float32]:
-    """Return ``[h, w]``, how far the past frame is to be believed of what is behind the head.
+) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    """Tell what the past frame knows of what is behind the head.
 
     What the head hid there is no background: taken for it, a second face stands beside the head.
+
+    Returns:
+        ``[h, w]``, how far it is to be believed; and where it shows nothing of use at all.
     """
     axes = np.array(HEAD_CENTRE) + np.array([[0, 0], [HEAD_AXES[0], 0], [0, HEAD_AXES[1]]])
     moved = move_points(motions.face_before, axes) - move_points(motions.face, axes)
     if np.linalg.norm(moved, axis=1).max() < STANDS * zoom_of(motions.face):
-        return np.ones_like(head)
+        return np.ones_like(head), np.zeros(head.shape, bool)
     before = head_region(compose(current.reduction, motions.face_before), head.shape)
-    return 1 - NO_BACKGROUND * np.maximum(before - head, 0)
+    face = compose(current.reduction, motions.face)
+    near = head_region(face, head.shape, NEAR_HEAD)
+    return 1 - NO_BACKGROUND * np.maximum(before - head, 0), before - near > 0.5
 
 
 def show_layers(
@@ -294,12 +305,13 @@ def in_colours(field: NDArray[np.float32]) -> NDArray[np.float32]:
     return repeated
 
 
-def head_region(face: FloatArray, size: tuple[int, ...]) -> NDArray[np.float32]:
+def head_region(face: FloatArray, size: tuple[int, ...], radii: float = 1.0) -> NDArray[np.float32]:
     """Return how surely each pixel lies on the head, from the ellipse around the face.
 
     Args:
         face: ``[2, 3]``, canonical face → pixels.
         size: (height, width).
+        radii: how much larger than the head the ellipse is.
 
     Returns:
         ``[H, W]`` float32 in [0, 1].
@@ -310,7 +322,7 @@ def head_region(face: FloatArray, size: tuple[int, ...]) -> NDArray[np.float32]:
     canonical = cv2.transform(pixels, invert(face))
     radius = np.linalg.norm((canonical - HEAD_CENTRE) / HEAD_AXES, axis=-1)
     # Far outside the exponential would overflow.
-    return (1 / (1 + np.exp(np.clip((radius - 1) / HEAD_EDGE, -50, 50)))).astype(np.float32)
+    return (1 / (1 + np.exp(np.clip((radius - radii) / HEAD_EDGE, -50, 50)))).astype(np.float32)
 
 
 def enlarge_field(

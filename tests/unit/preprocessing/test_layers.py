@@ -77,6 +77,29 @@ def test_a_camera_that_moves_is_told_from_one_that_stands(frames):
     assert error(image, moved, hole == 1) < 0.3 * moved.std(), "the dense flow finds it"
 
 
+def uncovered(near_head, monkeypatch):
+    """Show a head that has moved away from above a white cloth, and where it was before."""
+    monkeypatch.setattr(layers, "NEAR_HEAD", near_head)
+    background, before, after = texture(SIZE, 2) // 2, face_at(36, 52), face_at(66, 30)
+    background[76:] = 255
+    past, truth = (scene(face, texture(SIZE, 1) // 2, background) for face in (before, after))
+    where = (head_region(before, (SIZE, SIZE)) > 0.9) & (
+        head_region(after, (SIZE, SIZE), 1.3) < 0.1
+    )
+    hole = cv2.dilate(where.astype(np.uint8), np.ones((5, 5), np.uint8))
+    motion = np.array([[1.0, 0, 30], [0, 1, -22]])
+    motions = Motions(head=motion, surroundings=np.eye(2, 3), face=after)
+    image, known = propagate_in_layers(past, np.zeros_like(hole), truth, hole, motions)
+    return image[where & known], (where & known).sum() / where.sum()
+
+
+def test_what_was_below_a_past_chin_does_not_hang_in_the_air(monkeypatch):
+    """Nothing is known there: neither the past head nor what moved with it is the wall behind."""
+    assert uncovered(layers.NEAR_HEAD, monkeypatch)[1] == 0
+    shown, share = uncovered(100.0, monkeypatch)
+    assert share > 0.9 and (shown.mean(axis=1) > 180).any()
+
+
 def test_hidden_pixels_are_not_looked_at(frames):
     past, truth, hole = frames
     past_mask = np.zeros_like(hole)
