@@ -13,11 +13,11 @@ from typing import Any
 
 CURVES = {
     "Training": ("train/loss", "train/loss_denoising", "train/loss_motion", "train/motion_share"),
-    "Validation": ("val/loss_denoising", "val/loss_motion"),
+    "Validation": ("val/psnr_hole", "val/ssim_hole", "val/loss_denoising", "val/loss_motion"),
     "Speed": ("train/frames_per_second", "train/gradient_norm", "lr-Adam"),
 }
 EXPERIMENTS = ("baseline", "dual", "motion", "dual_motion", "symmetric_motion", "present_motion")
-TABLES = ("table1", "table2", "table3", "table4")
+TABLES = ("test/scores", "table1", "table2", "table3", "table4")
 GRIDS = ("val/grid", "val/clip")
 
 

@@ -41,6 +41,7 @@ class RunRecord:
         settings: what the experiments vary, by name.
         machine: processor, cores, threads, accelerator, system.
         versions: of the packages that compute the result.
+        code: commit of the source, and whether it differs from it; empty for an installed wheel.
     """
 
     kind: str
@@ -59,6 +60,7 @@ class RunRecord:
     sweep: str = ""
     machine: Mapping[str, Any] = field(default_factory=dict)
     versions: Mapping[str, str] = field(default_factory=dict)
+    code: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
     def from_dict(cls, content: Mapping[str, Any], source: str) -> "RunRecord":

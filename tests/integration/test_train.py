@@ -13,6 +13,7 @@ import polars as pl
 import pytest
 from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tests.helpers.portraits import find_drawn_faces, write_pairs
 from tests.helpers.tiny import fingerprint
 
@@ -22,6 +23,7 @@ from diffmvr.evaluate import evaluate
 from diffmvr.pipelines.diffmvr_pipeline import DiffMVRPipeline
 from diffmvr.runs.hashes import model_hash
 from diffmvr.train import main, train
+from diffmvr.training.wandb_files import read_records
 
 EXPERIMENTS = sorted(path.stem for path in (config_dir() / "experiment").glob("*.yaml"))
 FRAMES = 8
@@ -156,6 +158,10 @@ def test_a_stopped_run_goes_on_to_the_same_model(weights: Path, tmp_path: Path) 
     half = run("stopped", "trainer.max_steps=2")
     assert half != whole
     assert run("stopped", "trainer.max_steps=4", "ckpt_path=last") == whole
+    # What was logged of both parts is in one file.
+    columns = pl.read_csv(tmp_path / "stopped" / "metrics.csv", infer_schema_length=None)
+    trained = columns.drop_nulls("train/loss")
+    assert trained["step"].to_list() == [0, 1, 2, 3]
     # A run that is over stays what it is.
     assert run("stopped", "trainer.max_steps=4", "ckpt_path=last") == whole
 
@@ -202,7 +208,8 @@ def test_what_was_trained_is_kept_if_scoring_fails(
 def test_the_command_line(weights: Path, tmp_path: Path) -> None:
     elsewhere, run = tmp_path / "elsewhere", tmp_path / "run"
     elsewhere.mkdir()
-    arguments = command_line(weights, run, "experiment=dual_motion", "name=mine")
+    loggers = "logger=[wandb,csv,tensorboard]"
+    arguments = command_line(weights, run, "experiment=dual_motion", "name=mine", loggers)
     done = subprocess.run(
         [sys.executable, "-m", "diffmvr.train", *arguments],
         cwd=elsewhere,
@@ -220,11 +227,23 @@ def test_the_command_line(weights: Path, tmp_path: Path) -> None:
     check_artefacts(run, "mine", ["symmetric", "past"])
     assert not any(elsewhere.iterdir()), "everything is in the run's folder"
 
-    (record,) = (run / "wandb").glob("offline-run-*/run-*.wandb")
-    logged = record.read_bytes()
-    for word in (b"diffmvr", b"mine-s0", b"first_step_share", b"train/loss_denoising"):
+    (file,) = (run / "wandb").glob("offline-run-*/run-*.wandb")
+    logged = file.read_bytes()
+    for word in (b"diffmvr", b"mine-s0", b"first_step_share", b"experiment: dual_motion"):
         assert word in logged, word
-    assert any((record.parent / "files" / "media").rglob("*.png")), "with pictures"
+    assert any((file.parent / "files" / "media").rglob("*.png")), "with pictures"
+    in_csv = set(pl.read_csv(run / "metrics.csv", infer_schema_length=None).columns) - {"step"}
+    records = [record.history for record in read_records(file)]
+    named = {".".join(item.nested_key) or item.key for one in records for item in one.item}
+    events = EventAccumulator(str(run / "tensorboard")).Reload().Tags()
+    assert in_csv == set(events["scalars"]), "the same names"
+    shown = ("val/grid", "val/clip", "test/scores")
+    # A table or a picture is logged in parts: test/scores.nrows.
+    named = {next((s for s in shown if name.startswith(f"{s}.")), name) for name in named}
+    own = {name for name in named if name.startswith("_")}
+    assert named - own == in_csv | {*shown, "trainer/global_step"}
+    assert set(events["images"]) == {"val/grid", "val/clip"}
+    assert "test/scores/text_summary" in events["tensors"]
 
 
 def fails(

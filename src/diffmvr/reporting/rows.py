@@ -89,6 +89,20 @@ def check_rows(frame: pl.DataFrame) -> pl.DataFrame:
     return frame
 
 
+def mean_scores(frame: pl.DataFrame) -> pl.DataFrame:
+    """Return the mean of every score over a restorer's clips, a row a restorer.
+
+    Args:
+        frame: checked rows.
+
+    Returns:
+        ``restorer``, ``clips`` (how many) and the scores; null where a restorer has none.
+    """
+    scores = [name for name in frame.columns if name not in KEY_COLUMNS]
+    means = [pl.col(name).mean() for name in scores]
+    return frame.group_by("restorer", maintain_order=True).agg(pl.len().alias("clips"), *means)
+
+
 def save_rows(frame: pl.DataFrame, path: Path) -> tuple[Path, Path]:
     """Write rows as Parquet and CSV, each whole or not at all.
 

@@ -14,11 +14,14 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
 from diffmvr.run_record import RunRecord
+from diffmvr.runs.code_state import code_state
 from diffmvr.runs.hashes import model_hash
 from diffmvr.sweep_names import job_name, varied_settings
 from diffmvr.text import without_places
 
 PACKAGES = ("diffmvr", "torch", "diffusers", "open_clip_torch", "opencv-python", "av", "mediapipe")
+# Groups of settings whose choices tell a run apart at a glance.
+CHOICES = ("experiment", "model", "data", "mask")
 # What the experiments vary; those that a configuration lacks are left out.
 SETTINGS = (
     "guide.kinds",
@@ -93,7 +96,16 @@ def run_record(
         },
         machine=machine(device),
         versions=package_versions(),
+        code=code_state(),
     )
+
+
+def choices() -> dict[str, str]:
+    """Return what was chosen of the groups that tell runs apart; empty outside of a command."""
+    if not HydraConfig.initialized():
+        return {}
+    chosen = HydraConfig.get().runtime.choices
+    return {group: str(chosen[group]) for group in CHOICES if chosen.get(group)}
 
 
 def machine(device: torch.device | None = None) -> dict[str, Any]:

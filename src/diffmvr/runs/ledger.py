@@ -133,7 +133,6 @@ class Job:
             if _rank() == 0:
                 content = {"config_hash": self.config_hash, "settings": self.settings}
                 write_json(self.output / JOB_FILE, content)
-                _keep_metrics(self.output)
             os.environ[LEADER] = json.dumps([str(self.output.resolve()), self.checkpoint])
             os.environ[PARENT] = str(os.getpid())
             log.info("the run's folder is %s", self.output)
@@ -301,11 +300,3 @@ def _check_same(output: Path, before: str | None, now: dict[str, Any]) -> None:
         "folder holds one job, so give this one another folder with hydra.run.dir=DIR (of a sweep "
         "hydra.sweep.dir=DIR), or remove the old one"
     )
-
-
-def _keep_metrics(output: Path) -> None:
-    """Put aside what a killed run logged: the CSV logger deletes what it finds."""
-    current = output / "metrics.csv"
-    if current.is_file():
-        number = 1 + sum(1 for _ in output.glob("metrics-*.csv"))
-        current.rename(output / f"metrics-{number}.csv")

@@ -64,12 +64,15 @@ def find_checkpoint(ckpt_path: str | None, folder: Path) -> str | None:
     return str(path)
 
 
-def check_checkpoint(path: str, module: nn.Module) -> None:
+def check_checkpoint(path: str, module: nn.Module) -> int:
     """Require a checkpoint to be whole and its weights to be those of a module.
 
     Args:
         path: the checkpoint.
         module: what it is to be loaded into.
+
+    Returns:
+        Optimizer steps that it comes after.
 
     Raises:
         DamagedCheckpointError: if the file is damaged, or no checkpoint.
@@ -100,6 +103,7 @@ def check_checkpoint(path: str, module: nn.Module) -> None:
             f"first is {first}: {shapes.get(first, 'absent')} in the checkpoint, "
             f"{own.get(first, 'absent')} in the model; use the settings the run was started with"
         )
+    return int(content["global_step"])
 
 
 def check_parts(content: Mapping[str, Any], source: object) -> None:

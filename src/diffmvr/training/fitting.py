@@ -11,14 +11,18 @@ import torch
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
+from diffmvr.reporting.rows import load_rows, mean_scores
+from diffmvr.reporting.run_collection import SCORES_FILE
 from diffmvr.reporting.wandb_source import RUN_FILES
 from diffmvr.run_record import save_run_record, trained_record
+from diffmvr.runs.code_state import code_state
 from diffmvr.runs.facts import run_record
 from diffmvr.runs.ledger import Job, open_job
 from diffmvr.text import without_places
 from diffmvr.training.checkpoints import check_checkpoint, find_checkpoint
+from diffmvr.training.run_logger import begin_logging, own_loggers
 from diffmvr.training.trainer import build_trainer, check_whole
-from diffmvr.training.wandb_logger import finish_wandb, keep_in_wandb
+from diffmvr.training.wandb_logger import finish_wandb
 
 
 @dataclass(frozen=True)
@@ -126,11 +130,14 @@ def _fit(
     if training is None:
         return {}
     checkpoint = find_checkpoint(job.checkpoint, checkpoints)
+    resumed_at = None
     if checkpoint is not None:
-        check_checkpoint(checkpoint, training.module)
+        step = check_checkpoint(checkpoint, training.module)
+        # Another run's checkpoint begins a run of its own.
+        resumed_at = step if Path(checkpoint).resolve().parent == checkpoints.resolve() else None
     settings = without_places(OmegaConf.to_container(cfg, resolve=True))
-    for logger in loggers:
-        logger.log_hyperparams(settings)
+    if trainer.is_global_zero:
+        begin_logging(loggers, {**settings, "code": code_state()}, resumed_at)
 
     # 2. Train.
     start = time.monotonic()
@@ -161,10 +168,15 @@ def _fit(
         with trained_record(record, job.output, training.goes_on):
             scores = training.score(fitted)
         for logger in loggers:
-            logger.log_metrics(dict(scores))
+            logger.log_metrics(dict(scores), step=trainer.global_step)
+        rows = job.output / SCORES_FILE
+        for logger in own_loggers(loggers) if rows.is_file() else ():
+            logger.show_table("test/scores", mean_scores(load_rows(rows)), trainer.global_step)
+        for logger in loggers:
             logger.save()
 
     # 5. Say that it is finished, and how it was made.
     save_run_record(replace(record, seconds=round(time.monotonic() - begun, 1)), job.output)
-    keep_in_wandb(loggers, [job.output / name for name in RUN_FILES])
+    for logger in own_loggers(loggers):
+        logger.keep_files([job.output / name for name in RUN_FILES])
     return scores

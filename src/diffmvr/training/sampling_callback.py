@@ -7,7 +7,6 @@ from typing import Any
 import lightning as L
 import numpy as np
 import torch
-from lightning.pytorch.loggers import WandbLogger
 
 from diffmvr.checks import check_count
 from diffmvr.data.clip_dataset import ClipDataset
@@ -21,6 +20,7 @@ from diffmvr.pipelines.diffmvr_pipeline import DiffMVRPipeline
 from diffmvr.reporting.figures import image_grid, save_png
 from diffmvr.structures import Clip, GuideBuilder, UInt8Array, to_pixel_values
 from diffmvr.training.module import DiffMVRModule
+from diffmvr.training.run_logger import own_loggers
 
 UPSCALE = 2
 SHOWN_FRAMES = 8
@@ -112,17 +112,16 @@ class LogRestoredClip(L.Callback):
     def _show(
         self, trainer: L.Trainer, clip: Clip, restored: UInt8Array, guide_builder: GuideBuilder
     ) -> None:
-        """Write a grid and a video, and hand them to W&B."""
-        stem = self._folder / f"step{trainer.global_step:06d}"
+        """Write a grid and a video, and hand them to the loggers."""
+        step = trainer.global_step
+        stem = self._folder / f"step{step:06d}"
         grid = comparison_grid(clip, restored, guide_builder)
         picture = save_png(grid, stem.with_suffix(".png"))
-        video = write_clip(
-            side_by_side([clip.observed, restored], upscale=4), stem.with_suffix(".mp4"), self._fps
-        )
-        for logger in trainer.loggers:
-            if isinstance(logger, WandbLogger):
-                logger.log_image("val/grid", [str(picture)], step=trainer.global_step)
-                logger.log_video("val/clip", [str(video)], step=trainer.global_step)
+        frames = side_by_side([clip.observed, restored], upscale=4)
+        video = write_clip(frames, stem.with_suffix(".mp4"), self._fps)
+        for logger in own_loggers(trainer.loggers):
+            logger.show_picture("val/grid", picture, step)
+            logger.show_clip("val/clip", video, frames, self._fps, step)
 
 
 def _score(scores: HoleScores, restored: UInt8Array, clip: Clip) -> None:

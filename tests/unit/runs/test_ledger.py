@@ -62,7 +62,7 @@ def test_a_job_from_begin_to_end(tmp_path: Path) -> None:
     again = open_job(config(), tmp_path, BASE)
     assert again.state == "resumed" and again.checkpoint == str(last)
     with again.claimed():
-        assert (tmp_path / "metrics-1.csv").read_text() == "half", "what was logged is kept"
+        assert (tmp_path / "metrics.csv").read_text() == "half", "what was logged is kept"
         finish(tmp_path, again.config_hash)
     done = open_job(config(), tmp_path, BASE)
     assert done.state == "finished" and done.skipped
