@@ -41,6 +41,7 @@ class RunRecord:
         settings: what the experiments vary, by name.
         machine: processor, cores, threads, accelerator, system.
         versions: of the packages that compute the result.
+        validation: what the last validation of a training gave, by name, e.g. ``val/psnr_hole``.
         code: commit of the source, and whether it differs from it; empty for an installed wheel.
     """
 
@@ -61,6 +62,7 @@ class RunRecord:
     machine: Mapping[str, Any] = field(default_factory=dict)
     versions: Mapping[str, str] = field(default_factory=dict)
     code: Mapping[str, Any] = field(default_factory=dict)
+    validation: Mapping[str, float] = field(default_factory=dict)
 
     @classmethod
     def from_dict(cls, content: Mapping[str, Any], source: str) -> "RunRecord":

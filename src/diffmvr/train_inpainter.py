@@ -127,9 +127,9 @@ def _score(
 
 
 @entry_point(KIND)
-def main(cfg: DictConfig) -> None:
+def main(cfg: DictConfig) -> float | None:
     """Run ``train_inpainter`` with the composed configuration, or by a command of its own."""
-    run_job(KIND, train_inpainter, cfg)
+    return run_job(KIND, train_inpainter, cfg)
 
 
 if __name__ == "__main__":

@@ -129,9 +129,9 @@ def _prior(cfg: DictConfig, pipeline: Any, frames: StillFrames) -> Prior | None:
 
 
 @entry_point(KIND)
-def main(cfg: DictConfig) -> None:
+def main(cfg: DictConfig) -> float | None:
     """Run ``tune_baseline`` with the composed configuration, or by a command of its own."""
-    run_job(KIND, tune_baseline, cfg)
+    return run_job(KIND, tune_baseline, cfg)
 
 
 if __name__ == "__main__":

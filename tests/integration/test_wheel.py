@@ -43,6 +43,8 @@ def test_settings_weights_and_types_are_inside(wheel: Path) -> None:
         assert {f"diffmvr/weights/{name}" for name in files_of(weights_dir())} <= names
     assert {f"diffmvr/{name}" for name in files_of(PACKAGE)} <= names
     assert "diffmvr/py.typed" in names
+    # Hydra finds sweepers there alone.
+    assert "hydra_plugins/diffmvr_search/sweeper.py" in names
     assert not any(name.startswith(("tests/", "experiments/")) for name in names)
     licences = [name for name in names if "licenses/" in name]
     assert any(name.endswith("LICENSE") for name in licences)

@@ -4,9 +4,11 @@ import os
 import platform
 import shlex
 import sys
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import torch
@@ -54,6 +56,7 @@ def run_record(
     base: Path | None = None,
     steps: int = 0,
     resumed: bool = False,
+    validation: Mapping[str, float] = MappingProxyType({}),
     device: torch.device | None = None,
 ) -> RunRecord:
     """Return the record of a run that has just finished.
@@ -67,6 +70,7 @@ def run_record(
         base: folder of the model that training began with.
         steps: optimizer steps done.
         resumed: whether it went on where a killed run stood.
+        validation: what the last validation gave.
         device: where it ran.
     """
     name = job_name(cfg)
@@ -87,6 +91,7 @@ def run_record(
         steps=steps,
         seconds=round(seconds, 1),
         resumed=resumed,
+        validation=dict(validation),
         command=command(kind),
         finished=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
         settings={

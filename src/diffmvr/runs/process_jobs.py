@@ -24,6 +24,7 @@ from lightning.fabric.plugins.environments import SLURMEnvironment, TorchElastic
 from omegaconf import DictConfig
 
 from diffmvr.overrides import quoted
+from diffmvr.runs.search import read_objective
 
 log = logging.getLogger(__name__)
 
@@ -39,7 +40,7 @@ SWEEP_OVERRIDES = (
 )
 
 
-def run_job(kind: str, function: Callable[[DictConfig], Any], cfg: DictConfig) -> None:
+def run_job(kind: str, function: Callable[[DictConfig], Any], cfg: DictConfig) -> float | None:
     """Run a job: here, or by a command of its own; the whole ``main`` of what trains.
 
     Args:
@@ -47,15 +48,19 @@ def run_job(kind: str, function: Callable[[DictConfig], Any], cfg: DictConfig) -
         function: what it does.
         cfg: the composed configuration, with ``trainer.devices``.
 
+    Returns:
+        The score of a job of a search (``hparams_search``); ``None`` of any other.
+
     Raises:
         SystemExit: with the command's code, if it failed.
-        ValueError: see ``runs_apart``.
+        ValueError: see ``runs_apart`` and ``read_objective``.
     """
     end_with_parent()
     if runs_apart(cfg):
         run_apart(job_command(f"diffmvr.{kind}"))
     else:
         function(cfg)
+    return read_objective(cfg)
 
 
 def runs_apart(cfg: DictConfig) -> bool:
@@ -103,7 +108,9 @@ def job_command(module: str) -> list[str]:
             options += ["--config-dir", str(source.path)]
     kept = [entry for entry in settings.overrides.hydra if not entry.startswith(SWEEP_OVERRIDES)]
     folder = f"hydra.run.dir={quoted(settings.runtime.output_dir)}"
-    return [sys.executable, "-m", module, *options, *settings.overrides.task, *kept, folder]
+    # A search is a sweep by its settings.
+    alone = [*kept, "hydra.mode=RUN", folder]
+    return [sys.executable, "-m", module, *options, *settings.overrides.task, *alone]
 
 
 def run_apart(command: Sequence[str]) -> None:

@@ -19,6 +19,7 @@ from diffmvr.runs.code_state import code_state
 from diffmvr.runs.facts import run_record
 from diffmvr.runs.ledger import Job, open_job
 from diffmvr.text import without_places
+from diffmvr.training.callbacks import ValidationScores
 from diffmvr.training.checkpoints import check_checkpoint, find_checkpoint
 from diffmvr.training.run_logger import begin_logging, own_loggers
 from diffmvr.training.trainer import build_trainer, check_whole
@@ -159,6 +160,7 @@ def _fit(
         base=training.base,
         steps=trainer.global_step,
         resumed=fitted.resumed,
+        validation=_last_validation(trainer),
         device=trainer.strategy.root_device,
     )
 
@@ -180,3 +182,8 @@ def _fit(
     for logger in own_loggers(loggers):
         logger.keep_files([job.output / name for name in RUN_FILES])
     return scores
+
+
+def _last_validation(trainer: L.Trainer) -> dict[str, float]:
+    kept = (one.scores for one in trainer.callbacks if isinstance(one, ValidationScores))  # type: ignore[attr-defined]
+    return next(kept, {})

@@ -16,6 +16,7 @@ from omegaconf import DictConfig, OmegaConf
 from diffmvr.checks import check_count
 from diffmvr.quiet import quiet_follower, quiet_lightning
 from diffmvr.runs.checkpoint_io import VerifiedCheckpointIO
+from diffmvr.training.callbacks import ValidationScores
 from diffmvr.training.checkpoint_places import CheckpointPlaces
 from diffmvr.training.exact_resume import ExactResume, LastValidation
 from diffmvr.training.finite_guard import FiniteGuard
@@ -61,7 +62,7 @@ def build_trainer(
     try:
         built: L.Trainer = instantiate(
             trainer,
-            callbacks=[LastValidation(), *configured, *own],
+            callbacks=[LastValidation(), ValidationScores(), *configured, *own],
             # callbacks.progress shows it.
             enable_progress_bar=False,
             logger=list(loggers),
