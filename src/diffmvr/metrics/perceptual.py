@@ -12,10 +12,10 @@ from torch import Tensor
 
 from diffmvr.checks import check_same_shape
 from diffmvr.metrics.extractors import present
+from diffmvr.published_weights import published_weights
 from diffmvr.structures import Clip, UInt8Array, to_pixel_values
 from diffmvr.tensor_files import read_tensors
 
-URL = "https://download.pytorch.org/models/alexnet-owt-7be5be79.pth"
 MIN_SIDE = 32
 
 PerceptualDistance = Callable[[Tensor, Tensor], Tensor]
@@ -37,7 +37,8 @@ def lpips(weights: str | Path, device: str = "cpu") -> PerceptualDistance:
     # The metric around it would download the backbone, so the network itself is taken.
     from torchmetrics.functional.image.lpips import _LPIPS
 
-    path = present(weights, f"LPIPS needs AlexNet there: `curl -L -o '{weights}' {URL}`")
+    how = published_weights()["lpips"].remedy(weights)
+    path = present(weights, f"LPIPS needs AlexNet there: {how}")
     network = _LPIPS(net="alex", pnet_rand=True).eval()
     state = read_tensors(path)
     backbone = network.net.state_dict()

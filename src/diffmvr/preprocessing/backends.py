@@ -13,6 +13,7 @@ from diffmvr.preprocessing.landmarks import FaceLandmarker
 from diffmvr.preprocessing.occlusion import DETECTED, MASK_KINDS, OccluderFinder
 from diffmvr.preprocessing.scan import Scanner
 from diffmvr.preprocessing.scene_layout import MaskCleaning
+from diffmvr.published_weights import COMMAND
 from diffmvr.structures import FloatArray
 
 FACE_KINDS = ("yolo", "mediapipe", "given")
@@ -94,7 +95,8 @@ class Backends:
         if self.landmarker is None:
             raise ValueError(
                 "landmarker: face=mediapipe needs the Face Landmarker bundle, got none; give "
-                "landmarker=PATH of face_landmarker.task"
+                f"landmarker=PATH of face_landmarker.task (`{COMMAND} where face_landmarker` tells "
+                "how it comes here)"
             )
         return MediapipeFaces(FaceLandmarker(self.landmarker))
 
@@ -152,7 +154,8 @@ def choose_backends(
             _check_detector(name, kind, weights, installed)
     if face == "mediapipe" and not mediapipe:
         raise ValueError(
-            "face: no face detector is installed: give landmarker=PATH of face_landmarker.task and "
+            "face: no face detector is installed: give landmarker=PATH of face_landmarker.task "
+            f"(`{COMMAND} where face_landmarker` tells how it comes here) and "
             "pip install 'diffmvr[landmarks]', or pip install 'diffmvr[detect]' with face=yolo, or "
             "give boxes=FILE.csv"
         )

@@ -23,6 +23,7 @@ from diffmvr.preprocessing.mediapipe_runtime import (
     to_mediapipe,
 )
 from diffmvr.preprocessing.symmetry import GREY
+from diffmvr.published_weights import COMMAND
 from diffmvr.structures import FloatArray, UInt8Array
 
 View = tuple[int, int, int, int]
@@ -83,7 +84,8 @@ def find_landmarker_bundle(path: str | None) -> Path | None:
             if not Path(value).is_file():
                 raise FileNotFoundError(
                     f"{source}: no Face Landmarker bundle at {value}; give the path of "
-                    f"{BUNDLE_NAME}, or leave it out to do without landmarks"
+                    f"{BUNDLE_NAME} (`{COMMAND} where face_landmarker` tells how it comes here), "
+                    "or leave it out to do without landmarks"
                 )
             return Path(value)
     shared = os.environ.get(SHARED_VARIABLE)
@@ -141,7 +143,8 @@ class FaceLandmarker:
     ) -> None:
         if not Path(bundle).is_file():
             raise FileNotFoundError(
-                f"bundle: no Face Landmarker bundle at {bundle}; give the path of {BUNDLE_NAME}"
+                f"bundle: no Face Landmarker bundle at {bundle}; give the path of {BUNDLE_NAME} "
+                f"(`{COMMAND} where face_landmarker` tells how it comes here)"
             )
         check_number("confidence", confidence, 0.0, 1.0)
         self.bundle = Path(bundle)

@@ -129,7 +129,7 @@ def test_the_truth_and_the_occluder_do_not_matter(
 def test_missing_weights_say_where_to_get_them(tmp_path: Path) -> None:
     with pytest.raises(
         WeightsNotPresentError,
-        match=rf"^weights not present: {tmp_path}/x\.pt; run `curl -Lo {tmp_path}/x\.pt https://"
+        match=rf"^weights not present: {tmp_path}/x\.pt; run `curl -L -o '{tmp_path}/x\.pt' https://"
         rf".*big-lama\.pt` \(MD5 {MD5}\), then give baselines\.lama\.weights={tmp_path}/x\.pt ",
     ):
         LaMa(tmp_path / "x.pt")

@@ -29,6 +29,7 @@ from diffmvr.preprocessing.landmarks import (
 )
 from diffmvr.preprocessing.mediapipe_runtime import BUNDLE_NAME
 from diffmvr.preprocessing.picture_folder import read_picture
+from diffmvr.published_weights import COMMAND
 
 PEOPLE = ("all", "train", "test")
 
@@ -187,7 +188,8 @@ def _find_landmarker(path: str | None) -> Path:
     bundle = find_landmarker_bundle(path)
     if bundle is None:
         raise FileNotFoundError(
-            f"landmarker: portraits need MediaPipe's {BUNDLE_NAME}, and none is named; "
+            f"landmarker: portraits need MediaPipe's {BUNDLE_NAME}, and none is named "
+            f"(`{COMMAND} where face_landmarker` tells how it comes here); "
             f"set {BUNDLE_VARIABLE}, or {how_to_give('landmarker', 'FILE')}"
         )
     if find_spec("mediapipe") is None:
