@@ -26,7 +26,7 @@ from hydra.errors import HydraException
 # their names: to Hydra ``output=2024_03_05`` is a number, 20240305.
 TEXT = frozenset(
     (
-        *("input", "output", "mask", "boxes", "source", "sweeps", "root", "annotations"),
+        *("input", "output", "mask", "boxes", "source", "sweeps", "runs", "root", "annotations"),
         *("dir", "subdir", "folder", "encodings", "ckpt_path", "model", "base", "configs", "init"),
         *("weights", "face_weights", "occluder_weights", "metric_weights", "landmarker", "bundle"),
         *("symmetric", "past", "present", "vae", "image_encoder", "python"),
@@ -40,7 +40,7 @@ TEXT_IN = {"preprocess": frozenset(("masks",))}
 # Text without which there is nothing to do: ``output=null`` is a folder of that name.
 NAMED = frozenset(("input", "output", "source", "root"))
 # Text, or a list of texts.
-LISTS = frozenset(("source", "sweeps", "past"))
+LISTS = frozenset(("source", "sweeps", "runs", "past"))
 
 _SWEEP = re.compile(r"(choice|glob|range|interval|sort|shuffle|tag)\(.*\)", re.DOTALL)
 # What stands between commas; commas in quotes part nothing.

@@ -2,7 +2,8 @@
 
 ``output`` then holds ``table1.md``, ``.tex`` and ``.csv`` up to ``table4``, the same of the
 restored pixels alone (``table1_hole.md`` …), ``verdicts.md`` and ``.csv``, a table of each sweep
-(``sweep_lambda.md`` …), and figures as PNG.
+(``sweep_lambda.md`` …), and figures as PNG.  With ``runs=[…]`` it is one table of those runs,
+``runs.md``, ``.tex`` and ``.csv``, or one for each set of conditions.
 """
 
 import logging
@@ -25,7 +26,8 @@ from diffmvr.reporting.paper_tables import TableSpec, hole_columns, paper_table,
 from diffmvr.reporting.paper_values import disagreements
 from diffmvr.reporting.plots import draw_figures
 from diffmvr.reporting.rendering import print_table, to_latex, to_markdown
-from diffmvr.reporting.run_collection import collect, find_runs, save_collection
+from diffmvr.reporting.run_collection import Run, collect, find_runs, save_collection
+from diffmvr.reporting.run_table import contenders, run_tables
 from diffmvr.reporting.sweeps import find_sweeps
 from diffmvr.reporting.table_csv import LONG_COLUMNS, long_records, to_csv, to_long_csv
 from diffmvr.reporting.tables import Table
@@ -68,6 +70,10 @@ class ReportSettings:
 
     source: Any
     table: str = "all"
+    runs: Any = None
+    columns: list[str] | None = None
+    reference: str | None = None
+    beside: list[str] = field(default_factory=list)
     sweeps: Any = None
     output: str | None = None
     paper_values: bool = False
@@ -115,6 +121,8 @@ def report(settings: ReportSettings) -> list[Table]:
         FileNotFoundError: if there are no finished runs.
         ValueError: if the runs contradict each other, or lack who a table relates to.
     """
+    if settings.runs is not None:
+        return report_runs(settings)
     with tempfile.TemporaryDirectory() as folder:
         runs = find_runs(_sources(settings.source, Path(folder)))
         sweeps = find_runs(_sources(settings.sweeps, Path(folder))) if settings.sweeps else []
@@ -150,6 +158,39 @@ def report(settings: ReportSettings) -> list[Table]:
             save_collection(runs, output / "rows")
             if sweeps:
                 save_collection(sweeps, output / "sweeps")
+        if settings.wandb:
+            log_to_wandb(tables, settings, output)
+        log.info("written to %s", output)
+    return tables
+
+
+def report_runs(settings: ReportSettings) -> list[Table]:
+    """Make a table of runs, show it and write it; see :func:`run_tables`.
+
+    Raises:
+        FileNotFoundError: if a folder holds no finished run.
+        ValueError: if the runs cannot stand beside each other.
+    """
+    given = [settings.runs] if isinstance(settings.runs, str) else list(map(str, settings.runs))
+    groups: dict[str, list[Run]] = {}
+    with tempfile.TemporaryDirectory() as folder:
+        for entry in given:
+            label, equals, named = entry.partition("=")
+            is_named = bool(equals) and not user_path(entry).exists()
+            place = named if is_named else entry
+            runs = find_runs(_sources(place, Path(folder)))
+            short = runs[0].record.name if len({r.record.name for r in runs}) == 1 else place
+            label = label if is_named else place if short in groups else short
+            groups.setdefault(label, []).extend(runs)
+    found = contenders(groups, settings.beside)
+    tables = list(run_tables(found, settings.columns, settings.reference))
+    for table in tables:
+        print_table(table, Console())
+    if settings.output is not None:
+        output = user_path(settings.output)
+        output.mkdir(parents=True, exist_ok=True)
+        for number, table in enumerate(tables, 1):
+            _write_table(table, output, "runs" if len(tables) == 1 else f"runs_{number}")
         if settings.wandb:
             log_to_wandb(tables, settings, output)
         log.info("written to %s", output)
@@ -215,9 +256,10 @@ def log_to_wandb(tables: Sequence[Table], settings: ReportSettings, output: Path
     import wandb  # after the logger has set what wandb reads when it is imported
 
     try:
-        for table in tables:
+        for place, table in enumerate(tables, 1):
             data = wandb.Table(columns=list(LONG_COLUMNS), data=long_records(table))
-            logger.experiment.log({f"table{table.number}": data})
+            name = f"table{table.number}" if table.number else f"runs_{place}"
+            logger.experiment.log({name: data})
     finally:
         finish_wandb([logger])
 
@@ -244,12 +286,16 @@ def _write(
     named = [(f"table{table.number}", table) for table in tables]
     named += [(f"table{table.number}_hole", table) for table in hole]
     for name, table in named:
-        (output / f"{name}.md").write_text(to_markdown(table), encoding="utf-8")
-        (output / f"{name}.tex").write_text(to_latex(table), encoding="utf-8")
-        (output / f"{name}.csv").write_text(to_long_csv(table), encoding="utf-8")
+        _write_table(table, output, name)
     if trials:
         (output / "verdicts.md").write_text(verdicts_markdown(trials, labels), encoding="utf-8")
         (output / "verdicts.csv").write_text(verdicts_csv(trials), encoding="utf-8")
+
+
+def _write_table(table: Table, output: Path, name: str) -> None:
+    (output / f"{name}.md").write_text(to_markdown(table), encoding="utf-8")
+    (output / f"{name}.tex").write_text(to_latex(table), encoding="utf-8")
+    (output / f"{name}.csv").write_text(to_long_csv(table), encoding="utf-8")
 
 
 def _disagreements() -> str:

@@ -83,3 +83,19 @@ def test_what_cannot_be(
         main()
     said = capsys.readouterr().err
     assert stop.value.code == 2 and message in said and "Traceback" not in said
+
+
+def test_a_table_of_ones_own_by_the_command(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name, lift in (("a", 0.0), ("b", 1.0)):
+        write_run(tmp_path / f"{name}, old" / "0", "dual", {"dual": lift})
+    # A comma parts the entries of a list; a path with one stands in quotes.
+    arguments = [f"runs=['plain={tmp_path}/a, old','{tmp_path}/b, old']"]
+    arguments += ["columns=[ssim_hole]", f"output={tmp_path}/out"]
+    monkeypatch.setattr(sys, "argv", ["report", *arguments])
+    main()
+    text = (tmp_path / "out" / "runs.md").read_text()
+    assert "| plain | " in text and "| dual | " in text and "SSIM hole ↑" in text
+    assert "dual" in capsys.readouterr().out
+    assert {path.suffix for path in (tmp_path / "out").iterdir()} == {".md", ".csv", ".tex"}

@@ -57,6 +57,12 @@ class Run:
     curves: pl.DataFrame | None = None
     frames: pl.DataFrame | None = None
 
+    @property
+    def model(self) -> str:
+        """The restorer that the run is about: its own name, or the first of an evaluation."""
+        present = list(dict.fromkeys(self.rows["restorer"]))
+        return self.record.name if self.record.name in present else str(present[0])
+
 
 @dataclass(frozen=True)
 class Collection:

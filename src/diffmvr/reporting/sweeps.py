@@ -152,9 +152,7 @@ def _with_common_seeds(name: str, points: Sequence[SweepPoint]) -> list[SweepPoi
 
 def _of_model(run: Run) -> pl.DataFrame:
     """Return the rows of the model the run is about: its own name, or that of an evaluation."""
-    present = list(dict.fromkeys(run.rows["restorer"]))
-    name = run.record.name if run.record.name in present else present[0]
-    return run.rows.filter(restorer=name)
+    return run.rows.filter(restorer=run.model)
 
 
 def _varied(records: Sequence[RunRecord]) -> list[str]:
