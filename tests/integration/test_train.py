@@ -17,6 +17,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from tests.helpers.portraits import find_drawn_faces, write_pairs
 from tests.helpers.tiny import fingerprint
 
+from diffmvr import DiffMVRModule
 from diffmvr.config import config_dir
 from diffmvr.data.portraits import PortraitClips
 from diffmvr.evaluate import evaluate
@@ -226,6 +227,7 @@ def test_the_command_line(weights: Path, tmp_path: Path) -> None:
     assert (done.stderr.splitlines()[0], done.stderr.splitlines()[-1]) == where
     check_artefacts(run, "mine", ["symmetric", "past"])
     assert not any(elsewhere.iterdir()), "everything is in the run's folder"
+    check_loaded_again(run)
 
     (file,) = (run / "wandb").glob("offline-run-*/run-*.wandb")
     logged = file.read_bytes()
@@ -244,6 +246,26 @@ def test_the_command_line(weights: Path, tmp_path: Path) -> None:
     assert named - own == in_csv | {*shown, "trainer/global_step"}
     assert set(events["images"]) == {"val/grid", "val/clip"}
     assert "test/scores/text_summary" in events["tensors"]
+
+
+def check_loaded_again(run: Path) -> None:
+    """From a checkpoint to the model that the run has saved, with public names alone."""
+    checkpoint = run / "checkpoints" / "last.ckpt"
+    module = DiffMVRModule.load_from_checkpoint(checkpoint)
+    saved = fingerprint(DiffMVRPipeline.from_pretrained(run / "model").unet)
+    assert fingerprint(module.components.unet) == saved and not module.training
+    raw = DiffMVRModule.load_from_checkpoint(checkpoint, average=False)
+    assert fingerprint(raw.components.unet) != saved
+    text = (run / ".hydra" / "config.yaml").read_text()
+    other = run.parent / "other.yaml"
+    other.write_text(text.replace("torch.optim.Adam", "os.system"))
+    with pytest.raises(ValueError, match=r"names os\.system, which would be run; give trusted"):
+        DiffMVRModule.load_from_checkpoint(checkpoint, other)
+    other.write_text("seed: 0")
+    with pytest.raises(ValueError, match=r"other\.yaml holds no model; give a run's"):
+        DiffMVRModule.load_from_checkpoint(checkpoint, other)
+    with pytest.raises(FileNotFoundError, match=r"no file .*gone\.ckpt; give one of RUN/check"):
+        DiffMVRModule.load_from_checkpoint(run / "gone.ckpt")
 
 
 def fails(

@@ -6,6 +6,7 @@ B clips, T frames, N = B·T frames folded at the door of the U-Net and unfolded 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import lightning as L
@@ -26,6 +27,7 @@ from diffmvr.models.dual_guide_attention import guide_processors
 from diffmvr.models.vae import decode_latents
 from diffmvr.seeds import step_seed
 from diffmvr.structures import ClipBatch
+from diffmvr.training.checkpoint_loading import load_module
 from diffmvr.training.draws import Augmentation, SharedDraws
 from diffmvr.training.encoding import ClipEncoder, EncodedBatch
 from diffmvr.training.sharding import fill, gathered, hollow, shard
@@ -107,6 +109,28 @@ class DiffMVRModule(L.LightningModule):
         self._optimizer = optimizer
         self._lr_scheduler = lr_scheduler
         self._seed = seed
+
+    @classmethod
+    def load_from_checkpoint(  # type: ignore[override]
+        cls,
+        checkpoint_path: str | Path,
+        hparams_file: str | Path | None = None,
+        average: bool = True,
+        trusted: bool = False,
+    ) -> "DiffMVRModule":
+        """Build the module that a run has trained, on the CPU and in evaluation mode.
+
+        Args:
+            checkpoint_path: e.g. ``outputs/train/…/checkpoints/last.ckpt``.
+            hparams_file: the run's settings; ``None``: ``.hydra/config.yaml`` in its folder.
+            average: take the moving average of the weights, the model that a run saves and scores.
+            trusted: whether the settings may name classes of other packages, which are then run.
+
+        Raises:
+            FileNotFoundError: if checkpoint or settings are absent.
+            ValueError: see :func:`diffmvr.training.checkpoint_loading.load_module`.
+        """
+        return load_module(checkpoint_path, hparams_file, average, trusted)
 
     @property
     def components(self) -> Components:
