@@ -24,6 +24,7 @@ from diffmvr.checks import WeightsNotPresentError
 from diffmvr.collector import resume_collector
 from diffmvr.config import config_dir, settings_file
 from diffmvr.overrides import as_overrides
+from diffmvr.plan import Plan, is_asked_for, show_plan
 from diffmvr.published_weights import COMMAND, named_in
 from diffmvr.setting_kinds import check_kinds
 from diffmvr.setting_names import check_names
@@ -148,13 +149,16 @@ def _exit_interrupted(signals: Sequence[int]) -> NoReturn:
     raise InterruptedExit(SIGNALLED + number)
 
 
-def entry_point(name: str, folder: str = "") -> Callable[[Callable[..., Any]], Callable[[], None]]:
+def entry_point(
+    name: str, folder: str = "", plan: Callable[[DictConfig], Plan] | None = None
+) -> Callable[[Callable[..., Any]], Callable[[], None]]:
     """Make a command of a function of the composed settings ``conf/FOLDER/NAME.yaml``.
 
     Args:
         name: of the settings.
         folder: of its own for settings whose keys the groups of the others would hide: beside
             ``conf/mask``, ``mask=hand.mp4`` would name a choice of that group.
+        plan: says what the function would do; ``plan=true`` then does nothing else.
     """
 
     def decorate(function: Callable[..., Any]) -> Callable[[], None]:
@@ -168,6 +172,9 @@ def entry_point(name: str, folder: str = "") -> Callable[[Callable[..., Any]], C
                 return
             # In place: processes of a run repeat what is written here.
             sys.argv[1:] = as_overrides(sys.argv[1:], settings)
+            if plan is not None and is_asked_for(sys.argv[1:]):
+                _run_hydra(lambda: show_plan(settings / f"{name}.yaml", sys.argv[1:], plan))
+                return
             _run_hydra(run)
 
         return command

@@ -26,6 +26,7 @@ from diffmvr.baselines import RESTORERS, get_restorer
 from diffmvr.checks import WeightsNotPresentError
 from diffmvr.cli import entry_point
 from diffmvr.config import register_resolvers, weights_dir
+from diffmvr.data.sources import ClipSource
 from diffmvr.data.splits import check_filled, first_clips, split_indices, split_settings
 from diffmvr.evaluation.benchmark import (
     AutoencoderCeiling,
@@ -40,9 +41,10 @@ from diffmvr.models.base_checkpoint import resolve_folder
 from diffmvr.models.sampler import choose_sampler
 from diffmvr.pipelines.crop_restorer import CropRestorer
 from diffmvr.pipelines.diffmvr_pipeline import DiffMVRPipeline
+from diffmvr.plan import Plan
 from diffmvr.preprocessing.guides import AutomaticGuides
 from diffmvr.reporting import Table, image_grid, print_table, save_png
-from diffmvr.reporting.frame_rows import save_frames
+from diffmvr.reporting.frame_rows import FRAMES_FILE, save_frames
 from diffmvr.run_record import save_run_record
 from diffmvr.runs.facts import run_record
 from diffmvr.runs.hashes import model_hash, scoring_hashes
@@ -87,13 +89,7 @@ def evaluate(cfg: DictConfig) -> Table | None:
     restorers = list(built.values())
     scoring: Scoring = instantiate(cfg.scoring, _convert_="all")
     source = instantiate(cfg.data.source)
-    splits = split_indices(
-        source.subject_ids, **split_settings(cfg.data), test_people=source.test_people
-    )
-    check_filled(splits, source.subject_ids, ["test"])
-    indices = first_clips(splits["test"], source.subject_ids, cfg.clips_per_subject)[: cfg.limit]
-    if shard is not None:
-        indices = shard.of(indices)
+    indices = _test_clips(cfg, source)
     clips = (source[index] for index in indices)
     scorers = list(scoring.scorers.values())
     frames = FrameScores(cfg.mask.type, cfg.seed, cfg.preprocessing.clear_threshold, scorers)
@@ -119,6 +115,16 @@ def evaluate(cfg: DictConfig) -> Table | None:
         save_frames(frames.frame(), output)
     save_png(_comparison(source[indices[0]], restorers), output / "comparison.png")
     return table
+
+
+def _test_clips(cfg: DictConfig, source: ClipSource) -> list[int]:
+    """Return which clips are scored, of one of several jobs its own."""
+    splits = split_indices(
+        source.subject_ids, **split_settings(cfg.data), test_people=source.test_people
+    )
+    check_filled(splits, source.subject_ids, ["test"])
+    indices = first_clips(splits["test"], source.subject_ids, cfg.clips_per_subject)[: cfg.limit]
+    return indices if cfg.get("shard") is None else list(Shard.parse(cfg.shard).of(indices))
 
 
 def chosen_restorers(chosen: str | Sequence[str], sets: Mapping[str, Sequence[str]]) -> list[str]:
@@ -209,7 +215,37 @@ def _comparison(clip: Clip, restorers: list[Restorer]) -> Any:
     return image_grid(rows, upscale=2, column_labels=[str(i) for i in picks])
 
 
-@entry_point("evaluate")
+def evaluation_plan(cfg: DictConfig) -> Plan:
+    """Return what ``python -m diffmvr.evaluate`` would do.
+
+    Args:
+        cfg: the composed ``conf/evaluate.yaml``.
+
+    Raises:
+        ValueError: as the evaluation would, if settings contradict each other.
+        FileNotFoundError: if the model's folder is missing.
+    """
+    names = chosen_restorers(cfg.restorers, cfg.restorer_sets)
+    built, missing = build_restorers(cfg, names)
+    source = instantiate(cfg.data.source)
+    indices = _test_clips(cfg, source)
+    files = ["scores.parquet", "scores.csv", "table.md", "comparison.png", "run.json", "job.json"]
+    if cfg.shard is not None:
+        files = ["part of the scores, for diffmvr.merge", "comparison.png", "run.json", "job.json"]
+    facts = {
+        "data": source.description,
+        "clips": f"{len(indices)} of {len({source.subject_ids[i] for i in indices})} people",
+        "restorers": ", ".join(built) or "none",
+        "absent": "; ".join(f"{name}: {why}" for name, why in missing.items()) or "nobody",
+        "frames": f"every clip is restored by {len(built)} and scored",
+        "memory": "not estimated: each restorer takes a clip, or a window of it, at a time",
+        "time": "unknown: limit=2 times two clips",
+    }
+    files += [FRAMES_FILE] if cfg.frames else []
+    return Plan(facts, Path(cfg.paths.output), files)
+
+
+@entry_point("evaluate", plan=evaluation_plan)
 def main(cfg: DictConfig) -> None:
     """Run ``evaluate`` with the composed configuration, and say how it was made."""
     output, weights = Path(cfg.paths.output), _weights(cfg)

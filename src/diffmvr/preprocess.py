@@ -10,14 +10,16 @@ from omegaconf import DictConfig
 from diffmvr.checks import check_name, check_number
 from diffmvr.cli import entry_point
 from diffmvr.clip_store import ClipStore, ClipStoreWriter, StoreInfo
-from diffmvr.clip_store.layout import FAILED_NAME
+from diffmvr.clip_store.layout import FAILED_NAME, part_path
 from diffmvr.files import hash_files
 from diffmvr.parsing import parse_rate, read_settings, user_path
+from diffmvr.plan import Plan
 from diffmvr.preprocessing.backends import choose_backends, default_cleaning
 from diffmvr.preprocessing.companions import find_beside
 from diffmvr.preprocessing.guides import AutomaticGuides
 from diffmvr.preprocessing.landmarks import find_landmarker_bundle
 from diffmvr.preprocessing.layouts import Recording, check_outside, find_recordings
+from diffmvr.preprocessing.media_files import open_to_read
 from diffmvr.preprocessing.recording import RecordingJob, RecordingResult, RecordingSettings
 from diffmvr.preprocessing.workers import Outcome, process_all
 from diffmvr.progress import ProgressBars
@@ -63,6 +65,7 @@ class PreprocessSettings:
     workers: int = 2
     sheets: bool = True
     name: str | None = None
+    plan: bool = False
 
     def __post_init__(self) -> None:
         check_number("workers", self.workers, 1, 1024)
@@ -248,7 +251,69 @@ def _optional_path(text: str | None) -> Path | None:
     return None if text is None else _path(text)
 
 
-@entry_point("preprocess", "preprocess")
+def preprocessing_plan(config: DictConfig) -> Plan:
+    """Return what ``python -m diffmvr.preprocess`` would do.
+
+    Args:
+        config: the composed ``conf/preprocess/preprocess.yaml``.
+
+    Raises:
+        ValueError: as the command would, if an input or a setting cannot be used.
+        FileNotFoundError: if an input is missing.
+    """
+    settings = PreprocessSettings.from_config(config)
+    recordings = find_recordings(_path(settings.input), settings.layout, settings.pattern)
+    backends = choose_backends(
+        settings.face,
+        settings.mask,
+        _optional_path(settings.face_weights),
+        _optional_path(settings.occluder_weights),
+        find_landmarker_bundle(settings.landmarker),
+        settings.confidence,
+        settings.trusted,
+        settings.boxes is not None,
+    )
+    store = _path(settings.output)
+    before = sum(part_path(store, recording.name).is_file() for recording in recordings)
+    facts = {
+        "recordings": f"{len(recordings)} of {len({r.subject for r in recordings})} people; "
+        f"{before} of them are in the store already",
+        "frames": _frames_told(recordings, settings.fps),
+        "face": backends.face,
+        "mask": backends.mask,
+        "memory": f"at most {settings.max_frames} crops of {settings.size} × {settings.size} in "
+        f"each of {settings.workers} workers: about "
+        f"{settings.max_frames * settings.size**2 * 4 * settings.workers / 2**30:.1f} GiB",
+        "time": "unknown: no recording has been looked at",
+    }
+    suffix = settings.image_suffix
+    files = [f"JPEGImages/CLIP/00000{suffix}", "Annotations/CLIP/00000.png"]
+    files += ["manifest.parquet", "store.json"]
+    files += ["sheets/", "index.html"] if settings.sheets else []
+    return Plan(facts, store, files)
+
+
+def _frames_told(recordings: Sequence[Recording], fps: str | int | float | None) -> str:
+    """Return how many frames the files' headers promise."""
+    counts = [_frames_of(recording.path) for recording in recordings]
+    known = sum(count for count in counts if count is not None)
+    unknown = sum(count is None for count in counts)
+    told = f"{known} by the files' headers"
+    told += f", and {unknown} recordings whose headers do not say" if unknown else ""
+    return told if fps is None else f"{told}; of these {fps} a second are kept"
+
+
+def _frames_of(path: Path) -> int | None:
+    if path.is_dir():
+        return sum(1 for entry in path.iterdir() if entry.is_file())
+    try:
+        with open_to_read(path) as container:
+            return int(container.streams.video[0].frames) or None
+    except (ValueError, OSError, IndexError):
+        return None
+
+
+@entry_point("preprocess", "preprocess", plan=preprocessing_plan)
 def main(config: DictConfig) -> None:
     """Make the clip store that the composed configuration names."""
     summary = preprocess(PreprocessSettings.from_config(config))

@@ -42,6 +42,7 @@ from diffmvr.training.learning_rate import find_learning_rate
 from diffmvr.training.memory_check import say_what_fits
 from diffmvr.training.module import NO_PICTURES, DiffMVRModule
 from diffmvr.training.overfit import OneClipDataModule
+from diffmvr.training.plan import training_plan
 from diffmvr.training.sampling_callback import comparison_grid
 from diffmvr.training.trainer import frames_per_step
 
@@ -203,7 +204,7 @@ def _score(
     return {f"{SCORE}{name}": value for name, value in means}
 
 
-@entry_point(KIND)
+@entry_point(KIND, plan=training_plan)
 def main(cfg: DictConfig) -> float | None:
     """Run ``train`` with the composed configuration, or by a command of its own."""
     return run_job(KIND, train, cfg)

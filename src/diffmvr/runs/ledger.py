@@ -44,7 +44,7 @@ LAUNCH_VARIABLES = (
 )
 # Settings that say where and how a job runs, not what comes out; with all that is below them.
 NOT_THE_RESULT = (
-    *("ckpt_path", "encodings", "ledger", "logger", "output", "paths", "threads"),
+    *("ckpt_path", "encodings", "ledger", "logger", "output", "paths", "plan", "threads"),
     "hparams_search",
     # Checkpoints beside the default ones, and what is only logged.
     *("callbacks.best", "callbacks.interval", "callbacks.samples.clips", "callbacks.utilization"),
