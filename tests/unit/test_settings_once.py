@@ -70,3 +70,11 @@ def test_no_block_of_settings_stands_in_two_files() -> None:
         for block in blocks(path):
             assert block not in seen, f"{path} spells out what {seen[block]} does: {block}"
             seen[block] = path
+
+
+def test_the_shipped_models_recipe_takes_other_people() -> None:
+    shipped = composed("ship_unet").data
+    assert (shipped.source.seed, shipped.source.subjects) == (1001, 1500)
+    portraits = composed("ship_unet", "data=portraits", "data.source.folder=people").data
+    assert portraits.source.folder == "people" and "subjects" not in portraits.source
+    assert (portraits.window, portraits.fractions) == (shipped.window, shipped.fractions)

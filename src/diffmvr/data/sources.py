@@ -146,6 +146,7 @@ class JoinedClips:
             height, width = clip.observed.shape[1:3]
             raise ValueError(
                 f"sources: expected frames of {self.size} x {self.size} pixels, got {width} x "
-                f"{height} from {name}; set data.source.sources.{name}.size={self.size}"
+                f"{height} from {name}; set data.source.sources.{name}.size={self.size}, with "
+                'pretrain without "data."'
             )
         return clip

@@ -84,5 +84,6 @@ def test_sources_that_cannot_be_joined_are_refused() -> None:
         JoinedClips({"a": first, "b": SyntheticClips(seed=1, **SMALL)}, size=64)
     with pytest.raises(ValueError, match=r"expected at least one source"):
         JoinedClips({}, size=64)
-    with pytest.raises(ValueError, match=r"got 64 x 64 from a; set data.source.sources.a.size=128"):
+    told = r'from a; set data\.source\.sources\.a\.size=128, with pretrain without "data\."$'
+    with pytest.raises(ValueError, match=rf"got 64 x 64 {told}"):
         JoinedClips({"a": first}, size=128)[0]
