@@ -19,6 +19,7 @@ from torch.utils.checkpoint import checkpoint
 from diffmvr.models.base_checkpoint import part_folder, resolve_base
 from diffmvr.models.guide_encoder import GuideEncoder
 from diffmvr.models.guide_settings import GuideSettings
+from diffmvr.models.ip_adapter import start_from_guide_weights
 from diffmvr.models.open_clip_weights import tower_settings
 from diffmvr.models.part_loading import (
     as_ddim,
@@ -27,12 +28,14 @@ from diffmvr.models.part_loading import (
     load_projector,
     load_scheduler,
     load_vae,
+    load_vae_like,
     open_single_file,
 )
 from diffmvr.models.projector import GuideProjector
 from diffmvr.models.stable_diffusion import SCHEDULER_CONFIG, UNET_CONFIG, VAE_CONFIG
 from diffmvr.models.unet import build_unet, load_unet
 from diffmvr.models.vae import compression, trained_side
+from diffmvr.parsing import user_path
 
 log = logging.getLogger(__name__)
 
@@ -94,6 +97,8 @@ def load_components(
     configs: str | Path | None = None,
     schedule: Mapping[str, Any] | None = None,
     gradient_checkpointing: bool = False,
+    guide_weights: str | Path | None = None,
+    vae: str | Path | None = None,
 ) -> Components:
     """Load a base and fit it to the guide settings.
 
@@ -110,29 +115,45 @@ def load_components(
         schedule: settings of the noise schedule that replace the base's, by diffusers' names.
         gradient_checkpointing: compute activations twice instead of keeping them: less memory in
             training, the same result.
+        guide_weights: for a base without guides: IP-Adapter's full-face weights, which projectors,
+            keys and values start from; see ``diffmvr.models.ip_adapter``.
+        vae: folder of an autoencoder to take instead of the base's, with the same latents: TAESD
+            (``AutoencoderTiny``) for quick previews.
 
     Raises:
         FileNotFoundError: if the base or one of its parts is missing.
         ValueError: if the parts do not fit each other.
     """
     place = resolve_base(base)
+    if guide_weights is not None and (place / "projector").is_dir():
+        raise ValueError(
+            f"model.components.guide_weights: {place} has guides of its own; give a base without, "
+            "such as Stable Diffusion 1.5, or leave the weights out"
+        )
     if place.is_file():
-        vae, unet, scheduler = open_single_file(place, guide, configs)
+        autoencoder, unet, scheduler = open_single_file(place, guide, configs)
     else:
-        vae = load_vae(part_folder(place, "vae"))
+        autoencoder = load_vae(part_folder(place, "vae"))
         unet = load_unet(place / "unet", guide)
         scheduler = load_scheduler(part_folder(place, "scheduler"))
     if schedule:
         scheduler = DDIMScheduler.from_config(scheduler.config, **schedule)
-    if unet.config.out_channels != vae.config.latent_channels:
+    if vae is not None:
+        autoencoder = load_vae_like(user_path(vae), autoencoder)
+    if unet.config.out_channels != autoencoder.config.latent_channels:
         raise ValueError(
             f"{place}: latent channels: the U-Net has {unet.config.out_channels}, the autoencoder "
-            f"has {vae.config.latent_channels}; take both from one model"
+            f"has {autoencoder.config.latent_channels}; take both from one model"
         )
     guide = guide or GuideSettings(**unet.config.guide)
     encoders = load_image_encoders(place, image_encoder, len(guide.kinds))
-    projector = load_projector(place / "projector", guide, encoders[0], unet, guide_dropout)
-    components = Components(vae, unet, scheduler, encoders, projector, guide)
+    if guide_weights is None:
+        projector = load_projector(place / "projector", guide, encoders[0], unet, guide_dropout)
+    else:
+        projector = start_from_guide_weights(
+            guide_weights, guide, encoders[0], unet, guide_dropout or 0.0
+        )
+    components = Components(autoencoder, unet, scheduler, encoders, projector, guide)
     recompute_activations(components, gradient_checkpointing)
     return components
 

@@ -22,6 +22,7 @@ from diffmvr.models.stable_diffusion import (
 )
 from diffmvr.models.state_dicts import assign_state, load_pretrained
 from diffmvr.models.unet import fit_unet
+from diffmvr.models.vae import compression
 
 MODEL_SETTINGS = "config.json"
 SCHEDULE_SETTINGS = "scheduler_config.json"
@@ -44,6 +45,34 @@ def load_vae(folder: Path) -> Any:
     named = read_config(settings, None).get("_class_name", "AutoencoderKL")
     vae: Any = load_pretrained(_vae_class(named, settings), folder)
     return vae.requires_grad_(False).eval()
+
+
+def load_vae_like(folder: Path, own: Any) -> Any:
+    """Load an autoencoder that takes the place of a model's own.
+
+    Args:
+        folder: in diffusers layout, e.g. TAESD's (``AutoencoderTiny``).
+        own: the model's own autoencoder.
+
+    Raises:
+        FileNotFoundError: if the folder holds none.
+        ValueError: if its latents are of another shape, or see ``load_vae``.
+    """
+    if not (folder / MODEL_SETTINGS).is_file():
+        raise WeightsNotPresentError(
+            f"weights not present: no autoencoder in {folder}; for quick previews with Stable "
+            "Diffusion 1.5 run `hf download madebyollin/taesd config.json "
+            f"diffusion_pytorch_model.safetensors --local-dir {folder}`"
+        )
+    other = load_vae(folder)
+    wanted, got = ((one.config.latent_channels, compression(one.config)) for one in (own, other))
+    if wanted != got:
+        raise ValueError(
+            f"vae: {folder}: expected latents of {wanted[0]} channels, {wanted[1]} times smaller "
+            f"than the picture, as the base's are, got {got[0]} channels, {got[1]} times smaller; "
+            "give an autoencoder of the same latents"
+        )
+    return other
 
 
 def _vae_class(name: Any, source: object) -> Any:
@@ -152,9 +181,24 @@ def _tower_folder(folder: Path) -> Path:
 
 
 def build_projector(
-    guide: GuideSettings, encoder: GuideEncoder, unet: Any, dropout: float
+    guide: GuideSettings,
+    encoder: GuideEncoder,
+    unet: Any,
+    dropout: float,
+    like: GuideProjector | None = None,
 ) -> GuideProjector:
-    """Build a random projector from the tower's tokens to the U-Net's."""
+    """Build a random projector from the tower's tokens to the U-Net's.
+
+    Args:
+        guide: guide settings.
+        encoder: the tower.
+        unet: U-Net with fused attention.
+        dropout: training probability of replacing a guide by its null embedding.
+        like: whose MLPs to build; ``None``: the default ones.
+    """
+    layers = {}
+    if like is not None:
+        layers = {name: like.config[name] for name in ("hidden_width", "norm_input")}
     tokens = encoder.num_tokens(guide.tokens)
     return GuideProjector(
         kinds=guide.kinds,
@@ -163,6 +207,7 @@ def build_projector(
         num_input_tokens=tokens,
         num_tokens=guide.num_tokens if guide.tokens == "pooled" else tokens,
         dropout=dropout,
+        **layers,
     )
 
 
@@ -174,7 +219,7 @@ def load_projector(
     if folder.is_dir():
         saved = load_pretrained(GuideProjector, folder)
         dropout = saved.config.dropout if dropout is None else dropout
-    projector = build_projector(guide, encoder, unet, dropout or 0.0)
+    projector = build_projector(guide, encoder, unet, dropout or 0.0, saved)
     if saved is None:
         return projector
     own, offered = projector.state_dict(), saved.state_dict()

@@ -30,6 +30,8 @@ class GuideProjector(ModelMixin, ConfigMixin):
             expanded.
         dropout: probability with which training replaces a guide by its null embedding, so that the
             null embedding is learned.
+        hidden_width: width between the two layers of an MLP; ``None``: twice p'.
+        norm_input: whether tokens are normalised before the MLP; IP-Adapter's are not.
     """
 
     config_name = "config.json"
@@ -43,6 +45,8 @@ class GuideProjector(ModelMixin, ConfigMixin):
         num_input_tokens: int = 65,
         num_tokens: int = 65,
         dropout: float = 0.0,
+        hidden_width: int | None = None,
+        norm_input: bool = True,
     ) -> None:
         super().__init__()
         if num_tokens % num_input_tokens:
@@ -52,13 +56,14 @@ class GuideProjector(ModelMixin, ConfigMixin):
             )
         expansion = num_tokens // num_input_tokens
         names = [part_name(kind) for kind in kinds]
+        hidden = hidden_width or 2 * cross_attention_dim
         self.mlp = nn.ModuleDict(
             {
                 name: nn.Sequential(
-                    nn.LayerNorm(token_width),
-                    nn.Linear(token_width, 2 * cross_attention_dim),
+                    nn.LayerNorm(token_width) if norm_input else nn.Identity(),
+                    nn.Linear(token_width, hidden),
                     nn.GELU(),
-                    nn.Linear(2 * cross_attention_dim, expansion * cross_attention_dim),
+                    nn.Linear(hidden, expansion * cross_attention_dim),
                 )
                 for name in names
             }

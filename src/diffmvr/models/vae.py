@@ -22,7 +22,11 @@ def encode_latents(vae: Any, pixel_values: Tensor) -> Tensor:
     """
     output = vae.encode(pixel_values)
     latents: Tensor
-    latents = output.latent_dist.mode() if hasattr(output, "latent_dist") else output.latent
+    if hasattr(output, "latent_dist"):
+        latents = output.latent_dist.mode()
+    else:
+        # AutoencoderTiny has another name for them than AutoencoderDC.
+        latents = output.latents if hasattr(output, "latents") else output.latent
     return (latents - _shift(vae)) * vae.config.scaling_factor
 
 

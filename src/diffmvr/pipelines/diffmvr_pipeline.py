@@ -95,12 +95,13 @@ class DiffMVRPipeline(DiffusionPipeline):
         guide: GuideSettings | None = None,
         image_encoder: tuple[str, str | None] | str | Path | None = None,
         configs: str | Path | None = None,
+        vae: str | Path | None = None,
     ) -> "DiffMVRPipeline":
         """Load a folder, one file or a hub id; see ``diffmvr.models.components.load_components``.
 
         (The inherited loader would silently drop the attention processors' weights.)
         """
-        components = load_components(base, guide, image_encoder, configs=configs)
+        components = load_components(base, guide, image_encoder, configs=configs, vae=vae)
         pipeline = cls.from_components(components)
         # In training mode the projectors would leave out guides at random.
         for part in (pipeline.unet, pipeline.projector):
