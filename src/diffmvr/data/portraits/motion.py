@@ -103,16 +103,17 @@ def _smile(rng: np.random.Generator, time: FloatArray) -> FloatArray:
     level = _level(rng, high=rng.uniform() < 0.45)
     course = np.full((len(time), 2), level)
     length = time[-1] if len(time) > 1 else 1.0
-    # In one clip of eight nothing changes.  In the others the first change comes about when an
-    # occluder has come (``covers``), so that the newest clear frame shows another face.
-    begin = rng.uniform(0.22, 0.5) * length if rng.uniform() < 7 / 8 else np.inf
+    # In one clip of ten nothing changes.  In the others the first change comes about when an
+    # occluder has come (``covers``), and stays for a while: of more than half of what is hidden
+    # the newest clear frame shows another face.
+    begin = rng.uniform(0.2, 0.4) * length if rng.uniform() < 0.9 else np.inf
     while begin < length:
         target = _level(rng, high=level < 0.5)
         lasts = rng.uniform(*(ONSET if target > level else OFFSET))
         share = minimum_jerk((time[:, None] - begin - lag) / lasts)
         course += share * (target - level)
         level = target
-        begin += lasts + rng.uniform(0.3, 2.5)
+        begin += lasts + rng.uniform(0.5, 2.5)
     return np.clip(course * uneven, 0.0, 1.0)
 
 

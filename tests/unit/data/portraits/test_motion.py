@@ -13,6 +13,7 @@ from diffmvr.data.portraits.motion import (
     sample_turns,
     still,
 )
+from diffmvr.data.synthetic.occluders import draw_schedule
 
 RATE = 100.0
 LOW, HIGH = np.array([-2.5, -2.2]), np.array([2.5, 2.6])
@@ -58,6 +59,20 @@ def test_most_clips_change_and_some_smile_more_on_one_side() -> None:
     uneven = [np.abs(np.diff(motion.smile, axis=1)).max() for motion in motions()]
     assert 0.6 < np.mean(changed) < 1
     assert 0.005 < np.median(uneven) < 0.2
+
+
+def test_of_most_that_is_hidden_the_last_clear_frame_shows_another_smile() -> None:
+    # A clip as data=portraits makes it: 16 frames, ten a second.
+    frames, hidden, other = 16, 0, 0
+    for seed in range(150):
+        smile = sample_motion(np.random.default_rng(seed), frames, 10.0).smile.mean(axis=1)
+        schedule = draw_schedule(np.random.default_rng([seed, 1]), frames)
+        clear = int(np.ceil(schedule.arrive))
+        gone = min(float(frames), schedule.leave + schedule.departure)
+        course = smile[clear + 1 : int(gone)]
+        hidden += len(course)
+        other += int((np.abs(course - smile[clear]) > 0.3).sum())
+    assert hidden > 1000 and 0.55 < other / hidden < 0.75
 
 
 def test_a_blink_lasts_as_long_as_peoples_do() -> None:
