@@ -21,7 +21,6 @@ from diffmvr.losses.denoising import DenoisingLoss
 from diffmvr.losses.motion import MotionConsistencyLoss
 from diffmvr.losses.prediction import Prediction, check_terms
 from diffmvr.models.components import Components
-from diffmvr.models.conditioning import Conditions
 from diffmvr.models.denoiser import predict
 from diffmvr.models.dual_guide_attention import guide_processors
 from diffmvr.models.vae import decode_latents
@@ -30,6 +29,7 @@ from diffmvr.structures import ClipBatch
 from diffmvr.training.checkpoint_loading import load_module
 from diffmvr.training.draws import Augmentation, SharedDraws
 from diffmvr.training.encoding import ClipEncoder, EncodedBatch
+from diffmvr.training.guide_dropout import GuideDropout
 from diffmvr.training.sharding import fill, gathered, hollow, shard
 
 VALIDATION_SEED = 20241
@@ -57,8 +57,8 @@ class DiffMVRModule(L.LightningModule):
         seed: seed of noise and timesteps.
         first_step_share: share of clips that train at the noisiest timestep, from which sampling
             starts; the rest draw theirs uniformly.  Few-step sampling rests on that step.
-        guide_latent_dropout: share of clips whose guide latents (and the reference made of them)
-            are zeroed in training, so that one base serves both pathways.
+        guide_latent_dropout: share of clips whose guides are left out in training, all at once or
+            by kind; see ``GuideDropout``.
         cache_encodings: keep the frozen parts' outputs in memory after the first epoch; right only
             while the data of a window never changes (it does not here).
         channels_last: keep the U-Net's images channel by channel within a pixel, as the tensor
@@ -79,7 +79,7 @@ class DiffMVRModule(L.LightningModule):
         decoded: DecodedLoss | None = None,
         seed: int = 0,
         first_step_share: float = 0.0,
-        guide_latent_dropout: float = 0.0,
+        guide_latent_dropout: float | Mapping[str, float] = 0.0,
         cache_encodings: bool = True,
         channels_last: bool = False,
         compile_backend: str | None = None,
@@ -104,7 +104,7 @@ class DiffMVRModule(L.LightningModule):
         self.decoded = decoded or DecodedLoss()
         self.extra_losses = nn.ModuleDict(check_terms(extra_losses or {}))
         self.first_step_share = first_step_share
-        self.guide_latent_dropout = guide_latent_dropout
+        self.guide_dropout = GuideDropout(guide_latent_dropout, components.guide.kinds)
         self.augmentation = augmentation
         self._optimizer = optimizer
         self._lr_scheduler = lr_scheduler
@@ -242,8 +242,8 @@ class DiffMVRModule(L.LightningModule):
         encoded = self._encoded(batch)
         clips, frames, conditions = encoded.clips, encoded.frames, encoded.conditions
         latents = encoded.latents.float()
-        if self.training and self.guide_latent_dropout > 0:
-            conditions = self._drop_guide_latents(conditions, clips, draws)
+        if self.training:
+            conditions = self.guide_dropout(conditions, clips, draws)
 
         # One timestep per clip, so that the motion loss compares frames at one noise level.
         steps = self.scheduler.config.num_train_timesteps
@@ -324,17 +324,6 @@ class DiffMVRModule(L.LightningModule):
         if isinstance(batch, EncodedBatch):
             raise ValueError(NO_PICTURES)
         return self.encoder(self.augmentation(batch, draws), remember=False)
-
-    def _drop_guide_latents(
-        self, conditions: Conditions, clips: int, draws: SharedDraws
-    ) -> Conditions:
-        keep = draws.uniform(clips) >= self.guide_latent_dropout
-        keep = keep.repeat_interleave(len(conditions) // clips).to(conditions.mask.device)
-        return replace(
-            conditions,
-            guide_latents=conditions.guide_latents * keep[:, None, None, None, None],
-            reference_latents=conditions.reference_latents * keep[:, None, None, None],
-        )
 
     def _generator(self, step: int) -> torch.Generator:
         return torch.Generator().manual_seed(step_seed(self._seed, step))
