@@ -7,14 +7,12 @@ import logging
 from contextlib import ExitStack, closing
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 from omegaconf import DictConfig
 
 from diffmvr.cli import entry_point
-from diffmvr.collector import collector_paused
 from diffmvr.config import weights_dir
 from diffmvr.files import KEPT_NAME, staged_output
 from diffmvr.hidden_packages import (
@@ -27,21 +25,12 @@ from diffmvr.hidden_packages import (
 from diffmvr.models.base_checkpoint import read_trained_side, resolve_folder
 from diffmvr.models.device import choose_device
 from diffmvr.parsing import parse_rate, user_path
-from diffmvr.pipelines.crop_restorer import CropRestorer, FramePipeline, check_guide_kind
+from diffmvr.pipelines.crop_restorer import FramePipeline
 from diffmvr.pipelines.own_guides import OwnGuide
-from diffmvr.preprocessing.backends import choose_backends, default_cleaning
-from diffmvr.preprocessing.crop import CROP_SCALE
-from diffmvr.preprocessing.detection import NoFaces
-from diffmvr.preprocessing.frame_source import FrameSource
 from diffmvr.preprocessing.frame_stream import with_masks
-from diffmvr.preprocessing.guides import AutomaticGuides
-from diffmvr.preprocessing.landmarks import FaceLandmarker, find_landmarker_bundle
-from diffmvr.preprocessing.mask_io import MaskSource, davis_annotations, open_masks
-from diffmvr.preprocessing.mediapipe_runtime import LandmarkerUnavailableError
+from diffmvr.preprocessing.landmarks import FaceLandmarker
 from diffmvr.preprocessing.picture_folder import read_picture
-from diffmvr.preprocessing.scan import Scanner
-from diffmvr.preprocessing.sightings import REGION_SCALE, REGION_SIZE
-from diffmvr.preprocessing.threads import ReadAhead, worker_count, write_behind
+from diffmvr.preprocessing.threads import ReadAhead, write_behind
 from diffmvr.preprocessing.video_io import open_frames
 from diffmvr.progress import ProgressBars
 from diffmvr.provenance.manifest import write_manifest
@@ -51,19 +40,25 @@ from diffmvr.restoration.cohort_restoration import restore_cohort
 from diffmvr.restoration.first_pass import planned
 from diffmvr.restoration.kept import MEBIBYTE, KeptFrames
 from diffmvr.restoration.notes import recording_notes, unled_notes
+from diffmvr.restoration.opening import (
+    DEFAULT_MODEL,
+    build_restorer,
+    detector_files,
+    found_mask_cleaning,
+    load_pipeline,
+    model_name,
+    open_given_masks,
+    open_scanner,
+    usable_bundle,
+)
 from diffmvr.restoration.output import RestorationOutput
 from diffmvr.restoration.own_pictures import read_pictures
-from diffmvr.restoration.recording import VideoRestorer
 from diffmvr.restoration.report import RestorationReport
 from diffmvr.restoration.result_facts import result_facts
-from diffmvr.restoration.scene_plan import NO_FACE, check_face_box
 from diffmvr.restoration.settings import RestoreSettings
 from diffmvr.runs.hashes import hash_weights
-from diffmvr.structures import FloatArray
 
 log = logging.getLogger(__name__)
-
-DEFAULT_MODEL = "diffmvr-tiny"
 
 
 def restore(settings: RestoreSettings, pipeline: FramePipeline | None = None) -> Path:
@@ -93,9 +88,9 @@ def restore(settings: RestoreSettings, pipeline: FramePipeline | None = None) ->
         threads,
     )
     face_box = None if settings.face_box is None else np.array(settings.face_box)
-    masks = _open_masks(settings, frames)
-    bundle, notes = _usable_bundle(settings.landmarker)
-    scanner, more = _open_scanner(settings, frames, masks is not None, face_box, bundle)
+    masks = open_given_masks(settings, frames)
+    bundle, notes = usable_bundle(settings.landmarker)
+    scanner, more = open_scanner(settings, frames, masks is not None, face_box, bundle)
     notes += more
 
     destination = user_path(settings.output)
@@ -122,7 +117,7 @@ def restore(settings: RestoreSettings, pipeline: FramePipeline | None = None) ->
                 own_files["past"],
                 side(),
                 bundle,
-                _detector_files(settings).get("face_weights"),
+                detector_files(settings).get("face_weights"),
                 anonymous=settings.name is not None,
             )
         own_guides = {
@@ -137,8 +132,7 @@ def restore(settings: RestoreSettings, pipeline: FramePipeline | None = None) ->
         # 3. Begin to find the face and what hides it: loading a model takes seconds.
         looking = progress.add_task("finding faces", total=frames.info.frame_count, unit="frames")
         restoring = progress.add_task("restoring", total=frames.info.frame_count, unit="frames")
-        # Clean-up is set in pixels of a crop, which shows a face at another size than a region.
-        cleaning = default_cleaning(settings.detect, round(REGION_SIZE / REGION_SCALE * CROP_SCALE))
+        cleaning = found_mask_cleaning(settings.detect)
         seen = partial(progress.advance, looking)
         plans = reading.enter_context(
             planned(
@@ -152,29 +146,8 @@ def restore(settings: RestoreSettings, pipeline: FramePipeline | None = None) ->
         hashes: dict[str, str] = {}
         if pipeline is None:
             hashes = hash_weights(resolve_folder(model))
-            pipeline = _load_pipeline(model, settings.device)
-        if pictures:
-            check_guide_kind("past", pipeline.guide_kinds)
-        guides = AutomaticGuides(
-            pipeline.guide_kinds,
-            settings.clear_threshold,
-            settings.align_past,
-            settings.past_selection,
-            worker_count(threads),
-        )
-        crops = CropRestorer(
-            pipeline, guides, own_guides, settings.steps, settings.guide_scales, settings.seed
-        )
-        restorer = VideoRestorer(
-            crops,
-            settings.window,
-            settings.feather,
-            settings.past_detail,
-            settings.self_check,
-            settings.no_face,
-            worker_count(threads),
-            pictures,
-        )
+            pipeline = load_pipeline(model, settings.device)
+        crops, restorer = build_restorer(settings, pipeline, own_guides, pictures)
 
         # A model in memory may be any.
         kept = KeptFrames()
@@ -184,7 +157,7 @@ def restore(settings: RestoreSettings, pipeline: FramePipeline | None = None) ->
                 for kind, paths in own_files.items()
                 for number, path in enumerate(paths)
             }
-            files |= {"input": frames.path, **_detector_files(settings)}
+            files |= {"input": frames.path, **detector_files(settings)}
             if masks is not None:
                 files["mask"] = masks.path
             if bundle is not None:
@@ -269,100 +242,6 @@ def _names(paths: list[Path], anonymous: bool) -> str | list[str]:
     """Return what a report calls the user's pictures: their files' names, if it may tell them."""
     names = ["given" if anonymous else path.name for path in paths]
     return names[0] if len(names) == 1 else names
-
-
-def _load_pipeline(model: str, device: str) -> FramePipeline:
-    """Load a model; importing what it is built of takes seconds, too."""
-    with collector_paused():
-        from diffmvr.pipelines.diffmvr_pipeline import DiffMVRPipeline
-
-    loaded: Any = DiffMVRPipeline.from_pretrained(model)
-    pipeline: FramePipeline = loaded.to(choose_device(device))
-    return pipeline
-
-
-def _open_masks(settings: RestoreSettings, frames: FrameSource) -> MaskSource | None:
-    """Open the masks that are given; ``None`` if they are to be found.
-
-    Raises:
-        FileNotFoundError: if a file is missing.
-        ValueError: if one cannot be used.
-    """
-    given = user_path(settings.mask) if settings.mask else davis_annotations(frames.path)
-    return None if given is None else open_masks(given, frames, settings.allow_truncated)
-
-
-def _usable_bundle(landmarker: str | None) -> tuple[Path | None, list[str]]:
-    """Return the Face Landmarker bundle if there is one that works here, and a note if not.
-
-    Raises:
-        FileNotFoundError: if the one that is named is missing.
-        ValueError: if it is not one.
-    """
-    bundle = find_landmarker_bundle(landmarker)
-    if bundle is not None:
-        try:
-            FaceLandmarker(bundle).require()
-        except LandmarkerUnavailableError as error:
-            return None, [f"facial landmarks are not looked for: {error}"]
-    return bundle, []
-
-
-def _open_scanner(
-    settings: RestoreSettings,
-    frames: FrameSource,
-    masks_given: bool,
-    face_box: FloatArray | None,
-    bundle: Path | None,
-) -> tuple[Scanner, list[str]]:
-    """Open what finds the face, and what hides it where no masks are given: the best there is.
-
-    Returns:
-        The scanner, and what the reader of a report should know of it.
-
-    Raises:
-        FileNotFoundError: if a file is missing.
-        ValueError: if a setting cannot be used, or nothing that could find a mask is installed.
-    """
-    if face_box is not None:
-        check_face_box(face_box, frames.info)
-    files = _detector_files(settings)
-    try:
-        backends = choose_backends(
-            mask="given" if masks_given else settings.detect,
-            face_weights=files.get("face_weights"),
-            occluder_weights=files.get("occluder_weights"),
-            landmarker=None if face_box is not None else bundle,
-            confidence=settings.confidence,
-            boxes=face_box is not None,
-        )
-    except ValueError as error:
-        if masks_given and "face_weights" not in files:
-            return Scanner(NoFaces(), NO_FACE), [
-                "the face is not looked for, since nothing that finds faces is installed: "
-                "pip install 'diffmvr[detect]', or give landmarker=PATH of face_landmarker.task "
-                "or face_box=[x0,y0,x1,y1]"
-            ]
-        raise ValueError(
-            f"mask: none is given for {frames.path}, and it cannot be found by itself ({error}); "
-            "give mask=VIDEO, mask=FOLDER of PNGs or mask=PNG (non-zero = hidden)"
-        ) from error
-    return backends.open_scanner(face_box), []
-
-
-def _detector_files(settings: RestoreSettings) -> dict[str, Path]:
-    named = {"face_weights": settings.face_weights, "occluder_weights": settings.occluder_weights}
-    return {name: user_path(path) for name, path in named.items() if path}
-
-
-def model_name(weights: str) -> str:
-    """Return what a report calls a model: a hub id, or its folder without where that lies."""
-    path = user_path(weights)
-    if not path.is_dir():
-        return weights
-    # A run keeps its model in a folder of that name.
-    parts = path.resolve().parts
-    return "/".join(parts[-2:] if parts[-1] == "model" else parts[-1:])
 
 
 @entry_point("restore", "restore")

@@ -457,7 +457,7 @@ def shipped_or_random(pipeline: DiffMVRPipeline) -> DiffMVRPipeline:
 def test_without_a_mask_what_hides_the_face_is_found(
     tmp_path: Path, pipeline: DiffMVRPipeline, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("diffmvr.restore.choose_backends", lambda **_: ColourBackends())
+    monkeypatch.setattr("diffmvr.restoration.opening.choose_backends", lambda **_: ColourBackends())
     hidden = set(range(4, 8))
     frames = disc_frames([(90.0, 70.0)] * COUNT, hidden=hidden)
     source = write_video(tmp_path / "in.mp4", frames)
@@ -481,7 +481,7 @@ def test_own_pictures_and_later_frames_are_mixed_and_named_without_their_folders
     tmp_path: Path, pipeline: DiffMVRPipeline, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     backends = ColourBackends()
-    monkeypatch.setattr("diffmvr.restore.choose_backends", lambda **_: backends)
+    monkeypatch.setattr("diffmvr.restoration.opening.choose_backends", lambda **_: backends)
     monkeypatch.setattr("diffmvr.restoration.own_pictures.choose_backends", lambda **_: backends)
     frames = disc_frames([(90.0, 70.0)] * 4, hidden={0})
     source = write_video(tmp_path / "in.mp4", frames)
@@ -513,7 +513,7 @@ def test_own_pictures_and_later_frames_are_mixed_and_named_without_their_folders
 def test_without_a_mask_and_without_a_face_nothing_is_guessed(
     tmp_path: Path, pipeline: DiffMVRPipeline, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("diffmvr.restore.choose_backends", lambda **_: ColourBackends())
+    monkeypatch.setattr("diffmvr.restoration.opening.choose_backends", lambda **_: ColourBackends())
     source = write_video(tmp_path / "in.mp4", disc_frames([None] * 4))
 
     with pytest.raises(ValueError, match=r"mask: none is given for .* and no face was found in it"):
