@@ -12,6 +12,7 @@ from diffmvr.structures import CLEAR_THRESHOLD
 
 WITHOUT_FOLDER = (
     *("doctor/doctor", "export/export", "restore/restore", "preprocess/preprocess"),
+    "restore/live",
     *("provenance/keygen", "provenance/verify"),
 )
 # Beside the groups of conf/.

@@ -99,15 +99,29 @@ class Scanner:
         max_frames: int = 600,
     ) -> None:
         check_number("max_gap", max_gap, 0, 10_000)
-        check_number("max_frames", max_frames, 2, 100_000)
+        check_number("max_frames", max_frames, 1, 100_000)
         self.faces, self.faces_name = faces, faces_name
         self.landmarker, self.occluders = landmarker, occluders
         self.max_gap, self.max_frames = max_gap, max_frames
+        # Frames without a face: those that may turn out to be hidden, and those that wait for more.
+        self._lead_frames, self._max_skipped = LEAD_FRAMES, max_frames
         self.on_sighting: Callable[[Frame, Sighting], None] | None = None
         self._tracker = FaceTracker()
         self._head = HeadFollower()
         self._state = _State()
         self._shot = 0
+
+    def hurry(self, lookahead: int) -> None:
+        """Let no frame wait for more than so many later ones before its scene is handed on.
+
+        Args:
+            lookahead: 0 hands every frame on by itself; what is as long as a recording, and no
+                longer than ``max_frames``, changes nothing.
+        """
+        check_number("lookahead", lookahead, 0, 100_000)
+        self.max_frames = min(self.max_frames, lookahead + 1)
+        self._lead_frames = min(LEAD_FRAMES, lookahead)
+        self._max_skipped = min(self._max_skipped, max(1, lookahead + 1 - LEAD_FRAMES))
 
     def scan(
         self, frames: Iterable[FrameAndMask], unit: Fraction, lost: deque[int] | None = None
@@ -139,7 +153,7 @@ class Scanner:
                 yield from self._end()
             elif len(self._state.sightings) >= self.max_frames:
                 yield self._split()
-            elif len(self._state.skipped) >= self.max_frames and not self._state.sightings:
+            elif len(self._state.skipped) >= self._max_skipped and not self._state.sightings:
                 yield Scene([], self._state.skipped, self._shot)
                 self._state.skipped = []
         yield from self._leave_out(lost)
@@ -222,7 +236,7 @@ class Scanner:
         """Keep a frame in which no face was seen yet."""
         lead = self._state.lead
         lead.append(LeadFrame.reduced(frame, mask, time))
-        if len(lead) > LEAD_FRAMES:
+        if len(lead) > self._lead_frames:
             gone = lead.popleft()
             self._state.skipped.append(Skipped(gone.index, gone.time, NO_FACE))
 
@@ -265,7 +279,8 @@ class Scanner:
     def _end(self) -> Iterator[Scene]:
         """Close the scene; frames at its end in which the face was neither seen nor hidden go."""
         state = self._state
-        stop = len(state.sightings) - state.unseen
+        # Some of them may have been handed on.
+        stop = max(0, len(state.sightings) - state.unseen)
         gone = [(one.index, one.time) for one in state.sightings[stop:]]
         gone += [(one.index, one.time) for one in state.lead]
         skipped = state.skipped + [Skipped(index, time, NO_FACE) for index, time in gone]

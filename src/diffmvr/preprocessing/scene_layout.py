@@ -61,6 +61,28 @@ class SceneLayout:
     filled: tuple[bool, ...]
 
 
+def lay_out_after(
+    before: list[Sighting],
+    sightings: list[Sighting],
+    frame_size: tuple[int, int],
+    size: int,
+    fill_gap: int = 0,
+) -> SceneLayout:
+    """Place the crops of frames so that they go on from those before them.
+
+    Args:
+        before: frames of the same face that were laid out already; their crops are not returned.
+        sightings: see ``lay_out``, as for the rest.
+        frame_size: (height, width).
+        size: side of the crops in pixels.
+        fill_gap: longest gap in the masks to fill, in frames.
+    """
+    whole, count = lay_out([*before, *sightings], frame_size, size, fill_gap), len(before)
+    return SceneLayout(
+        whole.crops[count:], whole.track[count:], whole.masks[count:], whole.filled[count:]
+    )
+
+
 def lay_out(
     sightings: list[Sighting], frame_size: tuple[int, int], size: int, fill_gap: int = 0
 ) -> SceneLayout:

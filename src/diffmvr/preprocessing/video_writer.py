@@ -100,6 +100,7 @@ class VideoWriter:
         crf: quality of H.264, 0 (exact) to 51.
         threads: encoding threads; 0 lets the encoder choose.
         tags: what the container says of itself, by name, e.g. ``comment``.
+        preset: x264's trade of time for size.
 
     Attributes:
         largest_shift: by how many seconds the container moved a frame at most.
@@ -118,6 +119,7 @@ class VideoWriter:
         crf: int = CRF,
         threads: int = 0,
         tags: Mapping[str, str] | None = None,
+        preset: str = "medium",
     ) -> None:
         check_one_of("codec", codec, CODECS)
         check_number("crf", crf, 0, 51)
@@ -128,7 +130,7 @@ class VideoWriter:
         self.width, self.height = size or (info.width, info.height)
         self.crf = crf
         self.threads = threads
-        self.tags = dict(tags or {})
+        self.tags, self.preset = dict(tags or {}), preset
         self.largest_shift = Fraction(0)
         self._last_place = -(10**15)
 
@@ -176,7 +178,7 @@ class VideoWriter:
             ) from error
 
     def _add_video(self) -> Any:
-        options = {"h264": {"crf": str(self.crf), "preset": "medium"}, "ffv1": {"level": "3"}}
+        options = {"h264": {"crf": str(self.crf), "preset": self.preset}, "ffv1": {"level": "3"}}
         stream: Any = self._container.add_stream(
             {"h264": "libx264", "ffv1": "ffv1"}[self.codec],
             rate=self.info.frame_rate,

@@ -20,7 +20,7 @@ from diffmvr.preprocessing.crop import CROP_SCALE, CropTransform, square_region
 from diffmvr.preprocessing.frame_source import Frame, VideoInfo
 from diffmvr.preprocessing.frame_stream import FrameAndMask
 from diffmvr.preprocessing.scan import HIDDEN_SHARE, Scanner
-from diffmvr.preprocessing.scene_layout import MaskCleaning, SceneLayout, lay_out, warp_mask
+from diffmvr.preprocessing.scene_layout import MaskCleaning, SceneLayout, lay_out_after, warp_mask
 from diffmvr.preprocessing.sightings import (
     DAMAGED,
     REGION_SCALE,
@@ -111,6 +111,8 @@ def plan(
     cleaning: MaskCleaning | None = None,
     past: PastSelection | None = None,
     clear_threshold: float = CLEAR_THRESHOLD,
+    context: int = 0,
+    must_find: bool = True,
 ) -> Iterator[ScenePlan]:
     """Read a recording once and lay out its restoration, scene by scene.
 
@@ -123,18 +125,23 @@ def plan(
         past: which clear frames will make the past guide; with ``reach="both"`` each plan holds
             ``past.size`` references at most.
         clear_threshold: largest hidden share of the face box of a clear frame.
+        context: how many frames before a scene smooth the path of a face that goes on in it: for
+            scenes that are handed on after a few frames, see ``Scanner.hurry``.
+        must_find: whether a recording without a face is an error where no masks are given.
 
     Yields:
         Every frame of the recording, in order.
 
     Raises:
-        ValueError: if no masks are given and no face is found in the whole recording.
+        ValueError: if no masks are given, no face is found in the whole recording and one must be.
     """
     bank = ReferenceBank(past.size) if past is not None and past.reach == "both" else None
-    planner = _Planner(info, scanner, size, cleaning or MaskCleaning(), clear_threshold, bank)
+    cleaning = cleaning or MaskCleaning()
+    planner = _Planner(info, scanner, size, cleaning, clear_threshold, bank, context)
     for scene in scanner.scan(planner.watch(frames), info.time_base):
         yield from planner.lay_out(scene)
-    planner.check()
+    if must_find:
+        planner.check()
 
 
 def check_face_box(box: FloatArray, info: VideoInfo) -> None:
@@ -176,6 +183,9 @@ class _Planner:
     clear_threshold: float
     # What may lead frames before it; None: nothing does.
     bank: ReferenceBank | None
+    # How many frames of the same face before a scene it is laid out with, and these.
+    context: int = 0
+    recent: list[Sighting] = field(default_factory=list)
     given: dict[int, _Hole] = field(default_factory=dict)
     # Where masks are not given: what could hide a face around the region, by frame number.
     around: dict[int, UInt8Array | None] = field(default_factory=dict)
@@ -252,7 +262,13 @@ class _Planner:
 
     def _of_face(self, sightings: list[Sighting]) -> ScenePlan:
         # 1. The crops, and where the face is in them.
-        layout = lay_out(sightings, self.frame_size, self.size, self.cleaning.fill_gap)
+        goes_on = self.box is not None and iou(self.box, sightings[0].box[None])[0] >= MIN_IOU
+        before = self.recent if goes_on else []
+        layout = lay_out_after(
+            *(before, sightings, self.frame_size, self.size, self.cleaning.fill_gap)
+        )
+        if self.context:
+            self.recent = [*before, *sightings][-self.context :]
         index = [one.index for one in sightings]
         # 2. What is hidden.
         found: dict[int, FoundMask] | None = None
@@ -262,8 +278,7 @@ class _Planner:
         holes = [self._hole(number, found) for number in index]
         share = np.array([hole.share for hole in holes])
         # 3. Whose face it is: the one before goes on unless there was a cut, or it is elsewhere.
-        if self.box is None or iou(self.box, sightings[0].box[None])[0] < MIN_IOU:
-            self.persons += 1
+        self.persons += not goes_on
         self.box = sightings[-1].box
         # 4. Clear frames to try the model on.
         hidden = {

@@ -1,0 +1,1 @@
+"""Restoring while the camera runs: the walk of a recording with a short look-ahead."""

@@ -1,0 +1,83 @@
+"""The walk of ``restore`` over frames that are read once, each planned a few frames later."""
+
+from collections import deque
+from collections.abc import Generator, Iterable, Iterator
+from contextlib import closing
+
+from diffmvr.preprocessing.frame_source import VideoInfo
+from diffmvr.preprocessing.frame_stream import FrameAndMask
+from diffmvr.preprocessing.scan import Scanner
+from diffmvr.preprocessing.scene_layout import MaskCleaning
+from diffmvr.preprocessing.threads import ReadAhead
+from diffmvr.restoration.recording import VideoRestorer
+from diffmvr.restoration.report import RestoredFrame
+from diffmvr.restoration.scene_plan import plan
+from diffmvr.structures import CLEAR_THRESHOLD
+
+CONTEXT = 24
+"""Frames that a face's path is smoothed over, before a frame or after it: what the look-ahead
+lacks of them is taken from before."""
+
+
+class _Buffer(Iterator[FrameAndMask]):
+    """Frames between the first pass, which looks at them, and the second, which restores them."""
+
+    def __init__(self) -> None:
+        self._frames: deque[FrameAndMask] = deque()
+
+    def watch(self, frames: Iterable[FrameAndMask]) -> Iterator[FrameAndMask]:
+        """Pass frames on, and keep each."""
+        for pair in frames:
+            self._frames.append(pair)
+            yield pair
+
+    def __iter__(self) -> Iterator[FrameAndMask]:
+        return self
+
+    def __next__(self) -> FrameAndMask:
+        """Give out what was kept, in order; a plan promises that it is there."""
+        if not self._frames:
+            raise StopIteration
+        return self._frames.popleft()
+
+
+def restore_live(
+    frames: Iterable[FrameAndMask],
+    info: VideoInfo,
+    scanner: Scanner,
+    restorer: VideoRestorer,
+    size: int,
+    lookahead: int = 0,
+    cleaning: MaskCleaning | None = None,
+    clear_threshold: float = CLEAR_THRESHOLD,
+) -> Generator[RestoredFrame, None, None]:
+    """Restore frames as they come.
+
+    Frames are planned in groups of ``lookahead + 1``: the first of a group waits for all others,
+    the last one for none.  What is known is the past, and the group.  With a look-ahead as long as
+    the recording the result is that of ``restore``, bit for bit: the same scanner, plan and walk.
+
+    Args:
+        frames: the frames in order, each with its mask where masks are given; read once.
+        info: of the source.
+        scanner: finds the face, and what hides it where no masks are given.
+        restorer: restores what is planned.
+        size: side of the model's crops in pixels.
+        lookahead: how many later frames a frame waits for at most.
+        cleaning: of the masks that are found.
+        clear_threshold: largest hidden share of the face box of a clear frame.
+
+    Yields:
+        Every frame in order.
+    """
+    scanner.hurry(lookahead)
+    buffer = _Buffer()
+    plans = plan(
+        *(buffer.watch(frames), info, scanner, size, cleaning),
+        clear_threshold=clear_threshold,
+        context=max(0, CONTEXT - lookahead),
+        must_find=False,
+    )
+    # The next group is looked at while one is restored.
+    with closing(ReadAhead(plans, 1)) as ready:
+        yield from restorer.restore(ready, buffer)
