@@ -31,7 +31,7 @@ STAGES = ("start", "decode", "plan", "guides", "network", "carry", "paste", "enc
 face, ``guides`` are the crops', ``carry`` takes past frames to the recording's own resolution."""
 
 POINTS = (
-    (command, "_load_pipeline", "start"),
+    (command, "load_pipeline", "start"),
     (VideoFile, "__iter__", "decode"),
     (first_pass, "plan", "plan"),
     (CropRestorer, "find_guides", "guides"),
