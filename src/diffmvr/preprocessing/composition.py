@@ -32,7 +32,14 @@ from diffmvr.preprocessing.layers import (
 from diffmvr.preprocessing.light import SAME_LIGHT, match_light
 from diffmvr.preprocessing.rim import rim_difference
 from diffmvr.preprocessing.symmetry import GREY, warp_visible
-from diffmvr.preprocessing.weighing import near_hole, products_of, ridge, thinned, weigh
+from diffmvr.preprocessing.weighing import (
+    LARGE,
+    differences_of,
+    gram_of,
+    near_hole,
+    ridge,
+    weigh,
+)
 from diffmvr.structures import FloatArray, PastSelection, UInt8Array
 
 MOST_CARRIED = 6
@@ -41,6 +48,11 @@ recordings all sixteen gave 0.2 dB more, at two and a half times the cost."""
 
 LEAST_WEIGHT = 0.2
 """Where references of less weight in sum are known, the newest alone is shown."""
+
+
+LIGHT_STEP = 4
+"""Of large pictures so many rows and columns are one in the comparison of light, which has few
+unknowns."""
 
 
 class Part(NamedTuple):
@@ -128,7 +140,8 @@ def compose_references(
     image, mask = current.picture.small
     lights = [SAME_LIGHT] * len(carried)
     if relit:
-        thin = thinned(mask)
+        step = LIGHT_STEP if min(mask.shape) > LARGE else 1
+        thin = slice(None, None, step), slice(None, None, step)
         near = near_hole(mask)[thin]
         means = [layers.mean for layers in carried]
         lights = [match_light(mean[thin], known[thin], image[thin], near) for mean, known in means]
@@ -199,8 +212,7 @@ def choose(references: Sequence[Reference], current: Reference, most: int) -> li
         picture, seen = warp_visible(*one.picture.coarse, matrix, mask.shape)
         shown.append(picture.astype(np.float32))
         known.append(seen)
-    products, weight = products_of(np.stack(shown), np.stack(known), image, mask)
-    gram = (products * weight).sum(axis=(2, 3)) / max(float(weight.sum()), 1e-6)
+    gram = gram_of(*differences_of(np.stack(shown), np.stack(known), image, mask))
     if most == 1:
         return [int(np.argmin(np.diag(gram)))]
     order = np.argsort(-np.abs(ridge(gram)), kind="stable")

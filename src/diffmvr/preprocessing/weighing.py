@@ -86,18 +86,17 @@ def weigh(
     if count == 1:
         alone = np.ones((1, height, width), np.float32)
         return Weights(alone, alone)
-    products, weight = products_of(shown, known, image, mask)
+    difference, weight = differences_of(shown, known, image, mask)
     near = [_windows(size, side) for size, side in zip(weight.shape, (height, width), strict=True)]
     share = near[0] @ weight @ near[1].T + GLOBAL_SHARE * weight.sum()
-    products *= weight
-    total = products.sum(axis=(2, 3))
-    local = near[0] @ products @ near[1].T
+    gram = gram_of(difference, weight)
+    local = near[0] @ (_products(difference) * weight) @ near[1].T
+    total = gram * max(float(weight.sum()), 1e-6)
     grams = (local + GLOBAL_SHARE * total[..., None, None]) / np.maximum(share, 1e-6)
     coarse = ridge(np.moveaxis(grams, (2, 3), (0, 1)))
     fields = np.stack([cv2.resize(coarse[..., k], (width, height)) for k in range(count)])
-    errors = np.diag(total) / max(float(weight.sum()), 1e-6)
     guess = _no_evidence(mask) * _disagreement(shown, known)
-    mixed = fields * (1 - guess) + _best(errors)[:, None, None] * guess
+    mixed = fields * (1 - guess) + _best(np.diag(gram))[:, None, None] * guess
     return Weights(mixed.astype(np.float32), fields.astype(np.float32))
 
 
@@ -118,10 +117,10 @@ def ridge(gram: NDArray[np.floating[Any]], shrinkage: float = SHRINKAGE) -> Floa
     return np.asarray(weights / weights.sum(axis=-1, keepdims=True), np.float64)
 
 
-def products_of(
+def differences_of(
     shown: NDArray[np.float32], known: NDArray[np.bool_], image: UInt8Array, mask: UInt8Array
 ) -> tuple[FloatArray, FloatArray]:
-    """Return ``[K, K, h', w']``, products of differences (mean over the channels), and weights.
+    """Return ``[K, 3, h', w']``, how references differ from the current picture, and weights.
 
     Where a reference is not known, it differs as the others do on the mean.
     """
@@ -132,8 +131,22 @@ def products_of(
     count = seen.sum(axis=0)
     mean = difference.sum(axis=0) / np.maximum(count, 1)
     difference = np.where(seen, difference, mean).astype(np.float64)
-    products = np.einsum("kchw,lchw->klhw", difference, difference) / 3
-    return products, near_hole(mask)[thin] * (2 * count[0] >= len(known))
+    return difference, near_hole(mask)[thin] * (2 * count[0] >= len(known))
+
+
+def gram_of(difference: FloatArray, weight: FloatArray) -> FloatArray:
+    """Return ``[K, K]``, the weighted mean products of differences, over pixels and channels."""
+    flat = (difference * np.sqrt(weight)).reshape(len(difference), -1)
+    return np.asarray(flat @ flat.T / (3 * max(float(weight.sum()), 1e-6)), np.float64)
+
+
+def _products(difference: FloatArray) -> FloatArray:
+    """Return ``[K, K, h', w']``, products of differences, mean over the channels."""
+    count = len(difference)
+    products = np.empty((count, count, *difference.shape[2:]))
+    for k, one in enumerate(difference):
+        products[k, k:] = products[k:, k] = (one * difference[k:]).sum(axis=1) / 3
+    return products
 
 
 def thinned(mask: UInt8Array) -> tuple[slice, slice]:
