@@ -85,7 +85,7 @@ class PublishedWeights:
             path: of the file.
 
         Returns:
-            What was found, e.g. ``"SHA-256 as published"``.
+            What was found, e.g. ``"SHA-256 as listed"``.
 
         Raises:
             ValueError: with both hashes, if they differ.
@@ -106,8 +106,8 @@ class PublishedWeights:
                     f"is damaged or another one, so fetch it again: `{self.command(path)}`"
                 )
             if expected:
-                return f"{kind} as published"
-        return f"SHA-256 {sha256.hexdigest()}; none is published, so it is not checked"
+                return f"{kind} as listed"
+        return f"SHA-256 {sha256.hexdigest()}; none is known, so it is not checked"
 
 
 @functools.cache

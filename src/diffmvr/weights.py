@@ -16,10 +16,6 @@ import sys
 import urllib.request
 from pathlib import Path
 
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
-
 from diffmvr.checks import WeightsNotPresentError
 from diffmvr.cli import run_cli
 from diffmvr.files import write_at_once
@@ -53,16 +49,22 @@ def _places(one: PublishedWeights) -> list[Path]:
     return [*places, one.place]
 
 
-def show_list(console: Console) -> None:
-    """Write the list as a table."""
-    table = Table(box=None, pad_edge=False)
-    for column in ("name", "present", "size", "licence", "what"):
-        table.add_column(column, overflow="fold", no_wrap=column == "name")
-    for one in published_weights().values():
-        cells = (one.name, "no" if find(one) is None else "yes", one.size, one.licence, one.what)
-        table.add_row(*map(escape, cells))
-    console.print(table)
-    console.print(f"\n{COMMAND} where NAME tells where it must lie; get NAME fetches it.")
+def listed() -> list[str]:
+    """Return the list line by line, two for each: what is short, and what it is for."""
+    entries = published_weights().values()
+    name_width = max(len(one.name) for one in entries)
+    size_width = max(len(_size(one)) for one in entries)
+    lines = []
+    for one in entries:
+        state = "absent" if find(one) is None else "present"
+        sized = f"{_size(one):{size_width}}"
+        lines.append(f"{one.name:{name_width}}  {state:7}  {sized}  {one.licence}")
+        lines.append(f"    {one.what}")
+    return [*lines, "", f"{COMMAND} where NAME tells where it must lie; get NAME fetches it."]
+
+
+def _size(one: PublishedWeights) -> str:
+    return one.size.partition(";")[0]
 
 
 def where(one: PublishedWeights) -> list[str]:
@@ -111,11 +113,12 @@ def get(one: PublishedWeights, folder: Path | None = None) -> Path:
     except (OSError, ValueError) as error:
         if one.url and not isinstance(error, OSError):
             raise
-        target = folder or (one.hub_folder if one.repository else one.place)
+        target = folder or Path(one.hub_folder if one.repository else one.folder)
+        target = target / one.file if one.url else target
         raise WeightsNotPresentError(
             f"weights not present: {one.name} cannot be fetched here ({first_line(error)}); on a "
             f"machine with a network run `{one.command(target)}`, carry {target} here, and give "
-            f"{one.setting}"
+            f"{one.setting} ({COMMAND} where {one.name} tells more)"
         ) from error
 
 
@@ -161,7 +164,7 @@ def main() -> None:
     if action not in ACTIONS:
         raise ValueError(f"{action}: {nearest(action, ACTIONS)}; {COMMAND} --help explains them")
     if action == "list":
-        show_list(Console())
+        sys.stdout.write("".join(f"{line}\n" for line in listed()))
         return
     if not 1 <= len(names) <= (2 if action == "get" else 1):
         raise ValueError(f"{action}: expected a NAME, got {names}; {COMMAND} list shows them")

@@ -34,9 +34,9 @@ def test_a_file_is_compared_with_what_was_published(tmp_path: Path) -> None:
     path = tmp_path / "x.pt"
     path.write_bytes(b"abc")
     one = replace(published_weights()["lama"], md5="900150983cd24fb0d6963f7d28e17f72")
-    assert one.check(path) == "MD5 as published"
+    assert one.check(path) == "MD5 as listed"
     begins = replace(one, md5="", sha256_begins="ba7816bf")
-    assert begins.check(path) == "SHA-256 as published"
-    assert "none is published" in replace(one, md5="").check(path)
+    assert begins.check(path) == "SHA-256 as listed"
+    assert "none is known" in replace(one, md5="").check(path)
     with pytest.raises(ValueError, match=r"x\.pt: expected the SHA-256 ab of lama, got ba; .*curl"):
         replace(one, md5="", sha256_begins="ab").check(path)

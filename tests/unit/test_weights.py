@@ -92,7 +92,8 @@ def test_the_list_names_everything(
 ) -> None:
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
     code, said, _ = answered("list", monkeypatch, capsys)
-    assert code == 0 and all(name in said for name in published_weights())
+    assert code == 0 and all(f"\n{name} " in f"\n{said}" for name in published_weights())
+    assert max(map(len, said.splitlines())) <= 100
     assert "--" not in answered("--help", monkeypatch, capsys)[1].partition("DIR")[2]
 
 

@@ -11,7 +11,7 @@ from safetensors.torch import save_file
 from tests.helpers.clips import moving_clip
 from torch import Tensor, nn
 
-from diffmvr.baselines.lama import MD5, LaMa
+from diffmvr.baselines.lama import LaMa
 from diffmvr.checks import WeightsNotPresentError
 from diffmvr.models.fourier_inpainter import FourierInpainter
 
@@ -130,7 +130,8 @@ def test_missing_weights_say_where_to_get_them(tmp_path: Path) -> None:
     with pytest.raises(
         WeightsNotPresentError,
         match=rf"^weights not present: {tmp_path}/x\.pt; run `curl -L -o '{tmp_path}/x\.pt' https://"
-        rf".*big-lama\.pt` \(MD5 {MD5}\), then give baselines\.lama\.weights={tmp_path}/x\.pt ",
+        r".*big-lama\.pt --create-dirs` \(.* where lama: .*\), "
+        rf"then give baselines\.lama\.weights={tmp_path}/x\.pt ",
     ):
         LaMa(tmp_path / "x.pt")
     with pytest.raises(WeightsNotPresentError, match=r"present: baselines\.lama\.weights=null; "):
