@@ -26,8 +26,8 @@ from diffmvr.reporting.paper_tables import TableSpec, hole_columns, paper_table,
 from diffmvr.reporting.paper_values import disagreements
 from diffmvr.reporting.plots import draw_figures
 from diffmvr.reporting.rendering import print_table, to_latex, to_markdown
-from diffmvr.reporting.run_collection import Run, collect, find_runs, save_collection
-from diffmvr.reporting.run_table import contenders, run_tables
+from diffmvr.reporting.run_collection import collect, find_runs, save_collection
+from diffmvr.reporting.run_table import Group, contenders, run_tables
 from diffmvr.reporting.sweeps import find_sweeps
 from diffmvr.reporting.table_csv import LONG_COLUMNS, long_records, to_csv, to_long_csv
 from diffmvr.reporting.tables import Table
@@ -172,16 +172,14 @@ def report_runs(settings: ReportSettings) -> list[Table]:
         ValueError: if the runs cannot stand beside each other.
     """
     given = [settings.runs] if isinstance(settings.runs, str) else list(map(str, settings.runs))
-    groups: dict[str, list[Run]] = {}
+    groups = []
     with tempfile.TemporaryDirectory() as folder:
         for entry in given:
-            label, equals, named = entry.partition("=")
+            label, equals, place = entry.partition("=")
             is_named = bool(equals) and not user_path(entry).exists()
-            place = named if is_named else entry
+            place = place if is_named else entry
             runs = find_runs(_sources(place, Path(folder)))
-            short = runs[0].record.name if len({r.record.name for r in runs}) == 1 else place
-            label = label if is_named else place if short in groups else short
-            groups.setdefault(label, []).extend(runs)
+            groups.append(Group(runs, Path(place).name, label if is_named else None))
     found = contenders(groups, settings.beside)
     tables = list(run_tables(found, settings.columns, settings.reference))
     for table in tables:

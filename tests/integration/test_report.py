@@ -96,6 +96,7 @@ def test_a_table_of_ones_own_by_the_command(
     monkeypatch.setattr(sys, "argv", ["report", *arguments])
     main()
     text = (tmp_path / "out" / "runs.md").read_text()
-    assert "| plain | " in text and "| dual | " in text and "SSIM hole ↑" in text
+    assert "| plain | " in text and "| b, old: dual | " in text and "SSIM hole ↑" in text
+    assert str(tmp_path) not in text
     assert "dual" in capsys.readouterr().out
     assert {path.suffix for path in (tmp_path / "out").iterdir()} == {".md", ".csv", ".tex"}

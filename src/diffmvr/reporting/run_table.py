@@ -35,23 +35,45 @@ class Contender:
     restorer: str | None = None
 
 
-def contenders(groups: Mapping[str, Sequence[Run]], beside: Sequence[str] = ()) -> list[Contender]:
+@dataclass(frozen=True)
+class Group:
+    """The runs of a folder that the user names.
+
+    Attributes:
+        runs: its runs; those of one model are its seeds.
+        folder: its name, without where it lies.
+        label: what the user calls it, if anything.
+    """
+
+    runs: Sequence[Run]
+    folder: str
+    label: str | None = None
+
+
+def contenders(groups: Sequence[Group], beside: Sequence[str] = ()) -> list[Contender]:
     """Return the rows that some folders of runs make.
 
+    A row is called as the user calls its folder, else by its model; by both, or by folder and
+    model, where that alone would be twice.
+
     Args:
-        groups: the runs of each folder, by what the user calls it; runs of one name are its seeds.
+        groups: the folders.
         beside: other restorers that the runs have scored, e.g. ``"telea"``.
 
     Raises:
         ValueError: if nobody has scored one of the others.
     """
     found = []
-    for label, runs in groups.items():
-        names = list(dict.fromkeys(run.record.name for run in runs))
+    named = [name for group in groups for name in dict.fromkeys(run.model for run in group.runs)]
+    for group in groups:
+        names = list(dict.fromkeys(run.model for run in group.runs))
         for name in names:
-            own = [run for run in runs if run.record.name == name]
-            found.append(Contender(label if len(names) == 1 else f"{label}: {name}", own))
-    everything = [run for runs in groups.values() for run in runs]
+            own = [run for run in group.runs if run.model == name]
+            before = group.label or (group.folder if named.count(name) > 1 else None)
+            alone = group.label is not None and len(names) == 1
+            label = before if before and alone else f"{before}: {name}" if before else name
+            found.append(Contender(label, own))
+    everything = [run for group in groups for run in group.runs]
     scored = sorted({name for run in everything for name in run.rows["restorer"]})
     for name in beside:
         if name not in scored:
