@@ -1,13 +1,13 @@
-"""Put the measured tables into the READMEs and draw their pictures.
+"""Put the measured tables into the pages and draw their pictures.
 
 python experiments/figures.py
 """
 
-import re
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+from page_tables import insert_tables
 
 from diffmvr.baselines import get_restorer
 from diffmvr.baselines.learned import LearnedInpainter
@@ -21,7 +21,6 @@ from diffmvr.preprocessing.guides import AutomaticGuides
 from diffmvr.reporting import image_grid, save_png
 
 HERE = Path(__file__).parent
-PAGES = (HERE.parent / "README.md", HERE / "README.md")
 # Test clips of different people, occluders and states; chosen before they were restored.
 SHOWN_CLIPS = (0, 5, 11, 17)
 SHOWN_FRAMES = (4, 8, 12)
@@ -29,28 +28,6 @@ GREY = 128
 # Test people searched for a state, and shown of each.
 SEARCHED_CLIPS = 16
 CLIPS_OF_A_STATE = 3
-
-
-def insert_tables() -> None:
-    """Replace what stands between the markers of each page by the table's file."""
-    for page in PAGES:
-        text = page.read_text(encoding="utf-8")
-        for name in re.findall(r"<!-- table:([\w/]+) -->", text):
-            # A folder with one table, or one of a folder's tables.
-            place = HERE / "results" / name
-            table = place / "table.md" if "/" not in name else place.with_suffix(".md")
-            body = (
-                table.read_text(encoding="utf-8").strip()
-                if table.is_file()
-                else f"*not measured yet: {name}*"
-            )
-            text = re.sub(
-                rf"(<!-- table:{name} -->\n).*?(<!-- /table:{name} -->)",
-                lambda match, body=body: f"{match[1]}\n{body}\n\n{match[2]}",
-                text,
-                flags=re.DOTALL,
-            )
-        page.write_text(text, encoding="utf-8")
 
 
 def shipped() -> tuple[CropRestorer, AutomaticGuides]:
