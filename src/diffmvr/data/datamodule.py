@@ -20,7 +20,7 @@ from diffmvr.structures import GuideBuilder, collate_clips
 
 
 class ClipDataModule(L.LightningDataModule):
-    """Yields ``ClipBatch``es: windows of T frames to train on, whole clips to evaluate.
+    """Yields batches (``ClipBatch``): windows of T frames to train on, whole clips to evaluate.
 
     Args:
         source: the clips.

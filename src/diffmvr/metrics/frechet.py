@@ -27,10 +27,15 @@ class FrechetVideoDistance(Metric):
             is FVD; with any other network it is that network's distance, named so.
 
     Example:
-        >>> metric = FrechetVideoDistance(i3d(Path("weights/i3d_torchscript.pt"), trusted=True))
-        >>> metric.update(truth, real=True)  # [B, T, 3, H, W] in [-1, 1]
-        >>> metric.update(restored, real=False)
-        >>> {metric.name: metric.compute(), "n": metric.counts}
+        With the mean colour of a video in place of a network; equal sets are at distance 0.
+
+        >>> colour = FeatureExtractor("colour", 3, lambda videos: videos.mean(dim=(1, 3, 4)))
+        >>> metric = FrechetVideoDistance(colour)
+        >>> videos = torch.rand(8, 4, 3, 16, 16)  # [B, T, 3, H, W] in [-1, 1]
+        >>> metric.update(videos, real=True)
+        >>> metric.update(videos, real=False)
+        >>> metric.name, f"{metric.compute().abs():.3f}", metric.counts
+        ('fvd_colour', '0.000', (8, 8))
     """
 
     full_state_update = False

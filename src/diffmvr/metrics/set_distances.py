@@ -99,10 +99,11 @@ class SetDistances:
         replicates: how many resamples of the subjects; 0 for none.  One costs a few milliseconds
             for 128 features and about a second for 2048.
 
-    Example:
-        >>> distances = SetDistances(frames={"tiny": tower_features(folder)})
-        >>> scores = distances.add("telea", restored, clip)  # {"fd_clip_tiny_video": …}
-        >>> distances.compute()  # [SetDistance("telea", "fd_clip_tiny", …), …]
+    Example::
+
+        distances = SetDistances(frames={"tiny": tower_features(folder)})
+        scores = distances.add("telea", restored, clip)  # {"fd_clip_tiny_video": …}
+        distances.compute()  # [SetDistance("telea", "fd_clip_tiny", …), …]
     """
 
     def __init__(

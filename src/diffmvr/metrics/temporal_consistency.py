@@ -52,9 +52,13 @@ class TemporalConsistency(Metric):
             left out.
 
     Example:
+        A frozen film of a face that grows brighter by one grey level a frame:
+
+        >>> truth = torch.arange(4.0).view(4, 1, 1, 1).expand(4, 3, 8, 8)  # [T, 3, H, W], 0 to 255
         >>> metric = TemporalConsistency()
-        >>> metric.update(restored, target)  # [T, 3, H, W] or [B, T, 3, H, W], in [0, 255]
-        >>> metric.compute()  # {"tc": …, "tc_gt": …, "tc_diff": …}
+        >>> metric.update(torch.zeros(4, 3, 8, 8), truth)
+        >>> {name: f"{value:.2e}" for name, value in metric.compute().items()}
+        {'tc': '0.00e+00', 'tc_gt': '4.61e-05', 'tc_diff': '4.61e-05'}
     """
 
     full_state_update = False
@@ -96,6 +100,6 @@ class TemporalConsistency(Metric):
                 self.counted += 1
 
     def compute(self) -> dict[str, Tensor]:
-        """Return means over videos: ``tc``, ``tc_gt`` and ``tc_diff`` = mean |TC − TC_gt|."""
+        """Return means over videos: ``tc``, ``tc_gt`` and ``tc_diff``, mean ``|TC − TC_gt|``."""
         own, truth, difference = self.sums / self.counted
         return {"tc": own, "tc_gt": truth, "tc_diff": difference}

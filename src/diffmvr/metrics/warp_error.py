@@ -2,7 +2,7 @@
 
 After Lai et al., "Learning Blind Video Temporal Consistency" (ECCV 2018).  The motion is DIS
 optical flow of the *ground-truth* frames, so every restorer is judged by the same motion; pixels
-whose forward and backward flow disagree, |fb| > 0.01 (|fw| + |bw|) + 0.5, are left out.
+whose forward and backward flow disagree, ``|fb| > 0.01 (|fw| + |bw|) + 0.5``, are left out.
 
 Legend: T frames, H × W pixels; flow is (dx, dy) in pixels, from frame t to frame t + 1.
 """

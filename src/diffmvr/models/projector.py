@@ -32,6 +32,13 @@ class GuideProjector(ModelMixin, ConfigMixin):
             null embedding is learned.
         hidden_width: width between the two layers of an MLP; ``None``: twice p'.
         norm_input: whether tokens are normalised before the MLP; IP-Adapter's are not.
+
+    Example:
+        >>> projector = GuideProjector(("symmetric", "past"), 8, 16, 5, 5)
+        >>> tokens = [torch.rand(3, 5, 8) for _ in range(2)]  # of 3 frames, from a GuideEncoder
+        >>> projected = projector(tokens, torch.ones(3, 2, dtype=torch.bool))
+        >>> [tuple(one.shape) for one in projected]
+        [(3, 5, 16), (3, 5, 16)]
     """
 
     config_name = "config.json"

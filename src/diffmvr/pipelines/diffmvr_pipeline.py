@@ -48,6 +48,16 @@ class DiffMVRPipeline(DiffusionPipeline):
         projector: one MLP per guide.
         image_encoder_2: tower of the second guide; None lets both guides use the first (frozen
             towers with equal weights give equal tokens).
+
+    Example:
+        >>> from diffmvr.config import weights_dir
+        >>> pipeline = DiffMVRPipeline.from_pretrained(weights_dir() / "diffmvr-tiny")
+        >>> frames, mask = torch.zeros(2, 3, 64, 64), torch.zeros(2, 1, 64, 64)
+        >>> mask[..., 20:40, 20:40] = 1
+        >>> guides, there = torch.zeros(2, 2, 3, 64, 64), torch.ones(2, 2, dtype=torch.bool)
+        >>> restored = pipeline(frames, mask, guides, there).pixel_values
+        >>> bool((restored == frames)[mask.expand_as(frames) == 0].all())  # outside the mask
+        True
     """
 
     model_cpu_offload_seq = "image_encoder->image_encoder_2->projector->unet->vae"
