@@ -1,15 +1,18 @@
 # make train   install if needed, train DiffMVR (small), restore a clip, print the table
 # make test    install if needed, run every test
 # make bench   install if needed, measure speed and memory: outputs/bench/bench.json
+# make docs    install if needed, build the documentation: build/docs/index.html
 SHELL := /bin/bash
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
+INSTALLED_DOCS := $(VENV)/.installed-docs
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 # Overrides for the training run: make train ARGS="experiment=dual_motion trainer.max_steps=1000"
 ARGS ?=
 
-.PHONY: train test bench lint figures weights clean
+.PHONY: train test bench docs notebooks lint figures weights clean
 
 train: $(INSTALLED)
 	$(BIN)/python -m diffmvr.train $(ARGS)
@@ -21,9 +24,18 @@ test: $(INSTALLED)
 bench: $(INSTALLED)
 	$(BIN)/python -m benchmarks.run $(ARGS)
 
+# A warning is an error: a link that leads nowhere, a name that is not there.
+docs: $(INSTALLED_DOCS)
+	$(BIN)/sphinx-build -W --keep-going -q -j 2 docs build/docs
+	@echo build/docs/index.html
+
+# Executes the notebooks anew and keeps what they show (minutes).
+notebooks: $(INSTALLED_DOCS)
+	$(BIN)/python docs/notebooks/execute.py
+
 lint: $(INSTALLED)
-	$(BIN)/ruff check src tests benchmarks experiments
-	$(BIN)/ruff format --check src tests benchmarks experiments
+	$(BIN)/ruff check src tests benchmarks experiments docs
+	$(BIN)/ruff format --check src tests benchmarks experiments docs
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
@@ -37,9 +49,13 @@ weights: $(INSTALLED)
 # The stamp is newer than both files only after a complete install.
 $(INSTALLED): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade pip
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[dev,landmarks]"
+	$(PIP) --upgrade pip
+	$(PIP) -c constraints.txt -e ".[dev,landmarks]"
 	touch $(INSTALLED)
+
+$(INSTALLED_DOCS): $(INSTALLED)
+	$(PIP) -c constraints.txt -e ".[docs]"
+	touch $(INSTALLED_DOCS)
 
 clean:
 	rm -rf $(VENV) outputs multirun build dist

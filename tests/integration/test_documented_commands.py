@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from experiments.page_tables import only_columns, with_tables
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 from tests.helpers.overrides import jobs_of
@@ -16,7 +17,10 @@ from diffmvr.config import config_dir, register_resolvers
 from diffmvr.metrics.extractors import I3D_TRUSTED
 
 ROOT = Path(__file__).parents[2]
-PAGES = ("README.md", "experiments/README.md")
+PAGES = (
+    *("README.md", "experiments/README.md", "CONTRIBUTING.md"),
+    *sorted(str(path.relative_to(ROOT)) for path in (ROOT / "docs").rglob("*.md")),
+)
 ENTRY_POINT = re.compile(
     r'^@entry_point\((?:\w+|"\w+")(?:, "(\w+)")?(?:, plan=\w+)?\)$', re.MULTILINE
 )
@@ -24,6 +28,7 @@ ENTRY_POINT = re.compile(
 WITHOUT_SETTINGS = ("weights",)
 COMMAND = re.compile(r"python -m diffmvr\.(\w+)((?:[ ]+(?:'[^']*'|\"[^\"]*\"|[^\s'\"`])+)*)")
 OVERRIDE = re.compile(r"[\w.@/+~]+=.+")
+INCLUDED = re.compile(r"^```\{(include|literalinclude|figure|image)\} (\S+)", re.MULTILINE)
 OPTIONS = {"-m": 0, "--multirun": 0, "--config-name": 1}
 # Launchers that are in no extra.
 NOT_INSTALLED = "hydra/launcher=ray_cluster"
@@ -51,7 +56,8 @@ def commands() -> list[tuple[str, str, tuple[str, ...]]]:
             for word in re.findall(r"(?:'[^']*'|\"[^\"]*\"|[^\s'\"])+", rest):
                 # What may be left out.
                 bare = word[1:-1] if word.startswith("[") and word.endswith("]") else word
-                if not (values or bare in OPTIONS or OVERRIDE.fullmatch(bare.strip("'"))):
+                override = OVERRIDE.fullmatch(bare.strip("'")) or bare.startswith("'~")
+                if not (values or bare in OPTIONS or override):
                     break
                 values = OPTIONS.get(bare, 0) if not values else values - 1
                 words.append(bare)
@@ -111,18 +117,40 @@ def test_every_other_command_names_what_is_there(page: str) -> None:
         assert re.search(rf"^{''.join(target)}:", makefile, re.MULTILINE), target
     scripts = re.findall(r"(?:python|bash) (experiments/\S+\.(?:py|sh))([^`\n#]*)", text)
     scripts += [("benchmarks/run.py", rest) for rest in re.findall(r"make bench ARGS=(.*)", text)]
-    assert scripts
     for script, rest in scripts:
         source = (ROOT / script).read_text()
         for flag in re.findall(r"--[a-z-]+", rest):
             assert f'"{flag}"' in source, (script, flag)
 
 
+@pytest.mark.parametrize("page", ("README.md", "experiments/README.md"))
+def test_the_tables_of_a_page_are_what_their_files_hold(page: str) -> None:
+    text = (ROOT / page).read_text(encoding="utf-8")
+    assert "<!-- table:" in text
+    assert with_tables(text) == text, "python experiments/page_tables.py puts them in"
+
+
+def test_a_table_is_shown_in_part() -> None:
+    table = "words\n\n| a | b \\| c | d |\n| --- | ---: | ---: |\n| 1 | 2 | 3 |"
+    assert only_columns(table, ["d", "b \\| c"]) == (
+        "words\n\n| a | d | b \\| c |\n| --- | ---: | ---: |\n| 1 | 3 | 2 |"
+    )
+    with pytest.raises(ValueError, match=r"expected some of .*'a'.*, got \['e'\]"):
+        only_columns(table, ["d", "e"])
+
+
+def test_the_pages_included_by_a_page_are_there() -> None:
+    for page in PAGES:
+        if page.startswith("docs/"):
+            for kind, path in INCLUDED.findall((ROOT / page).read_text(encoding="utf-8")):
+                assert (ROOT / page).parent.joinpath(path).is_file(), (page, kind, path)
+
+
 @pytest.mark.parametrize("page", (*PAGES, "SECURITY.md"))
 def test_every_link_leads_somewhere(page: str) -> None:
     text = (ROOT / page).read_text()
     links = [link for link in re.findall(r"\]\(([^)\s]+)\)", text) if "://" not in link]
-    assert links
+    assert links or page.startswith(("docs/", "CONTRIBUTING"))
     for link in links:
         path, _, anchor = link.partition("#")
         target = (ROOT / page).parent / path if path else ROOT / page
