@@ -33,9 +33,10 @@ FOUND, RENEWED = 0.8, 0.95
 """Correlation of grey levels from which the head counts as found, and below which, on a head that
 turns, it is compared with the frame before and no longer with the last clear one."""
 
-CONTRADICTION = 0.08
-"""Landmarks that are so far (in distances between the eyes) from where the head has moved count
-e⁻¹; the smooth weight keeps the track from jumping between the two."""
+CONTRADICTION = 0.04
+"""Landmarks that are so far (in distances between the eyes, over the share of the face that is
+hidden: the more, the farther they are drawn along) from where the head has moved count e⁻¹.  The
+smooth weight keeps the track from jumping between the two."""
 
 
 class _Known(NamedTuple):
@@ -129,7 +130,8 @@ class HeadFollower:
         moved = self._found(image, hidden, region)
         if moved is None:
             return points
-        result = moved if points is None else _reconciled(points, moved)
+        share = _hidden_share(moved, hidden, region)
+        result = moved if points is None else _reconciled(points, moved, share)
         self._newest = _Known(image, hidden, region, moved)
         return result
 
@@ -152,12 +154,19 @@ class HeadFollower:
         return move_points(best.motion, best.known.points)
 
 
-def _reconciled(points: FloatArray, moved: FloatArray) -> FloatArray:
-    """Return landmarks between what the landmarker says and what the picture says."""
+def _reconciled(points: FloatArray, moved: FloatArray, share: float) -> FloatArray:
+    """Return landmarks between what the landmarker says and what the picture says.
+
+    Args:
+        points: what the landmarker says.
+        moved: what the picture says.
+        share: of the face that is hidden.
+    """
     rigid = list(RIGID_INDICES)
     eyes = [moved[list(corners)].mean(axis=0) for corners in EYE_INDICES]
     away = np.linalg.norm(points[rigid] - moved[rigid], axis=1).mean()
-    weight = np.exp(-((away / (CONTRADICTION * np.linalg.norm(eyes[1] - eyes[0]))) ** 2))
+    slack = CONTRADICTION / max(share, CLEAR_SHARE) * np.linalg.norm(eyes[1] - eyes[0])
+    weight = np.exp(-((away / slack) ** 2))
     return np.asarray(weight * points + (1 - weight) * moved, points.dtype)
 
 
