@@ -12,7 +12,7 @@ from typing import Any
 import cv2
 import numpy as np
 import torch
-from benchmarks.timing import measure, spread
+from benchmarks.timing import PeakMemory, measure, spread
 from PIL import Image
 
 import diffmvr.restoration.first_pass as first_pass
@@ -45,7 +45,13 @@ POINTS = (
 
 
 def restoring(
-    folder: Path, size: int, frames: int, threads: int | None, repeats: int, warmup: int
+    folder: Path,
+    size: int,
+    frames: int,
+    threads: int | None,
+    repeats: int,
+    warmup: int,
+    references: int | None = None,
 ) -> dict[str, Any]:
     """Time the restoration of a rendered recording, about half of whose frames are hidden in part.
 
@@ -56,24 +62,30 @@ def restoring(
         threads: as ``restore threads=``; OpenCV gets as many.
         repeats: measurements.
         warmup: restorations before.
+        references: how many clear frames are kept (``past.size``); ``None`` leaves it as it ships.
 
     Returns:
-        A row: time on the clock and CPU time of the whole, frames a second without the start, and
-        with one thread the CPU time of each stage, found in further repeats.
+        A row: time on the clock and CPU time of the whole, frames a second without the start, by
+        the clock and by CPU time (which other loads change little), the process's peak of memory,
+        and with one thread the CPU time of each stage, found in further repeats.
     """
     clip_folder = folder / f"{size}-{frames}"
     settings, hidden = _recording(clip_folder, size, frames)
+    if references is not None:
+        settings["past"] = {"select": "bank", "size": references}
     count = iter(range(1000))
 
     def restore() -> None:
-        output = folder / f"restored-{size}-{threads}-{next(count)}"
+        output = folder / f"restored-{size}-{threads}-{references}-{next(count)}"
         command.restore(RestoreSettings(output=str(output), threads=threads, **settings))
 
     before, torch_before = cv2.getNumThreads(), torch.get_num_threads()
     cv2.setNumThreads(-1 if threads is None else threads)
     try:
-        whole = measure(restore, repeats, warmup, torch.device("cpu"))
+        with PeakMemory(torch.device("cpu")) as memory:
+            whole = measure(restore, repeats, warmup, torch.device("cpu"))
         rates: list[float] = []
+        busy_rates: list[float] = []
         spent: dict[str, list[float]] = defaultdict(list)
         for _ in range(repeats):
             clock = StageTimes()
@@ -83,6 +95,7 @@ def restoring(
             rates.append(frames / (time.perf_counter() - clock.loaded[0]))
             total = time.process_time() - busy
             clock.spent["start"] = clock.loaded[1] - busy
+            busy_rates.append(frames / (total - clock.spent["start"]))
             clock.spent["rest"] = total - sum(clock.spent.values())
             for stage in STAGES:
                 spent[stage].append(clock.spent[stage])
@@ -94,8 +107,11 @@ def restoring(
         "frames": frames,
         "hidden_frames": hidden,
         "threads": threads or "by the cores",
+        **({} if references is None else {"references": references}),
         **whole,
         "frames_per_second_without_start": spread(rates),
+        "frames_per_cpu_second_without_start": spread(busy_rates),
+        "peak_memory_mib": memory.mib,
         # Of threads that a library starts nobody knows what they were for.
         **({"stages": {stage: spread(spent[stage]) for stage in STAGES}} if threads == 1 else {}),
     }

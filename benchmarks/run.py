@@ -6,9 +6,10 @@
     python -m benchmarks.run --sizes sd15 --device cuda     # full size, random weights, bfloat16
 
 Suites: ``sampling`` (by stage), ``training`` (a step by stage), ``loading`` (against a raw decode),
-``preprocessing`` and ``restoring`` a recording (by stage), ``comparison`` (against a plain
-diffusers loop) and ``startup`` (of every command).  A GPU's figures are of bfloat16.  Full size on
-a CPU takes hours and is left out unless ``--slow`` asks for it.
+``preprocessing`` and ``restoring`` a recording (by stage), ``references`` (the same by the number
+of clear frames that are kept), ``comparison`` (against a plain diffusers loop) and ``startup`` (of
+every command).  A GPU's figures are of bfloat16.  Full size on a CPU takes hours and is left out
+unless ``--slow`` asks for it.
 """
 
 import argparse
@@ -126,6 +127,18 @@ class Runner:
                 repeats = min(3, self._options.repeats)
                 yield restoring(Path(folder), size, frames, threads, repeats, self._options.warmup)
 
+    def references(self) -> Rows:
+        """Time the same by the number of clear frames that are kept, with one thread."""
+        size, frames = (96, 12) if self._options.quick else (480, 96)
+        with tempfile.TemporaryDirectory() as folder:
+            warmup = self._options.warmup
+            for count in (1, 8) if self._options.quick else (1, 8, 16, 32):
+                log.info("references: %d", count)
+                repeats = min(3, self._options.repeats)
+                yield restoring(Path(folder), size, frames, 1, repeats, warmup, count)
+                # What the first one has loaded is there for the others.
+                warmup = 0
+
     def comparison(self) -> Rows:
         """Time diffmvr against the plain diffusers loop; in float32, so that they can be equal."""
         clips = CLIPS[:1] if self._options.quick else CLIPS
@@ -158,6 +171,7 @@ SUITES: dict[str, tuple[Callable[[Runner], Rows], ...]] = {
     "loading": (Runner.loading,),
     "preprocessing": (Runner.preprocessing,),
     "restoring": (Runner.restoring,),
+    "references": (Runner.references,),
     "comparison": (Runner.comparison,),
     "startup": (Runner.startup,),
 }

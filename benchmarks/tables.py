@@ -66,6 +66,18 @@ def _ratio(name: str) -> Callable[[Row], str]:
     return lambda row: f"{row['ratios'][name]:.2f}×"
 
 
+_RESTORING: Columns = {
+    "Hidden": lambda row: f"{row['hidden_frames']} of {row['frames']}",
+    "ms": lambda row: _seconds(row["seconds"]),
+    "CPU ms": lambda row: _seconds(row["cpu_seconds"]),
+    "Frames/s without the start": lambda row: (
+        f"{row['frames_per_second_without_start']['median']:.1f}"
+    ),
+    "a CPU second": lambda row: f"{row['frames_per_cpu_second_without_start']['median']:.1f}",
+    "Peak MiB": _of("peak_memory_mib", ".0f"),
+    "CPU ms of stages": _stages,
+}
+
 TABLES: Mapping[str, Columns] = {
     "sampling": {
         "Model": _model,
@@ -104,17 +116,8 @@ TABLES: Mapping[str, Columns] = {
         "Frames/s": _of("frames_per_second", ".1f"),
         "Peak MiB": _of("peak_memory_mib", ".0f"),
     },
-    "restoring": {
-        "Pixels": _of("pixels"),
-        "Hidden": lambda row: f"{row['hidden_frames']} of {row['frames']}",
-        "Threads": _of("threads"),
-        "ms": lambda row: _seconds(row["seconds"]),
-        "CPU ms": lambda row: _seconds(row["cpu_seconds"]),
-        "Frames/s without the start": lambda row: (
-            f"{row['frames_per_second_without_start']['median']:.1f}"
-        ),
-        "CPU ms of stages": _stages,
-    },
+    "restoring": {"Pixels": _of("pixels"), "Threads": _of("threads"), **_RESTORING},
+    "references": {"References": _of("references"), "Pixels": _of("pixels"), **_RESTORING},
     "comparison": {
         "Clip": _of("clip"),
         "Pathway": _of("pathway"),
