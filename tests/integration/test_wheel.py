@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import tarfile
 import zipfile
 from pathlib import Path
 
@@ -19,14 +20,29 @@ pytestmark = pytest.mark.skipif(
 
 
 @pytest.fixture(scope="module")
-def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The wheel of this checkout."""
-    folder = tmp_path_factory.mktemp("wheel")
-    command = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(folder)]
+def built_files(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the source archive of this checkout, and the wheel that was built from it."""
+    folder = tmp_path_factory.mktemp("built")
+    command = [sys.executable, "-m", "build", "--no-isolation", "--outdir", str(folder)]
     built = subprocess.run([*command, str(ROOT)], capture_output=True, text=True, timeout=600)
     assert built.returncode == 0, built.stdout + built.stderr
-    (path,) = folder.glob("*.whl")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def wheel(built_files: Path) -> Path:
+    (path,) = built_files.glob("*.whl")
     return path
+
+
+def test_the_source_archive_holds_tests_and_pages(built_files: Path) -> None:
+    (path,) = built_files.glob("*.tar.gz")
+    with tarfile.open(path) as archive:
+        names = {name.partition("/")[2] for name in archive.getnames()}
+    for name in ("README.md", "CITATION.cff", "docs/index.md", "docs/pictures/restored.jpg"):
+        assert name in names
+    assert "tests/integration/test_wheel.py" in names
+    assert not any(name.startswith(("experiments/results", ".github")) for name in names)
 
 
 def files_of(folder: Path) -> set[str]:
