@@ -14,6 +14,8 @@ from diffmvr.setting_kinds import check_kinds
 from diffmvr.text import printable
 
 ASKED = "plan=true"
+# What `make bench` measures of this machine.
+BENCH_FILE = Path("outputs/bench/bench.json")
 
 
 @dataclass(frozen=True)

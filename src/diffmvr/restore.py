@@ -53,6 +53,7 @@ from diffmvr.restoration.opening import (
 )
 from diffmvr.restoration.output import RestorationOutput
 from diffmvr.restoration.own_pictures import read_pictures
+from diffmvr.restoration.plan import restoration_plan
 from diffmvr.restoration.report import RestorationReport
 from diffmvr.restoration.result_facts import result_facts
 from diffmvr.restoration.settings import RestoreSettings
@@ -244,7 +245,7 @@ def _names(paths: list[Path], anonymous: bool) -> str | list[str]:
     return names[0] if len(names) == 1 else names
 
 
-@entry_point("restore", "restore")
+@entry_point("restore", "restore", plan=restoration_plan)
 def main(config: DictConfig) -> None:
     """Restore the recording, or the recordings, that the composed configuration names."""
     settings = RestoreSettings.from_config(config)

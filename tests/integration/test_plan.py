@@ -8,7 +8,7 @@ from types import ModuleType
 import pytest
 from tests.helpers.recordings import box_masks, moving_frames, write_pictures
 
-from diffmvr import evaluate, preprocess, train
+from diffmvr import evaluate, preprocess, restore, train
 from diffmvr.files import write_json
 
 # People are drawn when they are asked for.
@@ -97,3 +97,29 @@ def test_a_preprocessing(
     assert not list(empty.iterdir())
     code, _, told = planned(preprocess, ["input=gone", "output=store"], monkeypatch, capsys)
     assert code == 2 and "there is no file or folder gone" in told
+
+
+def test_a_restoration(
+    empty: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    for name in ("one", "two"):
+        write_pictures(tmp_path / "all" / name, moving_frames(6, 64, 64))
+    masks = write_pictures(tmp_path / "masks", 255 * box_masks(6, 64, 64))
+    one = [f"input={tmp_path / 'all' / 'one'}", f"mask={masks}", "output=out", "format=png"]
+    code, said, told = planned(restore, one, monkeypatch, capsys)
+    assert code == 0, told
+    assert "one, 64x64, 25 frames a second" in said and re.search(r"\nframes +6\n", said)
+    assert "made for crops of 64 × 64" in said and "would be written in out:" in said
+    assert not list(empty.iterdir())
+    speed = {"pixels": 64, "frames_per_second_without_start": {"median": 2.0}}
+    write_json(empty / "outputs/bench/bench.json", {"results": {"restoring": [speed]}})
+    said = planned(restore, one, monkeypatch, capsys)[1]
+    assert "about 0:00:03 and the start (2.0 frames/s at 64 pixels in" in said
+    both = [f"input={tmp_path / 'all'}", "output=out"]
+    said = planned(restore, both, monkeypatch, capsys)[1]
+    assert re.search(r"\nrecordings +2\n", said) and "  cohort.csv\n" in said
+    code, said, told = planned(restore, ["input=gone.mp4", "output=out"], monkeypatch, capsys)
+    assert code == 2 and said == "" and "gone.mp4" in told

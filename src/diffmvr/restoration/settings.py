@@ -19,7 +19,7 @@ from diffmvr.structures import CLEAR_THRESHOLD, PastSelection
 DEVICES = ("cpu", "cuda", "auto")
 PATHS = (
     *("input", "mask", "output", "weights", "landmarker", "guides"),
-    *("occluder_weights", "face_weights", "shard", "name", "sign"),
+    *("occluder_weights", "face_weights", "shard", "name", "sign", "plan"),
 )
 
 
@@ -67,6 +67,7 @@ class RestoreSettings:
     sign: str | None = None
     mark: str = "none"
     keep_metadata: bool = False
+    plan: bool = False
 
     def __post_init__(self) -> None:
         check_alignment(self.align_past, self.past_selection)

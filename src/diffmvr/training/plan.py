@@ -10,13 +10,12 @@ from omegaconf import DictConfig, OmegaConf
 from diffmvr.data.datamodule import ClipDataModule
 from diffmvr.evaluation.after_training import ScoringPlan
 from diffmvr.files import read_json
-from diffmvr.plan import Plan
+from diffmvr.plan import BENCH_FILE, Plan
 from diffmvr.sweep_names import job_name
 from diffmvr.training.memory_estimate import estimate_training
 from diffmvr.training.module import DiffMVRModule
 from diffmvr.training.trainer import check_accelerator, check_devices
 
-BENCH_FILE = Path("outputs/bench/bench.json")
 # What `python -m benchmarks.run` measures, by the side of its frames in pixels.
 BENCH_SIZES = {64: "tiny", 512: "sd15"}
 LOG_FILES = {"csv": "metrics.csv", "wandb": "wandb/", "tensorboard": "tensorboard/"}
