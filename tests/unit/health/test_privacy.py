@@ -13,7 +13,7 @@ def telemetry(versions: dict[str, str], **environment: str) -> dict[str, Finding
 def test_what_may_send_something_is_said() -> None:
     found = telemetry({"mediapipe": "1.2.2", "gradio": "6.0", "ultralytics": "8.4.190"})
     assert found["MediaPipe"].state == "note" and "from leaving" in found["MediaPipe"].found
-    assert found["gradio"].state == "warning"
+    assert found["gradio"].state == "ok"
     assert found["ultralytics"].state == "ok"
     assert found["Hugging Face hub"].state == "note"
     assert found["W&B"].state == "ok" and "until `wandb sync`" in found["W&B"].found
@@ -23,7 +23,6 @@ def test_what_is_switched_off_is_said_too() -> None:
     found = telemetry(
         {"mediapipe": "0.10.21", "gradio": "6.0"},
         HF_HUB_OFFLINE="1",
-        GRADIO_ANALYTICS_ENABLED="False",
         WANDB_MODE="disabled",
     )
     assert {finding.state for finding in found.values()} == {"ok"}
