@@ -1,0 +1,121 @@
+"""What the buttons of the page do, without a word about how the page looks."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from diffmvr.page.comparison import Result, read_result
+from diffmvr.page.examples import EXAMPLE, render_example
+from diffmvr.page.jobs import Job, Progress
+from diffmvr.page.settings import AppSettings
+from diffmvr.page.workspace import Workspace
+
+STEP = 0.5
+"""Seconds between two looks at how far a command has come."""
+
+
+class CancelledError(Exception):
+    """The user asked a command to end."""
+
+
+def open_example(space: Workspace) -> str:
+    """Render a recording into a visitor's folder, once, and return its name."""
+    target = space.root / "recordings" / EXAMPLE
+    if not target.exists():
+        # Whoever looks meanwhile sees no half-written film.
+        partial = space.root / EXAMPLE
+        render_example(partial)
+        partial.rename(target)
+    return EXAMPLE
+
+
+def restore_arguments(
+    space: Workspace,
+    name: str,
+    settings: AppSettings,
+    *,
+    pictures: Sequence[str] = (),
+    mask: Path | None = None,
+    mark: bool = False,
+) -> list[str]:
+    """Return what ``diffmvr.restore`` is told; its paths are relative to the visitor's folder.
+
+    Args:
+        space: the visitor's folder.
+        name: of the recording.
+        settings: of the page.
+        pictures: names of the user's own pictures of the person, which join the clear frames.
+        mask: what hides the face; ``None``: it is found.
+        mark: whether synthesised pixels are marked for the eye.
+    """
+    arguments = [
+        f"input={space.recording(name).relative_to(space.root)}",
+        f"output={space.result(name).relative_to(space.root)}",
+        "concat=true",
+        *settings.overrides,
+    ]
+    if pictures:
+        arguments.append(f"guides.past=[{','.join(f'pictures/{one}' for one in pictures)}]")
+    if mask is not None:
+        arguments.append(f"mask={mask.relative_to(space.root)}")
+    if mark:
+        arguments.append("mark=corner")
+    return arguments
+
+
+def restore(
+    space: Workspace, name: str, settings: AppSettings, pictures: Sequence[str], mark: bool
+) -> Iterator[Progress]:
+    """Restore a recording, and yield how far it has come; what it had been restored to goes.
+
+    Raises:
+        CancelledError: if the user asked it to end; the next one goes on from there.
+        ValueError: in the command's own words if it failed.
+    """
+    if (space.result(name) / "report.json").is_file():
+        space.forget(name)
+    arguments = restore_arguments(space, name, settings, pictures=pictures, mark=mark)
+    yield from run(space, "restore", arguments)
+
+
+def run(space: Workspace, module: str, arguments: Sequence[str]) -> Iterator[Progress]:
+    """Run a command for a visitor, one at a time, and yield how far it has come.
+
+    Raises:
+        CancelledError: if the user asked it to end.
+        ValueError: in the command's own words if it failed, or if one runs already.
+    """
+    with space.lock:
+        if space.job is not None and space.job.running:
+            raise ValueError("something runs already; wait for its end, or press Cancel")
+        job = space.job = Job(module, arguments, space.root)
+    try:
+        while not job.wait(STEP):
+            yield job.progress
+    finally:
+        # The page was closed, and nobody reads any more.
+        job.cancel()
+    if job.cancelled:
+        raise CancelledError
+    if not job.succeeded:
+        raise ValueError(job.error)
+
+
+def cancel(space: Workspace) -> bool:
+    """End what runs for a visitor, as Ctrl-C does; return whether something ran."""
+    job = space.job
+    if job is None or not job.running:
+        return False
+    job.cancel()
+    return True
+
+
+def result(space: Workspace, name: str) -> Result:
+    """Return what a recording was restored to.
+
+    Raises:
+        ValueError: if it was not restored.
+    """
+    folder = space.result(name)
+    if not (folder / "report.json").is_file():
+        raise ValueError(f"{name}: it is not restored yet; press Restore first")
+    return read_result(space.recording(name), folder, space.root / "pairs" / name)

@@ -1,0 +1,62 @@
+"""What the page says, as HTML that a screen reader reads, too."""
+
+import html
+from collections.abc import Sequence
+
+from diffmvr.page.comparison import Result
+from diffmvr.page.jobs import Progress
+
+STAGES = {
+    "starting": "Loading what it needs",
+    "finding faces": "Looking for the face and what hides it",
+    "restoring": "Restoring",
+}
+
+INTRODUCTION = """
+# Restore the hidden part of a face in a video
+Everything stays on the machine that serves this page, and is removed when you close the page.
+What is filled in is a likely picture, **not what was there**: do not judge a person's state by it
+alone.
+"""
+
+
+def told(text: str, error: bool = False) -> str:
+    """Return a line for the user; assistive programs read it when it changes."""
+    kind, role = ("told error", "alert") if error else ("told", "status")
+    start = "<strong>Error:</strong> " if error else ""
+    return f'<div class="{kind}" role="{role}">{start}{html.escape(text)}</div>'
+
+
+def told_progress(progress: Progress, which: str = "") -> str:
+    """Return how far a command has come.
+
+    Args:
+        progress: of the command.
+        which: the recording, where there are several, e.g. ``"2 of 3: ward.mp4"``.
+    """
+    stage = STAGES[progress.stage]
+    share = progress.share
+    bar = "" if share is None else f' value="{share:.3f}"'
+    count = "" if progress.total is None else f", {progress.done} of {progress.total} frames"
+    text = f"{f'{which}: ' if which else ''}{stage}{count} ({progress.seconds:.0f} s)"
+    label = html.escape(text, quote=True)
+    return (
+        f'<div class="told" role="status">{html.escape(text)}'
+        f'<progress max="1"{bar} aria-label="{label}"></progress></div>'
+    )
+
+
+def told_result(result: Result) -> str:
+    """Return the facts of a result as a table, and its notes as a list."""
+    rows = "".join(
+        f'<tr><th scope="row">{html.escape(what)}</th><td>{html.escape(value)}</td></tr>'
+        for what, value in result.facts
+    )
+    return f'<table class="facts">{rows}</table>{told_notes(result.notes)}'
+
+
+def told_notes(notes: Sequence[str]) -> str:
+    """Return notes as a list; nothing where there are none."""
+    if not notes:
+        return ""
+    return f'<ul class="notes">{"".join(f"<li>{html.escape(note)}</li>" for note in notes)}</ul>'
