@@ -19,6 +19,7 @@ COMMANDS = MappingProxyType(
     {
         "Restore a recording": {
             "restore": "fill in what is hidden in a recording, or in a folder of them",
+            "app": "a page in the browser that restores",
             "live": "the same while the camera runs",
             "merge": "put together what several jobs restored or scored",
             "verify": "was an output changed since it was made?",

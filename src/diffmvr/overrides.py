@@ -32,7 +32,7 @@ TEXT = frozenset(
         *("symmetric", "past", "present", "vae", "image_encoder", "python"),
         *("name", "title", "licence", "project", "partition"),
         *("pattern", "subject", "prompt", "negative_prompt"),
-        *("sign", "public_key", "film"),
+        *("sign", "public_key", "film", "host", "token"),
     )
 )
 # The same in the settings of one folder; elsewhere they are numbers.

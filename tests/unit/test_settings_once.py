@@ -13,6 +13,7 @@ from diffmvr.structures import CLEAR_THRESHOLD
 WITHOUT_FOLDER = (
     *("doctor/doctor", "export/export", "restore/restore", "preprocess/preprocess"),
     "restore/live",
+    "app/app",
     *("provenance/keygen", "provenance/verify"),
 )
 # Beside the groups of conf/.

@@ -1,0 +1,182 @@
+"""What the page does when something is pressed: actions, and what is shown of them.
+
+Every method is given the session first, by which Gradio tells the visitors apart.
+"""
+
+import logging
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from diffmvr.page import actions
+from diffmvr.page.settings import AppSettings
+from diffmvr.page.wording import told, told_progress, told_result
+from diffmvr.page.workspace import Visitors, Workspace
+
+log = logging.getLogger(__name__)
+
+
+class Events:
+    """What the buttons do.
+
+    Args:
+        visitors: the folders of those who have the page open.
+        settings: of the page.
+    """
+
+    def __init__(self, visitors: Visitors, settings: AppSettings) -> None:
+        self._visitors = visitors
+        self._settings = settings
+
+    def begin(self, session: str) -> tuple[Any, str]:
+        """Begin anew; a page that is loaded again has a new session."""
+        return self._recordings(self._space(session)), told("No recording is open yet.")
+
+    def leave(self, session: str) -> None:
+        """Remove everything of a page that was closed or loaded again."""
+        self._visitors.leave(session)
+
+    def open(self, session: str, files: Sequence[str] | None) -> tuple[Any, Any, str]:
+        """Take uploaded recordings."""
+        space = self._space(session)
+        try:
+            names = space.take(list(files or ()), most=self._settings.max_mib)
+        except ValueError as error:
+            return None, self._recordings(space), told(str(error), error=True)
+        chosen = names[0] if names else None
+        return None, self._recordings(space, chosen), _opened(space)
+
+    def open_example(self, session: str) -> tuple[Any, str]:
+        """Render a recording and open it."""
+        space = self._space(session)
+        name = actions.open_example(space)
+        return self._recordings(space, name), _opened(space)
+
+    def restore(
+        self,
+        session: str,
+        name: str | None,
+        pictures: Sequence[str] | None,
+        mark: bool,
+    ) -> Iterator[tuple[Any, ...]]:
+        """Restore the chosen recording."""
+        yield from self._restore(self._space(session), [name] if name else [], pictures, mark)
+
+    def restore_all(
+        self,
+        session: str,
+        name: str | None,
+        pictures: Sequence[str] | None,
+        mark: bool,
+    ) -> Iterator[tuple[Any, ...]]:
+        """Restore every recording that is open, one after the other."""
+        space = self._space(session)
+        names = space.recordings
+        if name in names:
+            # What is shown in the end is the one that is chosen.
+            names = [*(one for one in names if one != name), str(name)]
+        yield from self._restore(space, names, pictures, mark)
+
+    def cancel(self, session: str) -> None:
+        """End what runs."""
+        actions.cancel(self._space(session))
+
+    def show(self, session: str, name: str | None) -> tuple[Any, ...]:
+        """Show the result of a recording, if it has one."""
+        space = self._space(session)
+        if name not in space.recordings or not space.result(str(name)).is_dir():
+            return self._nothing()
+        try:
+            return self._shown(space, str(name))
+        except (ValueError, OSError):
+            return self._nothing()
+
+    def show_frame(self, session: str, name: str | None, place: float) -> Any:
+        """Show another frame before and after."""
+        import gradio as gr
+
+        space = self._space(session)
+        pairs = space.pairs.get(str(name), ())
+        if not pairs:
+            return gr.skip()
+        pair = pairs[max(0, min(int(place), len(pairs)) - 1)]
+        return _slider(pair)
+
+    def _restore(
+        self, space: Workspace, names: Sequence[str], pictures: Sequence[str] | None, mark: bool
+    ) -> Iterator[tuple[Any, ...]]:
+        import gradio as gr
+
+        nothing = tuple(gr.skip() for _ in self._nothing())
+        if not names:
+            yield (told("Open a recording first, or the example.", error=True), *nothing)
+            return
+        failed: list[str] = []
+        try:
+            own = space.take(list(pictures or ()), "pictures", self._settings.max_mib)
+            for number, name in enumerate(names, start=1):
+                which = f"{number} of {len(names)}: {name}" if len(names) > 1 else ""
+                try:
+                    told_of = actions.restore(space, name, self._settings, own, mark)
+                    for progress in told_of:
+                        yield (told_progress(progress, which), *nothing)
+                except ValueError as error:
+                    # The others of a batch are restored all the same.
+                    failed.append(f"{name}: {error}" if which else str(error))
+        except actions.CancelledError:
+            yield (told("Cancelled. Nothing was written; Restore goes on from here."), *nothing)
+            return
+        except ValueError as error:
+            failed.append(str(error))
+        last = names[-1]
+        done = told("; ".join(failed), error=True) if failed else told("Done.")
+        restored = (space.result(last) / "report.json").is_file()
+        yield (done, *(self._shown(space, last) if restored else self._nothing()))
+
+    def _shown(self, space: Workspace, name: str) -> tuple[Any, ...]:
+        import gradio as gr
+
+        result = actions.result(space, name)
+        space.pairs[name] = result.pairs
+        count = len(result.pairs)
+        first = result.pairs[count // 2] if count else None
+        return (
+            gr.update(visible=True),
+            _slider(first) if first else None,
+            gr.update(
+                minimum=1,
+                maximum=max(2, count),
+                value=count // 2 + 1,
+                visible=count > 1,
+                label=f"Shown frame (1 to {count} of those that were restored)",
+            ),
+            None if result.film is None else str(result.film),
+            told_result(result),
+            str(space.packed(name)),
+        )
+
+    def _nothing(self) -> tuple[Any, ...]:
+        import gradio as gr
+
+        return gr.update(visible=False), None, gr.update(), None, "", None
+
+    def _space(self, session: str) -> Workspace:
+        return self._visitors.of(session)
+
+    def _recordings(self, space: Workspace, chosen: str | None = None) -> Any:
+        import gradio as gr
+
+        return gr.update(choices=space.recordings, value=chosen)
+
+
+def _slider(pair: Any) -> Any:
+    import gradio as gr
+
+    return gr.update(
+        value=(str(pair.before), str(pair.after)),
+        label=f"Before (left) and after (right): frame {pair.index}, {pair.seconds:.2f} s",
+    )
+
+
+def _opened(space: Workspace) -> str:
+    count = len(space.recordings)
+    return told(f"{count} recording{'s are' if count > 1 else ' is'} open.")

@@ -1,0 +1,126 @@
+"""The page itself: what stands where, and which button does what."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from diffmvr.page.events import Events
+from diffmvr.page.wording import INTRODUCTION, told
+
+VIDEOS = [".mp4", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".m4v", ".png", ".jpg", ".jpeg"]
+PICTURES = [".png", ".jpg", ".jpeg"]
+
+
+def build(events: Events) -> Any:
+    """Return the page as Gradio's ``Blocks``.
+
+    Args:
+        events: what its buttons do.
+    """
+    import gradio as gr
+
+    # Gradio looks for the type of the first argument, and for "yield".
+    def at_once(action: Callable[..., Any]) -> Callable[..., Any]:
+        def answer(request: gr.Request, *values: Any) -> Any:
+            return action(str(request.session_hash), *values)
+
+        return answer
+
+    def step_by_step(action: Callable[..., Iterator[Any]]) -> Callable[..., Iterator[Any]]:
+        def answer(request: gr.Request, *values: Any) -> Iterator[Any]:
+            yield from action(str(request.session_hash), *values)
+
+        return answer
+
+    with gr.Blocks(title="diffmvr", analytics_enabled=False, delete_cache=(600, 3600)) as page:
+        gr.Markdown(INTRODUCTION)
+
+        # 1. Open.
+        gr.Markdown("## 1. Open")
+        with gr.Row():
+            upload = gr.File(
+                label="Recordings (one or several)",
+                file_count="multiple",
+                file_types=VIDEOS,
+                elem_id="upload",
+                scale=2,
+            )
+            with gr.Column():
+                example = gr.Button("Open a rendered example", elem_id="example")
+                recording = gr.Dropdown(
+                    [], label="Recording", elem_id="recording", interactive=True
+                )
+        opened = gr.HTML(told("No recording is open yet."), elem_id="opened")
+
+        # 2. Restore.
+        gr.Markdown("## 2. Restore")
+        with gr.Accordion("Own pictures of the person, and more", open=False):
+            pictures = gr.File(
+                label="Clear pictures of the same person (they lead the restoration)",
+                file_count="multiple",
+                file_types=PICTURES,
+                elem_id="pictures",
+            )
+            mark = gr.Checkbox(
+                label="Write SYNTHETIC into the corner of frames that were filled in",
+                elem_id="mark",
+            )
+        with gr.Row():
+            restore = gr.Button("Restore", variant="primary", elem_id="restore")
+            restore_all = gr.Button("Restore all recordings", elem_id="restore-all")
+            cancel = gr.Button("Cancel", variant="stop", elem_id="cancel")
+        progress = gr.HTML(told(""), elem_id="progress")
+
+        # 3. Compare.
+        with gr.Column(visible=False, elem_id="results") as results:
+            gr.Markdown("## 3. Compare and download")
+            slider = gr.ImageSlider(
+                label="Before (left) and after (right)",
+                type="filepath",
+                interactive=False,
+                max_height=640,
+                elem_id="compare",
+                buttons=["fullscreen"],
+            )
+            frame = gr.Slider(0, 1, step=1, label="Shown frame", elem_id="frame", interactive=True)
+            film = gr.Video(
+                label="Before and after, side by side",
+                elem_id="film",
+                interactive=False,
+                buttons=[],
+            )
+            facts = gr.HTML(elem_id="facts")
+            download = gr.DownloadButton(
+                "Download everything (ZIP)", variant="primary", elem_id="download"
+            )
+
+        shown = [results, slider, frame, film, facts, download]
+        gr.on(
+            [upload.upload],
+            at_once(events.open),
+            [upload],
+            [upload, recording, opened],
+            show_progress="hidden",
+        )
+        example.click(
+            at_once(events.open_example), None, [recording, opened], show_progress="hidden"
+        )
+        asked = [recording, pictures, mark]
+        running: dict[str, Any] = {
+            "concurrency_id": "restoring",
+            "concurrency_limit": 1,
+            "show_progress": "hidden",
+        }
+        restore.click(step_by_step(events.restore), asked, [progress, *shown], **running)
+        restore_all.click(step_by_step(events.restore_all), asked, [progress, *shown], **running)
+        cancel.click(at_once(events.cancel), None, None, queue=False)
+        frame.change(
+            at_once(events.show_frame),
+            [recording, frame],
+            [slider],
+            show_progress="hidden",
+            queue=False,
+        )
+        recording.change(at_once(events.show), [recording], shown, show_progress="hidden")
+        page.load(at_once(events.begin), None, [recording, opened], show_progress="hidden")
+        page.unload(at_once(events.leave))
+    return page

@@ -1,0 +1,101 @@
+"""The page as a visitor uses it: open, restore, compare, download; cancel, reload, a wrong file."""
+
+import zipfile
+from pathlib import Path
+from typing import Any
+
+from tests.browser.conftest import Served
+
+
+def upload(page: Any, *files: Path) -> None:
+    page.locator("#upload input[type=file]").set_input_files([str(file) for file in files])
+    page.get_by_text("open.").and_(page.locator("#opened .told")).wait_for()
+
+
+def press(page: Any, name: str) -> None:
+    page.get_by_role("button", name=name, exact=True).click()
+
+
+def running(page: Any) -> None:
+    page.locator("#progress progress").wait_for()
+
+
+def test_a_visitor_restores_a_recording_and_another_sees_nothing_of_it(
+    page: Any, context: Any, film: Path, served: Served, tmp_path: Path
+) -> None:
+    upload(page, film)
+    assert page.get_by_label("Recording", exact=True).input_value() == "Ward-3-bed-2.mp4"
+
+    press(page, "Restore")
+    running(page)
+    other = context.new_page()
+    other.goto(served.address)
+    other.get_by_text("No recording is open yet.").wait_for()
+    assert other.get_by_label("Recording", exact=True).input_value() == ""
+    other.close()
+
+    page.get_by_text("Done.").wait_for()
+    # Before and after are shown, and another frame when it is asked for.
+    pictures = page.locator("#compare img")
+    pictures.first.wait_for()
+    assert pictures.count() == 2
+    shown = {one.get_attribute("src") for one in pictures.all()}
+    assert all("before" in one or "after" in one for one in map(str, shown)) and len(shown) == 2
+    first = pictures.first.evaluate("one => one.src")
+    page.locator("#frame input[type=range]").press("Home")
+    page.wait_for_function(
+        "(old) => document.querySelector('#compare img').src !== old",
+        arg=first,
+    )
+    assert "Frames restored" in page.locator("#facts").inner_text()
+    film_src = page.locator("#film video").get_attribute("src") or ""
+    assert film_src.endswith("concat.mp4")
+    assert str(served.folder) not in page.locator("body").inner_text()
+
+    with page.expect_download() as waiting:
+        page.locator("#download").click()
+    packed = tmp_path / "packed.zip"
+    waiting.value.save_as(packed)
+    names = {Path(name).name for name in zipfile.ZipFile(packed).namelist()}
+    assert {"restored.mp4", "concat.mp4", "report.json", "manifest.json"} <= names
+    # Neither the page nor what it started has asked anything of another machine.
+    assert not served.asked.exists(), served.asked.read_text()
+
+
+def test_cancel_ends_what_runs(page: Any, film: Path, served: Served) -> None:
+    upload(page, film)
+    press(page, "Restore")
+    running(page)
+    press(page, "Cancel")
+    page.get_by_text("Cancelled.").wait_for()
+    assert not page.locator("#compare").is_visible()
+
+
+def test_a_wrong_file_is_told_in_one_line(page: Any, served: Served, tmp_path: Path) -> None:
+    wrong = tmp_path / "letter.mp4"
+    wrong.write_text("Dear Sir or Madam", encoding="utf-8")
+    upload(page, wrong)
+    press(page, "Restore")
+    told = page.locator("#progress .error")
+    told.wait_for()
+    assert "letter.mp4" in told.inner_text() and "\n" not in told.inner_text().strip()
+    assert str(served.folder) not in page.locator("body").inner_text()
+
+
+def test_nothing_open_is_told(page: Any) -> None:
+    press(page, "Restore")
+    page.get_by_text("Open a recording first").wait_for()
+
+
+def test_a_page_that_is_loaded_again_begins_anew(page: Any, film: Path, served: Served) -> None:
+    upload(page, film)
+    press(page, "Restore")
+    running(page)
+    (own,) = [one for one in served.visitors if [*(one / "recordings").glob("Ward*")]]
+    page.reload()
+    page.get_by_text("No recording is open yet.").wait_for()
+    for _ in range(300):
+        if not own.exists():
+            break
+        page.wait_for_timeout(100)
+    assert not own.exists(), "what was uploaded is removed, and what ran is ended"
