@@ -11,7 +11,6 @@ K references, H × W pixels of the current picture, h × w of its reduced form.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any, NamedTuple
 
 import cv2
@@ -21,6 +20,7 @@ from numpy.typing import NDArray
 from diffmvr.checks import check_number
 from diffmvr.geometry import compose, invert
 from diffmvr.preprocessing.bank import Reference
+from diffmvr.preprocessing.evidence import LEAST_WEIGHT, Evidence
 from diffmvr.preprocessing.layers import (
     Window,
     enlarge_field,
@@ -40,14 +40,11 @@ from diffmvr.preprocessing.weighing import (
     ridge,
     weigh,
 )
-from diffmvr.structures import FloatArray, PastSelection, UInt8Array
+from diffmvr.structures import PastSelection, UInt8Array
 
 MOST_CARRIED = 6
 """So many references are carried; which, a coarse look at all of them says.  On five real
 recordings all sixteen gave 0.2 dB more, at two and a half times the cost."""
-
-LEAST_WEIGHT = 0.2
-"""Where references of less weight in sum are known, the newest alone is shown."""
 
 
 LIGHT_STEP = 4
@@ -62,13 +59,11 @@ class Part(NamedTuple):
         picture: ``[H', W', 3]`` uint8.
         seen: ``[H', W']`` bool, where it shows anything.
         weight: ``[H', W']`` float32.
-        trust: ``[h, w]`` float32, how far what is visible speaks for it, at the reduced size.
     """
 
     picture: UInt8Array
     seen: NDArray[np.bool_]
     weight: NDArray[np.float32]
-    trust: NDArray[np.float32]
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,32 +74,13 @@ class Composite:
         image: ``[H', W', 3]`` uint8, grey (128) where unknown.
         known: ``[H', W']`` bool.
         weights: by the reference's number in the recording, its mean weight in the hole.
-        parts: of each reference, the newest last.
-        enlarge: ``[2, 3]``, pixels of the reduced picture → pixels of the window.
+        evidence: how far the references explain the whole picture, at its reduced size.
     """
 
     image: UInt8Array
     known: NDArray[np.bool_]
     weights: dict[int, float]
-    parts: tuple[Part, ...]
-    enlarge: FloatArray
-
-    @cached_property
-    def deviation(self) -> NDArray[np.float32]:
-        """``[H', W']``, how far the references disagree, in grey levels.
-
-        Standard deviation over them, weighted by their trust, from the mixture; mean over the
-        channels.
-        """
-        size = self.known.shape
-        trust, variance = np.zeros((2, *size), np.float32)
-        mixture = mix_parts(self.parts)
-        for part in self.parts:
-            field = np.abs(enlarge_field(part.trust, self.enlarge, size)) * part.seen
-            squares = (part.picture.astype(np.float32) - mixture) ** 2
-            variance += field * (squares[..., 0] + squares[..., 1] + squares[..., 2])
-            trust += field
-        return np.sqrt(variance / (3 * np.maximum(trust, np.float32(1e-6))))
+    evidence: Evidence
 
 
 def compose_references(
@@ -146,22 +122,29 @@ def compose_references(
         means = [layers.mean for layers in carried]
         lights = [match_light(mean[thin], known[thin], image[thin], near) for mean, known in means]
     shown = [light.apply(layers.mean[0]) for light, layers in zip(lights, carried, strict=True)]
-    known = [layers.mean[1] for layers in carried]
-    found = weigh(np.stack(shown), np.stack(known), image, mask)
+    seen_small = np.stack([layers.mean[1] for layers in carried])
+    found = weigh(np.stack(shown), seen_small, image, mask)
+    evidence = Evidence(
+        image=image,
+        mask=mask,
+        shown=np.stack(shown),
+        known=seen_small,
+        weights=found.shown,
+        trust=found.evidence,
+    )
 
     to_window, size = map_to((rows, columns))
     enlarge = compose(to_window, invert(current.picture.reduction))
     parts = []
-    for one, layers, light, field, trust in zip(chosen, carried, lights, *found, strict=True):
+    for one, layers, light, field in zip(chosen, carried, lights, found.shown, strict=True):
         picture, seen = show_layers(
             one.picture, current.picture, layers.hypotheses, (rows, columns)
         )
-        parts.append(Part(light.shown(picture), seen, enlarge_field(field, enlarge, size), trust))
+        parts.append(Part(light.shown(picture), seen, enlarge_field(field, enlarge, size)))
     result = mix_parts(parts)
     known_there = np.any([part.seen for part in parts], axis=0)
     if several and mask.any():
-        joined = weighted_mean([*zip(shown, known, strict=True)], [*found.shown], LEAST_WEIGHT)
-        shift = rim_difference(*joined, image, mask)
+        shift = rim_difference(*evidence.mixture, image, mask)
         hidden = (current.picture.mask[rows, columns] != 0) & known_there
         met = result[hidden] + enlarge_field(shift, enlarge, size)[hidden]
         result[hidden] = np.rint(met).clip(0, 255)
@@ -173,8 +156,7 @@ def compose_references(
             one.index: float(field[hole].mean() if hole.any() else field.mean())
             for one, field in zip(chosen, found.shown, strict=True)
         },
-        parts=tuple(parts),
-        enlarge=enlarge,
+        evidence=evidence,
     )
 
 

@@ -33,7 +33,7 @@ def test_equal_frames_give_that_frame() -> None:
     result = compose_references([reference(k, image) for k in range(4)], reference(9, image, HOLE))
     np.testing.assert_array_equal(result.image, image)
     assert result.known.all()
-    assert result.deviation.max() < 1e-3
+    assert result.evidence.deviation.max() < 1e-3
     assert sum(result.weights.values()) == pytest.approx(1)
     assert list(result.weights.values()) == pytest.approx([0.25] * 4, abs=1e-3)
 
@@ -59,7 +59,7 @@ def test_the_visible_half_tells_the_mixture() -> None:
     mixed = compose_references(references, current)
     single = [error(compose_references([one], current).image) for one in references]
     assert error(mixed.image) < 0.35 * min(single)
-    assert mixed.deviation[INSIDE].mean() > 3
+    assert mixed.evidence.deviation[INSIDE].mean() > 3
 
 
 def test_one_that_disagrees_everywhere_has_hardly_any_say() -> None:
@@ -86,7 +86,7 @@ def test_hidden_pixels_do_not_matter_bit_for_bit() -> None:
         chosen = [*references[:-1], reference(8, other, spoilt_hole)]
         results.append(compose_references(chosen, reference(9, hidden, HOLE)))
     np.testing.assert_array_equal(results[0].image, results[1].image)
-    np.testing.assert_array_equal(results[0].deviation, results[1].deviation)
+    np.testing.assert_array_equal(results[0].evidence.deviation, results[1].evidence.deviation)
     assert results[0].weights == results[1].weights
 
 
