@@ -16,7 +16,7 @@ from benchmarks.timing import PeakMemory, measure, spread
 from PIL import Image
 
 import diffmvr.restoration.first_pass as first_pass
-import diffmvr.restoration.recording as walk
+import diffmvr.restoration.laying_back as laying
 import diffmvr.restore as command
 from diffmvr.data.synthetic import render_clip
 from diffmvr.pipelines.crop_restorer import CropRestorer
@@ -36,9 +36,9 @@ POINTS = (
     (first_pass, "plan", "plan"),
     (CropRestorer, "find_guides", "guides"),
     (DiffMVRPipeline, "__call__", "network"),
-    (walk, "carry_detail", "carry"),
-    (walk, "paste_corrected", "paste"),
-    (walk, "paste_back", "paste"),
+    (laying, "carry_detail", "carry"),
+    (laying, "paste_corrected", "paste"),
+    (laying, "paste_back", "paste"),
     (VideoWriter, "write", "encode"),
     (VideoWriter, "__exit__", "encode"),
 )

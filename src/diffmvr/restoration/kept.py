@@ -14,10 +14,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from diffmvr.doubt.judgement import DoubtMap
 from diffmvr.files import DISK_FULL, empty_folder, read_json, write_json
 from diffmvr.preprocessing.frame_source import Frame
 from diffmvr.restoration.parts import Part, PartWriter, read_part, unpack
-from diffmvr.restoration.report import FrameRecord, RestoredFrame
+from diffmvr.restoration.report import FrameRecord, RestoredFrame, Result
 from diffmvr.structures import UInt8Array
 
 log = logging.getLogger(__name__)
@@ -73,7 +74,7 @@ class KeptFrames:
 
     def recall(
         self, window: Sequence[tuple[Frame, UInt8Array]], planned: Sequence[FrameRecord]
-    ) -> list[tuple[Frame, FrameRecord]] | None:
+    ) -> list[Result] | None:
         """Return a window as it was restored, with its records; ``None`` if that is not kept.
 
         Args:
@@ -159,17 +160,17 @@ class KeptFrames:
         self._parts = deque(sorted(self._folder.glob("*-*.zip")))
         self._size = sum(part.stat().st_size for part in self._parts)
 
-    def _take(
-        self, frame: Frame, mask: UInt8Array, planned: FrameRecord
-    ) -> tuple[Frame, FrameRecord]:
+    def _take(self, frame: Frame, mask: UInt8Array, planned: FrameRecord) -> Result:
         if frame.index not in self._part:
             raise ValueError(f"frame {frame.index} is not where it was")
-        record, data = self._part.pop(frame.index)
+        record, data, doubt = self._part.pop(frame.index)
         if record.as_planned() != planned:
             raise ValueError(f"frame {frame.index} is laid out in another way now")
         if not record.restored:
-            return frame, record
-        return replace(frame, image=unpack(data, frame.image, mask)), record
+            return Result(frame, record)
+        image = unpack(data, frame.image, mask)
+        said = DoubtMap.from_bytes(doubt) if doubt else None
+        return Result(replace(frame, image=image), record, said)
 
     def _drop(self, why: str) -> None:
         """Use no more of what an earlier call has left."""

@@ -12,6 +12,7 @@ from diffmvr.geometry import compose, move_points, scaling, zoom_of
 from diffmvr.preprocessing.bank import Reference, ReferenceBank, others_leading
 from diffmvr.preprocessing.composition import MOST_CARRIED, compose_references, most_carried
 from diffmvr.preprocessing.crop import CropTransform
+from diffmvr.preprocessing.evidence import Evidence
 from diffmvr.preprocessing.layers import Window
 from diffmvr.preprocessing.layers import carry as carry_picture
 from diffmvr.preprocessing.picture import FINDING_SIZE, Picture, reduce_frame
@@ -33,6 +34,7 @@ class FrameInPlace:
         crop: the model's crop.
         similarity: ``[2, 3]``, canonical face → pixels of that crop.
         index: number of the frame in the recording.
+        time: seconds.
     """
 
     image: UInt8Array
@@ -40,6 +42,7 @@ class FrameInPlace:
     crop: CropTransform
     similarity: FloatArray
     index: int = 0
+    time: float = 0.0
 
     @cached_property
     def reduction(self) -> FloatArray:
@@ -110,6 +113,20 @@ class Lent(NamedTuple):
     most: int = MOST_CARRIED
 
 
+class Carried(NamedTuple):
+    """What is lent to one frame, as it would show it.
+
+    Attributes:
+        image: ``[s, s, 3]`` uint8, grey (128) where unknown.
+        known: ``[s, s]`` bool.
+        evidence: how far the references of the mixture explain the frame; ``None`` for no mixture.
+    """
+
+    image: UInt8Array
+    known: NDArray[np.bool_]
+    evidence: Evidence | None = None
+
+
 class Lenders:
     """The clear frames of a recording that lend detail: the latest, and the one that hides least.
 
@@ -157,9 +174,7 @@ class Lenders:
         return Lent(frames, bank.references, most_carried(self._past))
 
 
-def carry(
-    lent: Lent, current: FrameInPlace, square: CropTransform
-) -> tuple[UInt8Array, NDArray[np.bool_]]:
+def carry(lent: Lent, current: FrameInPlace, square: CropTransform) -> Carried:
     """Show clear frames where the current frame is hidden, as it would show them.
 
     Args:
@@ -168,22 +183,21 @@ def carry(
         square: a square of that frame, in the pixels of its ``picture``.
 
     Returns:
-        ``[s, s, 3]`` uint8, grey (128) where unknown, and ``[s, s]`` bool, True where known;
-        nothing is known outside the hole.
+        What they show; nothing is known outside the hole.
     """
     here = current.reference(square)
     hidden = here.picture.mask != 0
     carried = np.full_like(here.picture.image, GREY)
     known = np.zeros_like(hidden)
     if not hidden.any():
-        return carried, known
+        return Carried(carried, known)
     share = np.zeros(hidden.shape, np.float32)
-    mixture = carried
+    mixture, evidence = carried, None
     if lent.references:
         window = _window(hidden)
         composite = compose_references(lent.references, here, window, lent.most)
         mixture = carried.copy()
-        mixture[window] = composite.image
+        mixture[window], evidence = composite.image, composite.evidence
         share[window] = fade(composite.known, SEAM * current.crop.size / _zoom(current))
     missing = hidden & (share < 1)
     for past in lent.frames:
@@ -204,7 +218,7 @@ def carry(
         faded = np.rint(blend * mixture + (1 - blend) * carried).astype(np.uint8)
         known |= hidden & (share > 0)
         carried = np.where(known[..., None], faded, np.uint8(GREY))
-    return carried, known
+    return Carried(carried, known, evidence)
 
 
 def _zoom(frame: FrameInPlace) -> float:

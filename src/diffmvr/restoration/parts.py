@@ -1,7 +1,8 @@
 """Restored frames of a stretch of a recording as one file, whole or absent.
 
-Of each frame it holds the record and the filled-in pixels: that is all that a restored frame has
-beyond the one that was read.  The file is a ZIP archive, so that damage shows in its checksums.
+Of each frame it holds the record, the filled-in pixels and how sure each is: that is all that a
+restored frame has beyond the one that was read.  The file is a ZIP archive, so that damage shows in
+its checksums.
 """
 
 import json
@@ -14,13 +15,16 @@ from typing import Any
 
 import numpy as np
 
+from diffmvr.doubt.judgement import FrameDoubt
 from diffmvr.restoration.report import FrameRecord, ReferenceRecord, RestoredFrame
 from diffmvr.structures import UInt8Array
 
 RECORDS = "records.json"
 
-Part = dict[int, tuple[FrameRecord, bytes]]
-"""The records and packed pixels of frames, by their numbers."""
+DOUBT = "{}.doubt"
+
+Part = dict[int, tuple[FrameRecord, bytes, bytes]]
+"""The records, packed pixels and packed maps of doubt of frames, by their numbers."""
 
 
 class PartWriter:
@@ -47,6 +51,8 @@ class PartWriter:
         if frame.record.restored:
             pixels = pack(frame.restored.image, frame.mask)
             self._archive.writestr(str(frame.record.index), pixels)
+        if frame.doubt is not None:
+            self._archive.writestr(DOUBT.format(frame.record.index), frame.doubt.to_bytes())
 
     def finish(self) -> Path:
         """Close the file and give it its name, the numbers of its first and last frame."""
@@ -73,8 +79,14 @@ def read_part(path: Path) -> Part:
     try:
         with zipfile.ZipFile(path) as archive:
             records = [_record(row) for row in json.loads(archive.read(RECORDS))]
+            names = set(archive.namelist())
+            doubts = {one.index: DOUBT.format(one.index) for one in records}
             return {
-                one.index: (one, archive.read(str(one.index)) if one.restored else b"")
+                one.index: (
+                    one,
+                    archive.read(str(one.index)) if one.restored else b"",
+                    archive.read(doubts[one.index]) if doubts[one.index] in names else b"",
+                )
                 for one in records
             }
     except (ValueError, KeyError, TypeError, OSError, EOFError, zipfile.BadZipFile) as error:
@@ -111,4 +123,8 @@ def _record(row: dict[str, Any]) -> FrameRecord:
     """Build a record from its JSON, in which a tuple is a list."""
     squares = {name: tuple(row[name]) for name in ("crop", "region")}
     references = tuple(ReferenceRecord(**one) for one in row["references"])
-    return FrameRecord(**{**row, **squares, "references": references})
+    doubt = row["doubt"]
+    if doubt is not None:
+        lists = {name: tuple(one) for name, one in doubt.items() if isinstance(one, list)}
+        doubt = FrameDoubt(**{**doubt, **lists})
+    return FrameRecord(**{**row, **squares, "references": references, "doubt": doubt})

@@ -6,39 +6,44 @@ T frames of H × W, crops of p × p, G guides.
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
 from diffmvr.checks import check_number, check_one_of
+from diffmvr.doubt.sight import Judge
 from diffmvr.models.guide_memory import GuideMemory
 from diffmvr.pipelines.crop_restorer import CropRestorer, nothing_known
-from diffmvr.preprocessing.crop import CropTransform
-from diffmvr.preprocessing.frame_source import Frame
 from diffmvr.preprocessing.frame_stream import FrameAndMask
 from diffmvr.preprocessing.inpainting import inpaint
+from diffmvr.preprocessing.reference import occluded_share
 from diffmvr.preprocessing.symmetry import GREY
 from diffmvr.preprocessing.threads import in_order
+from diffmvr.restoration.abstention import SHOWN_AS, with_judgement
 from diffmvr.restoration.background import StillBackground
-from diffmvr.restoration.detail import carry_detail
+from diffmvr.restoration.corrections import disagreements, take_corrections
 from diffmvr.restoration.far_references import FarReference, as_native, as_small
 from diffmvr.restoration.kept import PART_FRAMES, KeptFrames
-from diffmvr.restoration.lenders import FrameInPlace, Lenders, Lent
+from diffmvr.restoration.laying_back import Hole, lay_back
+from diffmvr.restoration.lenders import Lenders, Lent
 from diffmvr.restoration.notes import picture_notes
-from diffmvr.restoration.paste_back import paste_back, paste_corrected, shows_all
-from diffmvr.restoration.report import FrameRecord, ReferenceRecord, RestoredFrame
+from diffmvr.restoration.report import FrameRecord, ReferenceRecord, RestoredFrame, Result
 from diffmvr.restoration.scene_plan import NO_FACE, ScenePlan
 from diffmvr.restoration.self_check import SelfCheck, Tally, far_enough, weights_of
 from diffmvr.restoration.windows import (
     Window,
+    age_of,
     corner_and_side,
     cut_window,
     in_place,
+    lend,
     read_window,
 )
 from diffmvr.structures import Clip, Guides, UInt8Array
 
 WITHOUT_FACE = ("fill", "refuse")
+NO_FACE_FOUND = "no face was found in this frame"
 
 
 @dataclass
@@ -78,6 +83,8 @@ class VideoRestorer:
         pictures: the user's own pictures of the person, which lead the first face of each shot:
             who is seen after a cut cannot be told, but a face elsewhere in the same shot is
             another person's.
+        judge: says how sure each frame is; ``None``: nobody does.
+        abstained: how frames are shown that the judge would rather not show; see ``abstention``.
 
     Raises:
         ValueError: if an argument is unknown or out of range.
@@ -93,10 +100,13 @@ class VideoRestorer:
         no_face: str = "fill",
         workers: int = 1,
         pictures: Sequence[FarReference] = (),
+        judge: Judge | None = None,
+        abstained: str = "occluder",
     ) -> None:
         check_number("window", window, 1, 10_000)
         check_number("feather", feather, 0.0, 10_000)
         check_one_of("no_face", no_face, WITHOUT_FACE)
+        check_one_of("abstained", abstained, SHOWN_AS)
         self._crops = crops
         self._window = window
         self._feather = feather
@@ -105,6 +115,8 @@ class VideoRestorer:
         self._no_face = no_face
         self._workers = workers
         self._pictures = tuple(pictures)
+        self._judge = judge
+        self._abstained = abstained
         self._names = {one.native.index: one.name for one in pictures}
         self._led, self._unled = Tally(), Tally()
         self._shots, self._strangers = 0, list[int]()
@@ -163,7 +175,7 @@ class VideoRestorer:
                 window = read_window(reader, plan, slice(first, first + self._window))
                 planned = [self._record(plan, first + k) for k in range(len(window))]
                 recalled = kept.recall(window, planned)
-                restored: Iterable[tuple[Frame, FrameRecord]]
+                restored: Iterable[Result]
                 if recalled is not None:
                     self._pass_over(plan, first, window, person, background)
                     restored = recalled
@@ -171,8 +183,8 @@ class VideoRestorer:
                     restored = self._fill(plan, first, window, background)
                 else:
                     restored = self._restore(plan, first, window, person)
-                for (observed, mask), (frame, record) in zip(window, restored, strict=True):
-                    result = RestoredFrame(observed, frame, mask, record)
+                for (observed, mask), one in zip(window, restored, strict=True):
+                    result = RestoredFrame(observed, one.frame, mask, one.record, one.doubt)
                     if recalled is None:
                         kept.note(result)
                     yield result
@@ -227,7 +239,7 @@ class VideoRestorer:
 
     def _restore(
         self, plan: ScenePlan, first: int, window: Window, person: _Person
-    ) -> Iterator[tuple[Frame, FrameRecord]]:
+    ) -> Iterator[Result]:
         """Restore a window of frames that show a face; ``first`` is its place in the plan."""
         clip = cut_window(window, plan, first, person.carried)
         before = len(clip) - len(window)
@@ -235,22 +247,43 @@ class VideoRestorer:
         native = as_native(others)
         guides, person.carried = self._crops.find_guides(clip, as_small(others))
         restored = self._crops.fill(clip, guides, person.memory, seam=self._feather > 0)
-        corrections = self._corrections(clip, guides, restored, self.weights)
+        corrections: list[NDArray[np.float32] | None] = [None] * len(clip)
+        mirrored = list(corrections)
+        if self._crops.led_by_past:
+            past = self._crops.kinds.index("past")
+            corrections = take_corrections(clip, guides, restored, past, self.weights)
+        if self._judge is not None:
+            mirrored = disagreements(guides, self._crops.kinds)
+        share = occluded_share(clip.mask, clip.track.face_box)
         clear = self._crops.is_clear(clip)
-        jobs = []
+        holes = []
         for k, (frame, mask) in enumerate(window):
             t, of_clip = first + k, before + k
             place = in_place(plan, t, frame, mask)
-            crop = restored[of_clip], corrections[of_clip]
             lent = Lent(())
             if mask.any():
                 lent = person.lenders.lend(frame.index, native)
-            jobs.append((frame, crop, place, plan.regions[t], lent))
+            hole = Hole(
+                *(frame, place, plan.regions[t]),
+                *(restored[of_clip], corrections[of_clip], lent),
+                hidden_share=float(share[of_clip]),
+                age=age_of(place, lent, plan),
+                mirrored=mirrored[of_clip],
+            )
+            holes.append(hole)
             if clear[of_clip]:
-                _lend(plan, place, person.lenders)
-        with closing(in_order(lambda job: self._lay_back(*job), jobs, self._workers)) as laid:
-            for k, result in enumerate(laid):
-                yield result, self._record(plan, first + k, clip, guides, before + k)
+                lend(plan, place, person.lenders)
+        fill = partial(
+            lay_back,
+            feather=self._feather,
+            past_detail=self._past_detail,
+            judge=self._judge,
+            trial_error=self._led.error(self.weights[0]) if self._self_check else None,
+        )
+        with closing(in_order(fill, holes, self._workers)) as laid:
+            for k, (result, said) in enumerate(laid):
+                record = self._record(plan, first + k, clip, guides, before + k)
+                yield with_judgement(window[k], Result(result, record), said, self._abstained)
 
     def _pass_over(
         self,
@@ -269,11 +302,11 @@ class VideoRestorer:
         person.carried = self._crops.references(clip)
         before = len(clip) - len(window)
         for k in np.flatnonzero(self._crops.is_clear(clip)[before:]):
-            _lend(plan, in_place(plan, first + int(k), *window[k]), person.lenders)
+            lend(plan, in_place(plan, first + int(k), *window[k]), person.lenders)
 
     def _fill(
         self, plan: ScenePlan, first: int, window: Window, background: StillBackground
-    ) -> Iterator[tuple[Frame, FrameRecord]]:
+    ) -> Iterator[Result]:
         """Fill a window of frames in which no face was found."""
         for t, (frame, mask) in enumerate(window, start=first):
             result = frame
@@ -287,54 +320,12 @@ class VideoRestorer:
                     raise nothing_known(frame.index)
                 result = replace(frame, image=background.fill(frame.image, mask))
             background.add(frame.image, mask)
-            yield result, self._record(plan, t)
-
-    def _corrections(
-        self, clip: Clip, guides: Guides, restored: UInt8Array, weights: tuple[float, float]
-    ) -> list[NDArray[np.float32] | None]:
-        """Return ``[p, p, 3]`` a frame, what is added to what is known; ``None`` where all counts.
-
-        That is its past guide, and without one the hole inpainted.  The weights are of the two.
-        With one below 1 the restored crops are changed accordingly.
-        """
-        corrections: list[NDArray[np.float32] | None] = [None] * len(clip)
-        if not self._crops.led_by_past:
-            return corrections
-        past = self._crops.kinds.index("past")
-        for t in np.flatnonzero(clip.mask.any(axis=(1, 2))):
-            led, hidden = bool(guides.valid[t, past]), clip.mask[t] != 0
-            weight = np.float32(weights[0] if led else weights[1])
-            if not led and weight == 1:
-                continue
-            known = guides.images[t, past] if led else inpaint(clip.observed[t], hidden)
-            correction = weight * (restored[t] - known.astype(np.float32))
-            correction[~hidden] = 0
-            restored[t] = np.rint(np.where(hidden[..., None], known + correction, restored[t]))
-            corrections[t] = correction
-        return corrections
-
-    def _lay_back(
-        self,
-        frame: Frame,
-        restored: tuple[UInt8Array, NDArray[np.float32] | None],
-        place: FrameInPlace,
-        region: CropTransform,
-        lent: Lent,
-    ) -> Frame:
-        """Return a frame with its hole filled, from its restored crop and the correction in it."""
-        if not place.mask.any():
-            return frame
-        crop, correction = restored
-        whole = place.image, place.mask, place.crop
-        if self._past_detail and correction is not None:
-            picture = carry_detail(place, region, lent)
-            image = paste_corrected(correction, *whole, picture, self._feather)
-        else:
-            around = None
-            if not shows_all(place.mask, place.crop):
-                around = carry_detail(place, region, lent)
-            image = paste_back(crop, *whole, self._feather, around)
-        return replace(frame, image=image)
+            said = None
+            if self._judge is not None and mask.any():
+                said = self._judge.blind(None, NO_FACE_FOUND)
+            yield with_judgement(
+                (frame, mask), Result(result, self._record(plan, t)), said, self._abstained
+            )
 
     def _record(
         self,
@@ -376,13 +367,3 @@ class VideoRestorer:
             region=corner_and_side(plan.regions[t]),
             beyond=plan.beyond(index),
         )
-
-
-def _lend(plan: ScenePlan, place: FrameInPlace, lenders: Lenders) -> None:
-    """Let a clear frame lend, but for what was found beside the face: that is no background."""
-    found = plan.no_background(place.index)
-    if found is None:
-        lenders.add(place)
-        return
-    beside, doubtful = found
-    lenders.add(replace(place, mask=np.maximum(place.mask, beside)), doubtful)

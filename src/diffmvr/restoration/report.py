@@ -2,8 +2,11 @@
 
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
+import numpy as np
+
+from diffmvr.doubt.judgement import DoubtMap, FrameDoubt
 from diffmvr.files import write_rows
 from diffmvr.preprocessing.frame_source import Frame
 from diffmvr.restoration.self_check import SelfCheck
@@ -50,6 +53,7 @@ class FrameRecord:
             comes from past clear frames and inpainting.
         beyond: of a mask that was found and reaches the border of the square in which it was looked
             for: whether it was ``"followed"`` into the frame around or is ``"cut"`` off there.
+        doubt: how sure it is; ``None`` for a frame without a hole, and where nobody says.
     """
 
     index: int
@@ -65,10 +69,32 @@ class FrameRecord:
     crop: tuple[float, float, float]
     region: tuple[float, float, float]
     beyond: str | None = None
+    doubt: FrameDoubt | None = None
+
+    @property
+    def abstained(self) -> bool:
+        """Whether the frame is not restored, since its doubt is larger than the user allows."""
+        return self.doubt is not None and self.doubt.abstained
 
     def as_planned(self) -> "FrameRecord":
         """Return what the record said before the frame's guides were found."""
-        return replace(self, past_index=None, past_age=None, guide_valid={}, references=())
+        return replace(
+            self, past_index=None, past_age=None, guide_valid={}, references=(), doubt=None
+        )
+
+
+class Result(NamedTuple):
+    """A frame with its hole filled.
+
+    Attributes:
+        frame: it.
+        record: what was done.
+        doubt: how sure each pixel is, where that is known.
+    """
+
+    frame: Frame
+    record: FrameRecord
+    doubt: DoubtMap | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,12 +106,25 @@ class RestoredFrame:
         restored: the same frame with its hole filled; the same object where nothing was hidden.
         mask: ``[H, W]`` 0/1, 1 = hidden.
         record: what was done.
+        doubt: how sure each pixel is, where that is known.
     """
 
     observed: Frame
     restored: Frame
     mask: UInt8Array
     record: FrameRecord
+    doubt: DoubtMap | None = None
+
+    @property
+    def synthesised(self) -> UInt8Array:
+        """``[H, W]`` 0/1, 1 where the restored frame is not the recording's.
+
+        It is the mask, unless the frame is not restored and shows what hides the face.
+        """
+        if not self.record.abstained:
+            return self.mask
+        same = np.array_equal(self.restored.image, self.observed.image)
+        return np.zeros_like(self.mask) if same else self.mask
 
 
 @dataclass(frozen=True)
@@ -132,7 +171,7 @@ class RestorationReport:
     def write(self, path: Path) -> None:
         """Write the report as JSON."""
         content = {
-            "restored_frames": sum(frame.restored for frame in self.frames),
+            "restored_frames": sum(frame.restored and not frame.abstained for frame in self.frames),
             **asdict(self),
             "versions": package_versions(),
         }

@@ -57,6 +57,17 @@ class Tally:
             self.product + other.product,
         )
 
+    def error(self, weight: float) -> float | None:
+        """Return the root mean squared error in grey levels; ``None`` where too few were tried.
+
+        Args:
+            weight: share of the model's correction that is taken.
+        """
+        if self.frames < LEAST_FRAMES:
+            return None
+        squares = self.guide - 2 * weight * self.product + weight**2 * self.size
+        return float(np.sqrt(max(squares, 0.0) / self.values))
+
     @classmethod
     def of(
         cls, model: UInt8Array, guide: UInt8Array, truth: UInt8Array, mask: UInt8Array

@@ -4,6 +4,7 @@ T frames of H × W, crops of p × p.
 """
 
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import islice
 
 import numpy as np
@@ -11,7 +12,7 @@ import numpy as np
 from diffmvr.preprocessing.crop import CropTransform
 from diffmvr.preprocessing.frame_source import Frame
 from diffmvr.preprocessing.frame_stream import FrameAndMask
-from diffmvr.restoration.lenders import FrameInPlace
+from diffmvr.restoration.lenders import FrameInPlace, Lenders, Lent
 from diffmvr.restoration.regions import crop_box
 from diffmvr.restoration.scene_plan import ScenePlan
 from diffmvr.structures import Clip, UInt8Array, join_clips
@@ -24,7 +25,22 @@ def in_place(plan: ScenePlan, t: int, frame: Frame, mask: UInt8Array) -> FrameIn
     """Return frame ``t`` of a plan, with where its face is."""
     if plan.track is None:
         raise ValueError("plan: expected one of a face")
-    return FrameInPlace(frame.image, mask, plan.crops[t], plan.track.similarity[t], frame.index)
+    face = plan.track.similarity[t]
+    time = float(plan.times[t])
+    return FrameInPlace(frame.image, mask, plan.crops[t], face, frame.index, time)
+
+
+def age_of(place: FrameInPlace, lent: Lent, plan: ScenePlan) -> float | None:
+    """Return how many seconds ago the nearest clear view was that leads a frame, if there is one.
+
+    It is negative for a later one.  The user's own pictures are of no known time: none is theirs.
+    """
+    ages = [place.time - frame.time for frame in lent.frames[:1]]
+    later = [one.index for one in lent.references if one.index > place.index]
+    if later:
+        there = np.searchsorted(plan.frame_index, later)
+        ages.append(place.time - float(plan.times[there].min()))
+    return min(ages, key=abs, default=None)
 
 
 def read_window(reader: Iterator[FrameAndMask], plan: ScenePlan, part: slice) -> Window:
@@ -65,3 +81,13 @@ def cut_window(window: Window, plan: ScenePlan, first: int, carried: Clip | None
         frame_index=plan.frame_index[part],
     )
     return clip if carried is None else join_clips(carried, clip)
+
+
+def lend(plan: ScenePlan, place: FrameInPlace, lenders: Lenders) -> None:
+    """Let a clear frame lend, but for what was found beside the face: that is no background."""
+    found = plan.no_background(place.index)
+    if found is None:
+        lenders.add(place)
+        return
+    beside, doubtful = found
+    lenders.add(replace(place, mask=np.maximum(place.mask, beside)), doubtful)

@@ -44,7 +44,7 @@ def scene() -> tuple[FrameInPlace, FrameInPlace, np.ndarray]:
 
 def test_detail_comes_back():
     past, current, truth = scene()
-    picture, crop = carry_detail(current, current.crop, Lent((past,)))
+    picture, crop, _ = carry_detail(current, current.crop, Lent((past,)))
     assert (crop.size, picture.shape) == (SQUARE, (SQUARE, SQUARE, 3))
     hole = crop.apply_mask(current.mask) == 1
     sharp = crop.apply(truth)
@@ -61,7 +61,7 @@ def test_what_the_latest_clear_frame_hides_an_earlier_one_lends():
     hidden_twice = (current.mask == 1) & (np.arange(SIZE) < 132)
     pictures = [
         crop.apply_inverse(picture)
-        for picture, crop in (
+        for picture, crop, _ in (
             carry_detail(current, current.crop, Lent(frames))
             for frames in ((latest,), (latest, past))
         )
@@ -71,7 +71,7 @@ def test_what_the_latest_clear_frame_hides_an_earlier_one_lends():
 
 def test_without_a_clear_frame_the_hole_is_inpainted_and_nothing_else():
     _, current, truth = scene()
-    picture, crop = carry_detail(current, current.crop, Lent(()))
+    picture, crop, _ = carry_detail(current, current.crop, Lent(()))
     visible = crop.apply_mask(current.mask) == 0
     np.testing.assert_array_equal(picture[visible], crop.apply(current.image)[visible])
     # The frame is black in the hole.
@@ -82,7 +82,7 @@ def test_the_frames_own_pixels_are_copied_and_not_resampled():
     past, current, truth = scene()
     # Neither its corner nor its side is a whole number of pixels.
     region = square(26.3, 27.4, SQUARE - 3.7)
-    picture, place = carry_detail(current, region, Lent((past,)))
+    picture, place, _ = carry_detail(current, region, Lent((past,)))
     x, y = place.to_frame(np.zeros(2)).astype(int)
     assert (x, y, place.size) == (26, 27, 197)
     own = np.s_[y : y + 197, x : x + 197]
@@ -93,7 +93,7 @@ def test_the_frames_own_pixels_are_copied_and_not_resampled():
 def test_the_region_may_be_larger_than_the_crop():
     past, current, truth = scene()
     small = replace(current, crop=square(60, 60, 80))
-    picture, region = carry_detail(small, square(27, 27, SQUARE), Lent((past,)))
+    picture, region, _ = carry_detail(small, square(27, 27, SQUARE), Lent((past,)))
     assert region.size == SQUARE
     hole = region.apply_mask(current.mask) == 1
     assert rms(picture, region.apply(truth), hole) < 25
@@ -108,5 +108,5 @@ def test_the_crop_has_its_own_pixels_up_to_a_limit(frame, crop, region, expected
         for z in (32 / crop, 32 / region)
     ]
     current = FrameInPlace(image, mask, crops[0], np.array([[6.0, 0, 16], [0, 6, 14]]))
-    picture, place = carry_detail(current, crops[1], Lent(()))
+    picture, place, _ = carry_detail(current, crops[1], Lent(()))
     assert place.size == expected == len(picture)

@@ -37,7 +37,7 @@ def test_a_still_recording_is_carried_as_it_is():
     past = FrameInPlace(image, np.zeros_like(mask), crop, face)
     current = FrameInPlace(np.where(mask[..., None] == 1, 0, image), mask, crop, face)
     frame = square(20, 20, 200, 200)
-    carried, known = carry(Lent((past,)), current, frame)
+    carried, known, _ = carry(Lent((past,)), current, frame)
     hole = frame.apply_mask(mask) == 1
     np.testing.assert_array_equal(known, hole)
     assert rms(carried, frame.apply(image), hole) < 2
@@ -45,7 +45,7 @@ def test_a_still_recording_is_carried_as_it_is():
 
 def test_nobody_knows_nothing():
     _, current, _ = scene()
-    carried, known = carry(Lent(()), current, current.crop)
+    carried, known, _ = carry(Lent(()), current, current.crop)
     assert not known.any()
     assert (carried == 128).all()
 

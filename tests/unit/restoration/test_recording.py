@@ -63,6 +63,7 @@ class GuidePasser:
 def restorer_of(pipeline: Any, **options: Any) -> VideoRestorer:
     """Build a restorer; options of the video and of the crops may be mixed."""
     of_video = {"window", "feather", "past_detail", "self_check", "no_face", "pictures"}
+    of_video |= {"judge", "abstained"}
     options = {"self_check": False, **options}
     of_guides = {"clear_threshold", "align_past", "past"}
     guides = AutomaticGuides(

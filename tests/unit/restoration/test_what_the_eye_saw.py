@@ -83,7 +83,7 @@ def restored(
     mask = np.zeros((HEIGHT, WIDTH), np.uint8)
     mask[hidden] = 1
     region = square_region(np.array([119.5, 79.5]), 150.0, 150, (HEIGHT, WIDTH))
-    picture, square = carry_detail(now.place(99, mask), region, lenders.lend())
+    picture, square, _ = carry_detail(now.place(99, mask), region, lenders.lend())
     return np.asarray(square.apply_inverse(picture))
 
 
