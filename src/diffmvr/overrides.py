@@ -29,6 +29,7 @@ TEXT = frozenset(
         *("input", "output", "mask", "boxes", "source", "sweeps", "runs", "root", "annotations"),
         *("dir", "subdir", "folder", "encodings", "ckpt_path", "model", "base", "configs", "init"),
         *("weights", "face_weights", "occluder_weights", "metric_weights", "landmarker", "bundle"),
+        "calibration",
         *("symmetric", "past", "present", "vae", "image_encoder", "python"),
         *("name", "title", "licence", "project", "partition"),
         *("pattern", "subject", "prompt", "negative_prompt"),

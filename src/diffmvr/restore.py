@@ -14,6 +14,8 @@ from omegaconf import DictConfig
 
 from diffmvr.cli import entry_point
 from diffmvr.config import weights_dir
+from diffmvr.doubt.judge import LEVEL, SHIPPED, CalibratedJudge
+from diffmvr.doubt.sight import Judge
 from diffmvr.files import KEPT_NAME, staged_output
 from diffmvr.hidden_packages import (
     DEFERRED_BY_RESTORE,
@@ -39,7 +41,7 @@ from diffmvr.restoration.cohort import find_cohort
 from diffmvr.restoration.cohort_restoration import restore_cohort
 from diffmvr.restoration.first_pass import planned
 from diffmvr.restoration.kept import MEBIBYTE, KeptFrames
-from diffmvr.restoration.notes import recording_notes, unled_notes
+from diffmvr.restoration.notes import doubt_notes, recording_notes, unled_notes
 from diffmvr.restoration.opening import (
     DEFAULT_MODEL,
     build_restorer,
@@ -62,12 +64,15 @@ from diffmvr.runs.hashes import hash_weights
 log = logging.getLogger(__name__)
 
 
-def restore(settings: RestoreSettings, pipeline: FramePipeline | None = None) -> Path:
+def restore(
+    settings: RestoreSettings, pipeline: FramePipeline | None = None, judge: Judge | None = None
+) -> Path:
     """Restore a recording and write the result, its report and manifest, into a new folder.
 
     Args:
         settings: what to restore, and how.
         pipeline: a model in memory instead of the one that ``settings.weights`` names.
+        judge: says how sure each frame is, instead of the one that ``settings.doubt`` describes.
 
     Returns:
         The output folder.
@@ -81,6 +86,8 @@ def restore(settings: RestoreSettings, pipeline: FramePipeline | None = None) ->
     threads = settings.threads or 0
     if threads:
         torch.set_num_threads(threads)
+    if judge is None and settings.tells_doubt:
+        judge = CalibratedJudge.from_settings(settings.calibrated, settings.abstain)
     frames = open_frames(
         user_path(settings.input),
         "input",
@@ -148,7 +155,7 @@ def restore(settings: RestoreSettings, pipeline: FramePipeline | None = None) ->
         if pipeline is None:
             hashes = hash_weights(resolve_folder(model))
             pipeline = load_pipeline(model, settings.device)
-        crops, restorer = build_restorer(settings, pipeline, own_guides, pictures)
+        crops, restorer = build_restorer(settings, pipeline, own_guides, pictures, judge)
 
         # A model in memory may be any.
         kept = KeptFrames()
@@ -159,6 +166,7 @@ def restore(settings: RestoreSettings, pipeline: FramePipeline | None = None) ->
                 for number, path in enumerate(paths)
             }
             files |= {"input": frames.path, **detector_files(settings)}
+            files["doubt.calibration"] = settings.calibrated.get("calibration", SHIPPED)
             if masks is not None:
                 files["mask"] = masks.path
             if bundle is not None:
@@ -177,6 +185,8 @@ def restore(settings: RestoreSettings, pipeline: FramePipeline | None = None) ->
             threads,
             settings.mark,
             settings.keep_metadata,
+            None if settings.overlay is None else settings.doubt.get("level", LEVEL),
+            settings.name,
         )
         with (
             kept,
@@ -191,6 +201,7 @@ def restore(settings: RestoreSettings, pipeline: FramePipeline | None = None) ->
                 raise ValueError(f"input: {frames.path} has no frames; give a video that plays")
 
         # 6. Report.
+        calibrated = judge.model.weights_sha256 if isinstance(judge, CalibratedJudge) else None
         mask_name = f"found by {settings.detect}"
         if masks is not None:
             mask_name = "given" if settings.name else masks.path.name
@@ -202,6 +213,7 @@ def restore(settings: RestoreSettings, pipeline: FramePipeline | None = None) ->
             *recording_notes(output.records, mask_name, frames.info.frame_count),
             *output.notes,
             *unled_notes(output.records, restorer.weights[1]),
+            *doubt_notes(output.records, settings.abstain, calibrated, hashes),
             *restorer.notes,
         ]
         RestorationReport(
@@ -227,7 +239,7 @@ def restore(settings: RestoreSettings, pipeline: FramePipeline | None = None) ->
         write_manifest(staging, output.masks, settings.mark, key)
     for note in notes:
         log.warning("note: %s", note)
-    count = sum(record.restored for record in output.records)
+    count = sum(record.restored and not record.abstained for record in output.records)
     log.info("%s: %d of %d frames restored", frames.info.name, count, len(output.records))
     if restorer.check is not None:
         check = restorer.check

@@ -289,9 +289,41 @@ def test_side_by_side_and_contact_sheet(tmp_path: Path, pipeline: DiffMVRPipelin
     left = frames[-1].image[:, :96].astype(int)
     assert np.abs(left - moving_frames(COUNT)[-1]).mean() < 3
     with Image.open(output / "contact_sheet.png") as sheet:
-        # Original, hole and restored below each other, 240 pixels high each.
-        assert sheet.height == 3 * (240 + 4)
+        # Original, hole and restored below each other, 240 pixels high each, and two lines.
+        assert sheet.height == 3 * (240 + 4) + 40
         assert sheet.width > 4 * 240
+
+
+def test_pictures_of_doubt_say_what_the_report_says(
+    tmp_path: Path, pipeline: DiffMVRPipeline
+) -> None:
+    source = write_video(tmp_path / "in.mp4", moving_frames(6))
+    mask = write_pictures(tmp_path / "masks", 255 * box_masks(6, arrival=3))
+    options: dict[str, Any] = {"overlay": "doubt", "concat": True, "name": "P007"}
+    settings = boxed(str(source), str(tmp_path / "out"), str(mask), abstain=0.1, **options)
+
+    output = restore(settings, pipeline)
+
+    report = report_of(output)
+    told = [row["doubt"] for row in report["frames"]]
+    assert told[:3] == [None] * 3
+    assert report["restored_frames"] == 0
+    assert any("3 of 3 hidden frames are not restored" in note for note in report["notes"])
+    for k, doubt in enumerate(told[3:], start=1):
+        assert doubt["abstained"] and doubt["why"]
+        low, high = doubt["error_interval"]
+        assert low < doubt["expected_error"] < high
+        assert doubt["age"] == pytest.approx(k / 25, abs=1e-3)
+    film = list(open_frames(output / report["output"]["doubt"]))
+    # The bar is below.
+    assert len(film) == 6 and film[0].image.shape[0] > 72
+    page = (output / report["output"]["doubt_page"]).read_text(encoding="utf-8")
+    assert "P007" in page and "in.mp4" not in page
+    assert f"{told[5]['expected_error']:.0f} (" in page
+    assert (output / report["output"]["timeline"]).is_file()
+    # Nothing was put in the place of what hides the face, and the manifest says so.
+    manifest = json.loads((output / "manifest.json").read_text(encoding="utf-8"))
+    assert not any(row["synthesised"] for row in manifest["frames"])
 
 
 def test_a_run_can_be_repeated_bit_for_bit(tmp_path: Path, pipeline: DiffMVRPipeline) -> None:

@@ -2,7 +2,10 @@
 
 import cv2
 import numpy as np
+from PIL import Image, ImageDraw
 
+from diffmvr.doubt.judgement import FrameDoubt
+from diffmvr.restoration.doubt_picture import age_text, error_text, fitting_font
 from diffmvr.restoration.report import RestoredFrame
 from diffmvr.restoration.spread import Spread
 from diffmvr.structures import UInt8Array
@@ -10,11 +13,13 @@ from diffmvr.structures import UInt8Array
 COLUMNS = 6
 HEIGHT = 240
 GAP = 4
+LINE = 20
 
 
 class ContactSheet:
     """Collects a few frames on the way and lays them out: original, hole in red, restored.
 
+    Below each stand the age of the nearest clear view and the expected error, where they are known.
     Each is cut to the square that went through the model.  The frames are spread evenly over those
     that have a hole, or over all if none has one.
     """
@@ -37,7 +42,8 @@ class ContactSheet:
         rows = slice(max(round(y0), 0), max(round(y0 + side), 1))
         columns = slice(max(round(x0), 0), max(round(x0 + side), 1))
         shown = [_thumbnail(image[rows, columns]) for image in (before, tinted, after)]
-        return np.concatenate(shown)
+        label = _label(frame.record.doubt, shown[0].shape[1])
+        return np.concatenate([*shown, label])
 
     def image(self) -> UInt8Array:
         """Return the sheet, ``[H, W, 3]`` uint8."""
@@ -53,3 +59,14 @@ def _thumbnail(image: UInt8Array) -> UInt8Array:
     method = cv2.INTER_AREA if height > HEIGHT else cv2.INTER_CUBIC
     resized = np.asarray(cv2.resize(image, size, interpolation=method), np.uint8)
     return np.pad(resized, ((GAP, 0), (GAP, 0), (0, 0)), constant_values=255)
+
+
+def _label(doubt: FrameDoubt | None, width: int) -> UInt8Array:
+    """Return what is said of a frame, black on white; nothing where nobody says."""
+    lines = [] if doubt is None else [age_text(doubt), error_text(doubt)]
+    canvas = Image.new("RGB", (width, LINE * len(lines)), (255, 255, 255))
+    draw = ImageDraw.Draw(canvas)
+    for row, text in enumerate(lines):
+        font = fitting_font(text, width - 2 * GAP, LINE - 5)
+        draw.text((GAP, (row + 0.5) * LINE), text, (0, 0, 0), font, anchor="lm")
+    return np.asarray(canvas)

@@ -1,6 +1,6 @@
 """What the reader of a report should know of a restoration as a whole, in plain words."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -64,6 +64,37 @@ def unled_notes(records: Sequence[FrameRecord], weight: float) -> list[str]:
         f"{count} of {len(restored)} restored frames have no clear frame before them and {shown}; "
         "begin where the face is clear, or give a picture of it as guides.past"
     ]
+
+
+def doubt_notes(
+    records: Sequence[FrameRecord],
+    abstain: float | None,
+    calibrated: Mapping[str, str] | None,
+    weights: Mapping[str, str],
+) -> list[str]:
+    """Say how many frames are not restored, and what the calibration of doubt does not cover.
+
+    Args:
+        records: one for each frame.
+        abstain: the largest expected error, in grey levels, with which a frame is restored.
+        calibrated: hashes of the model that doubt was calibrated with; ``None``: nobody says how
+            sure frames are.
+        weights: hashes of the model that restored; empty for one in memory.
+    """
+    notes = []
+    doubts = [record.doubt for record in records if record.doubt is not None]
+    withheld = sum(doubt.abstained for doubt in doubts)
+    if withheld:
+        notes.append(
+            f"{withheld} of {len(doubts)} hidden frames are not restored: their expected error is "
+            f"above abstain={abstain:g} grey levels, or cannot be told; each frame's row says why"
+        )
+    if calibrated and weights and doubts and dict(calibrated) != dict(weights):
+        notes.append(
+            "doubt was calibrated with another model than the one that restored: its intervals may "
+            "hold the truth less often than promised; calibrate it anew"
+        )
+    return notes
 
 
 def picture_notes(shots: int, strangers: Sequence[int]) -> list[str]:

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from diffmvr.collector import collector_paused
+from diffmvr.doubt.sight import Judge
 from diffmvr.models.device import choose_device
 from diffmvr.parsing import user_path
 from diffmvr.pipelines.crop_restorer import CropRestorer, FramePipeline, check_guide_kind
@@ -130,6 +131,7 @@ def build_restorer(
     pipeline: FramePipeline,
     own_guides: Mapping[str, OwnGuide],
     pictures: Sequence[FarReference],
+    judge: Judge | None = None,
 ) -> tuple[CropRestorer, VideoRestorer]:
     """Return what restores crops, and what restores recordings by it.
 
@@ -138,6 +140,7 @@ def build_restorer(
         pipeline: the model.
         own_guides: the user's pictures that replace a guide.
         pictures: the user's pictures that join the clear frames.
+        judge: says how sure each frame is; ``None``: nobody does.
 
     Raises:
         ValueError: if the model takes no such pictures.
@@ -164,6 +167,8 @@ def build_restorer(
         settings.no_face,
         workers,
         pictures,
+        judge,
+        settings.abstained,
     )
     return crops, restorer
 

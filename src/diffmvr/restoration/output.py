@@ -18,7 +18,10 @@ from diffmvr.provenance.labels import PNG_CHUNKS, TAGS, own_tags
 from diffmvr.provenance.mark import draw_mark
 from diffmvr.provenance.pixels import hash_mask
 from diffmvr.restoration.contact_sheet import ContactSheet
+from diffmvr.restoration.doubt_page import PAGE, TIMELINE, DoubtPage
+from diffmvr.restoration.doubt_picture import bar_height, with_bar
 from diffmvr.restoration.report import FrameRecord, RestoredFrame
+from diffmvr.restoration.timeline import draw_timeline
 
 FORMATS = ("mp4", "png", "ffv1")
 CONTAINERS = {
@@ -40,7 +43,9 @@ class RestorationOutput:
     - ``png``: ``frames/00000.png``, … and the audio in ``audio.mka`` or ``.m4a``;
     - ``ffv1``: ``restored.mkv``;
     - with ``concat`` also ``concat.mp4`` (or .mkv), original and restored side by side, and
-      ``contact_sheet.png``.
+      ``contact_sheet.png``;
+    - with ``doubt`` also ``doubt.mp4`` (or .mkv), the restored frames with their doubt over them
+      and a bar below, ``timeline.png`` and ``doubt.html``.
 
     Attributes:
         names: what was written, by kind.
@@ -58,6 +63,9 @@ class RestorationOutput:
         threads: encoding threads; 0 lets the encoder choose.
         mark: what is drawn into frames with synthesised pixels; see ``draw_mark``.
         keep_metadata: whether the recording's own tags (date, place, device, …) go into films.
+        doubt: the share of the truth that intervals are to hold, where pictures of doubt are to be
+            written; ``None``: none are.
+        name: what the recording is called in them; ``None``: by its file.
 
     Raises:
         ValueError: on an unknown format.
@@ -74,6 +82,8 @@ class RestorationOutput:
         threads: int = 0,
         mark: str = "none",
         keep_metadata: bool = False,
+        doubt: float | None = None,
+        name: str | None = None,
     ) -> None:
         check_one_of("format", file_format, FORMATS)
         self.names: dict[str, str] = {}
@@ -100,17 +110,21 @@ class RestorationOutput:
         self._main = self._main_writer(file_format)
         self._sheet = ContactSheet() if concat else None
         self._concat = self._concat_writer() if concat else None
+        self._page = None if doubt is None else DoubtPage(doubt)
+        self._overlay = None if doubt is None else self._overlay_writer()
+        self._name = name or frames.info.name
         self._open = ExitStack()
 
     def write(self, frame: RestoredFrame) -> None:
         """Append a frame to every file."""
-        marked, drawn = draw_mark(frame.restored.image, frame.mask, self._mark)
+        synthesised = frame.synthesised
+        marked, drawn = draw_mark(frame.restored.image, synthesised, self._mark)
         restored = replace(frame.restored, image=marked)
         self._losses.see(frame.observed)
-        changed = frame.mask | drawn
+        changed = synthesised | drawn
         if restored.stored is not None and changed.any():
             restored = replace(restored, stored=restored.stored.filled(marked, changed))
-        if frame.record.restored and isinstance(self._main, PngWriter):
+        if synthesised.any() and isinstance(self._main, PngWriter):
             stored = restored.stored or StoredPixels(restored.image)
             restored = replace(restored, stored=replace(stored, text_chunks=PNG_CHUNKS))
         self._main.write(restored)
@@ -118,8 +132,12 @@ class RestorationOutput:
             pair = side_by_side([frame.observed.image, marked])
             self._concat.write(replace(restored, image=pair, stored=None))
             self._sheet.add(replace(frame, restored=restored))
+        if self._overlay is not None and self._page is not None:
+            marked_frame = replace(frame, restored=restored)
+            self._overlay.write(replace(restored, image=with_bar(marked_frame), stored=None))
+            self._page.add(marked_frame)
         self.records.append(frame.record)
-        self.masks.append(hash_mask(frame.mask) if frame.record.restored else None)
+        self.masks.append(hash_mask(synthesised) if synthesised.any() else None)
         self._time_losses.see(frame.observed)
 
     def __enter__(self) -> Self:
@@ -127,6 +145,8 @@ class RestorationOutput:
             self._open.enter_context(self._main)
             if self._concat is not None:
                 self._open.enter_context(self._concat)
+            if self._overlay is not None:
+                self._open.enter_context(self._overlay)
             self._open = self._open.pop_all()
         return self
 
@@ -144,6 +164,10 @@ class RestorationOutput:
             name = self.names["contact_sheet"] = "contact_sheet.png"
             sheet = StoredPixels(self._sheet.image(), text_chunks=PNG_CHUNKS)
             sheet.write(self._folder / name)
+        if kind is None and self._page is not None:
+            self.names |= {"timeline": TIMELINE, "doubt_page": PAGE}
+            draw_timeline(self.records, self._folder / TIMELINE)
+            self._page.write(self._folder, self.records, self._name)
 
     def _main_writer(self, file_format: str) -> FrameWriter:
         info = self._frames.info
@@ -168,13 +192,18 @@ class RestorationOutput:
         self.names["concat"] = "concat" + self._concat_suffix()
         return self._video(self.names["concat"], "h264", 2 * self._frames.info.width)
 
-    def _video(self, name: str, codec: str, width: int) -> VideoWriter:
+    def _overlay_writer(self) -> FrameWriter:
+        self.names["doubt"] = "doubt" + self._concat_suffix()
+        info = self._frames.info
+        return self._video(self.names["doubt"], "h264", info.width, bar_height(info.height))
+
+    def _video(self, name: str, codec: str, width: int, below: int = 0) -> VideoWriter:
         return VideoWriter(
             self._folder / name,
             self._frames.info,
             codec,
             self._audio,
-            (width, self._frames.info.height),
+            (width, self._frames.info.height + below),
             self._crf,
             self._threads,
             self._tags,

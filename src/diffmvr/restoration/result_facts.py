@@ -13,7 +13,7 @@ from diffmvr.runs.facts import machine, package_versions
 
 OF_THE_FILES = (
     *("format", "crf", "concat", "audio", "keep_mib", "device"),
-    *("mark", "keep_metadata"),
+    *("mark", "keep_metadata", "overlay"),
 )
 """Settings that change how frames are written, not what they show; of a device its name counts."""
 

@@ -6,16 +6,18 @@ from typing import Any
 from omegaconf import DictConfig
 
 from diffmvr.checks import check_box, check_name, check_number, check_one_of
-from diffmvr.parsing import parse_rate, read_settings
+from diffmvr.parsing import parse_rate, read_settings, user_path
 from diffmvr.preprocessing.guides import check_alignment
 from diffmvr.preprocessing.occlusion import DETECTED
 from diffmvr.preprocessing.video_writer import CRF
 from diffmvr.provenance.mark import MARKS
+from diffmvr.restoration.abstention import SHOWN_AS
 from diffmvr.restoration.output import FORMATS
 from diffmvr.restoration.recording import WITHOUT_FACE
 from diffmvr.runs.shard import Shard
 from diffmvr.structures import CLEAR_THRESHOLD, PastSelection
 
+OVERLAYS = ("doubt",)
 DEVICES = ("cpu", "cuda", "auto")
 PATHS = (
     *("input", "mask", "output", "weights", "landmarker", "guides"),
@@ -56,6 +58,10 @@ class RestoreSettings:
     past_detail: bool = True
     self_check: bool = True
     no_face: str = "fill"
+    doubt: dict[str, Any] = field(default_factory=dict)
+    abstain: float | None = None
+    abstained: str = "occluder"
+    overlay: str | None = None
     window: int = 16
     fps: str | None = None
     allow_truncated: bool = False
@@ -77,6 +83,10 @@ class RestoreSettings:
         check_one_of("no_face", self.no_face, WITHOUT_FACE)
         check_one_of("device", self.device, DEVICES)
         check_one_of("mark", self.mark, MARKS)
+        check_one_of("abstained", self.abstained, SHOWN_AS)
+        if self.overlay is not None:
+            check_one_of("overlay", self.overlay, OVERLAYS)
+        self._check_doubt()
         check_number("crf", self.crf, 0, 51)
         # At once, and not where each is needed: that may be after hours.
         check_number("confidence", self.confidence, 0, 1)
@@ -115,6 +125,36 @@ class RestoreSettings:
         listed = self.past_selection.mixes and isinstance(given, list)
         return self.pictures.get("past", []) if listed else []
 
+    @property
+    def tells_doubt(self) -> bool:
+        """Whether it can be said how sure frames are: doubt is calibrated on mixtures."""
+        replaced = "past" in self.pictures and not self.mixed_pictures
+        return self.past_selection.select == "bank" and self.past_detail and not replaced
+
+    @property
+    def calibrated(self) -> dict[str, Any]:
+        """What ``CalibratedJudge`` is told: the level, and a file that is not the shipped one."""
+        told = {name: value for name, value in self.doubt.items() if value is not None}
+        if "calibration" in told:
+            told["calibration"] = user_path(str(told["calibration"]))
+        return told
+
+    def _check_doubt(self) -> None:
+        """Require that what asks for doubt goes with what can tell it."""
+        for name in self.doubt:
+            check_one_of("doubt", name, ("level", "calibration"))
+        if self.abstain is not None:
+            check_number("abstain", self.abstain, 0, 255)
+        asked = {"abstain": self.abstain, "overlay": self.overlay}
+        for name, value in asked.items():
+            if value is not None and not self.tells_doubt:
+                raise ValueError(
+                    f"{name}: how sure a frame is can be told with past.select=bank and "
+                    "past_detail=true, and no one picture as guides.past, alone, got past.select="
+                    f"{self.past_selection.select}, past_detail={str(self.past_detail).lower()} "
+                    f"and guides.past={self.guides.get('past')}; change that, or leave {name} out"
+                )
+
     def _check_guides(self) -> None:
         """Require text, or a list of texts where several pictures can be used."""
         past = self.past_selection
@@ -152,4 +192,5 @@ class RestoreSettings:
 
     def without_paths(self) -> dict[str, Any]:
         """Return the settings for a report: where this machine keeps things is left out."""
-        return {name: value for name, value in asdict(self).items() if name not in PATHS}
+        told = {name: value for name, value in asdict(self).items() if name not in PATHS}
+        return told | {"doubt": {k: v for k, v in self.doubt.items() if k != "calibration"}}

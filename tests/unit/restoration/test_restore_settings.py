@@ -103,3 +103,41 @@ def test_the_latest_frame_alone_may_be_carried_in_other_ways() -> None:
 def test_settings_of_the_past_that_are_none_are_one_clear_line(past: dict, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         RestoreSettings("in.mp4", "out", past=past)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"abstain": -1.0}, r"abstain: .*-1"),
+        ({"abstain": 300.0}, r"abstain: .*300"),
+        ({"abstained": "black"}, r"abstained: .*'black'"),
+        ({"overlay": "error"}, r"overlay: .*'error'"),
+        ({"doubt": {"levle": 0.9}}, r"doubt: .*'levle'"),
+        (
+            {"abstain": 20.0, "past": {"select": "recent"}},
+            r"abstain: how sure a frame is can be told with past\.select=bank .*got "
+            r"past\.select=recent, past_detail=true and guides\.past=None; .* leave abstain out",
+        ),
+        (
+            {"overlay": "doubt", "past_detail": False},
+            r"overlay: how sure .* got past\.select=bank, past_detail=false and .* overlay out",
+        ),
+        (
+            {"abstain": 20.0, "guides": {"past": "anna.png"}},
+            r"abstain: how sure .* past_detail=true and guides\.past=anna\.png; change that",
+        ),
+    ],
+)
+def test_doubt_that_cannot_be_told_is_refused_before_anything_is_read(
+    settings: dict, message: str
+) -> None:
+    with pytest.raises(ValueError, match=message):
+        RestoreSettings("in.mp4", "out", **settings)
+
+
+def test_where_a_calibration_lies_is_left_out_of_reports() -> None:
+    settings = RestoreSettings(
+        "in", "out", doubt={"level": 0.8, "calibration": "/home/anna/c.json"}
+    )
+    assert settings.without_paths()["doubt"] == {"level": 0.8}
+    assert settings.calibrated == {"level": 0.8, "calibration": Path("/home/anna/c.json")}
