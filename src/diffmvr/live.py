@@ -35,7 +35,7 @@ from diffmvr.restoration.live.capture import Capture
 from diffmvr.restoration.live.latency import Latencies
 from diffmvr.restoration.live.sinks import PIPE, WINDOW, Film, Pipe, Sink, Window
 from diffmvr.restoration.live.sources import open_live
-from diffmvr.restoration.live.walk import restore_live
+from diffmvr.restoration.live.walk import restore_live, warm_up
 from diffmvr.restoration.opening import (
     DEFAULT_MODEL,
     build_restorer,
@@ -144,6 +144,8 @@ class LiveRun:
         scanner, notes = open_scanner(settings, frames, masks is not None, box, bundle)
         self._notes += notes
         _, restorer = build_restorer(settings, pipeline, {}, ())
+        spare = build_restorer(settings, pipeline, {}, ())[1]
+        warm_up(spare, frames.info, pipeline.resolution)
         # 2. Show what comes, until it ends.
         started = time.monotonic()
         with ExitStack() as opened:

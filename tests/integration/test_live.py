@@ -8,7 +8,14 @@ from typing import Any
 import numpy as np
 import pytest
 from tests.helpers.detectors import ColourBackends, disc_frames
-from tests.helpers.recordings import box_masks, moving_frames, write_pictures, write_video
+from tests.helpers.recordings import (
+    FramesInMemory,
+    MasksInMemory,
+    box_masks,
+    moving_frames,
+    write_pictures,
+    write_video,
+)
 from tests.helpers.tiny import build_tiny
 
 from diffmvr import live
@@ -128,6 +135,24 @@ def test_no_frame_waits_for_more_than_the_look_ahead(
     )
     for frame in shown:
         assert len(read) - 1 - frame.restored.index <= lookahead
+
+
+def test_memory_does_not_grow_with_the_run(tmp_path: Path, pipeline: DiffMVRPipeline) -> None:
+    settings, most = given(tmp_path), []
+    for count in (40, 160):
+        masks = np.zeros((count, 72, 96), np.uint8)
+        masks[::20, 24:48, 30:50] = 1
+        frames = FramesInMemory(np.stack([*moving_frames(20)] * (count // 20)))
+        scanner, _ = open_scanner(settings, frames, True, np.array(BOX), None)
+        _, restorer = build_restorer(settings, pipeline, {}, ())
+        pairs = with_masks(frames, MasksInMemory(masks))
+        for _ in restore_live(
+            *(pairs, frames.info, scanner, restorer, pipeline.resolution), lookahead=2
+        ):
+            pass
+        most.append(frames.most_alive)
+
+    assert most[1] <= most[0] + 2 and most[1] < 30, "frames that are alive at the same time"
 
 
 class OneThread:

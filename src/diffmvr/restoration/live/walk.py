@@ -4,7 +4,11 @@ from collections import deque
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import closing
 
-from diffmvr.preprocessing.frame_source import VideoInfo
+import cv2
+import numpy as np
+
+from diffmvr.preprocessing.detection import FixedBox
+from diffmvr.preprocessing.frame_source import Frame, VideoInfo
 from diffmvr.preprocessing.frame_stream import FrameAndMask
 from diffmvr.preprocessing.scan import Scanner
 from diffmvr.preprocessing.scene_layout import MaskCleaning
@@ -39,6 +43,25 @@ class _Buffer(Iterator[FrameAndMask]):
         if not self._frames:
             raise StopIteration
         return self._frames.popleft()
+
+
+def warm_up(restorer: VideoRestorer, info: VideoInfo, size: int) -> None:
+    """Restore three frames of noise, so that the first hidden frame does not wait for imports.
+
+    Args:
+        restorer: one of its own: it learns from what it restores.
+        info: of the source, whose size the frames have.
+        size: side of the model's crops in pixels.
+    """
+    height, width = info.height, info.width
+    box = np.array([0.3 * width, 0.3 * height, 0.7 * width, 0.7 * height])
+    rng, mask = np.random.default_rng(0), np.zeros((height, width), np.uint8)
+    mask[round(0.4 * height) : round(0.6 * height), round(0.4 * width) : round(0.6 * width)] = 1
+    coarse = rng.integers(0, 256, (8, 8, 3), np.uint8)
+    image = np.asarray(cv2.resize(coarse, (width, height), interpolation=cv2.INTER_CUBIC), np.uint8)
+    frames = [(Frame(k, k, 1, image), mask * (k > 0)) for k in range(3)]
+    for _ in restore_live(frames, info, Scanner(FixedBox(box), "given"), restorer, size, 0):
+        pass
 
 
 def restore_live(
