@@ -171,7 +171,9 @@ class Search:
         told = " ".join(f"{key}={value}" for key, value in best.params.items())
         log.info("best %s of %d trials: %.6g", self.settings.metric, len(self.trials), best.value)
         log.info("with %s", told)
-        log.info("used by --config-dir %s --config-name best", self.folder)
+        log.info(
+            "python -m diffmvr.train --config-dir '%s' --config-name best takes them", self.folder
+        )
 
 
 def distribution(override: Override) -> "BaseDistribution":
@@ -253,7 +255,7 @@ def write_results(search: Search, compose: Callable[[list[str]], DictConfig]) ->
             cfg.pop(key, None)
     head = [
         f"# Trial {best.number} of {len(trials)}: {search.settings.metric} = {best.value:.6g}.",
-        f"# python -m diffmvr.train --config-dir {search.folder.name} --config-name best",
+        "# python -m diffmvr.train --config-dir THIS_FOLDER --config-name best",
         "defaults: [{hydra: default}, _self_]",
         "ledger: false",
     ]
