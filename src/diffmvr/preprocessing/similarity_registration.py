@@ -21,6 +21,9 @@ LEVELS = ((4, 12), (2, 8))
 SETTLED = 0.01
 """A step by fewer pixels is the last."""
 
+LARGEST_STEP = 0.3
+"""A step that turns or scales by more is no motion of a head: nothing is found."""
+
 LEAST_PIXELS, LEAST_SEEN = 30, 0.08
 """So many pixels of the template, and this share of them, must be visible in the other picture."""
 
@@ -88,7 +91,7 @@ class SimilarityRegistration:
             guess: ``[2, 3]``, pixels of the template's picture → pixels of this one, about.
 
         Returns:
-            Where it is; ``None`` if too little of it is visible there.
+            Where it is; ``None`` if too little of it is visible there, or it is not to be found.
         """
         grey, seen = _grey(image), visible.astype(np.float32)
         matrix, correlation = guess, 0.0
@@ -123,6 +126,8 @@ def _descend(level: _Level, other: Float32Array, matrix: FloatArray, steps: int)
         gram = changes.T @ (changes * weight[:, None])
         gram += np.diag(DAMPING * np.diag(gram) + 1e-6)
         scale, turn, *shift = np.linalg.solve(gram, changes.T @ (weight * error))[:4]
+        if not np.hypot(scale, turn) <= LARGEST_STEP:
+            return None
         turned = np.array([[1 + scale, -turn], [turn, 1 + scale]])
         step = np.column_stack([turned, level.middle + shift - turned @ level.middle])
         matrix = compose(matrix, invert(step))

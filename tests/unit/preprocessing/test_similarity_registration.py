@@ -6,6 +6,7 @@ import pytest
 from tests.helpers.clips import smooth_texture
 
 from diffmvr.geometry import move_points
+from diffmvr.preprocessing import similarity_registration
 from diffmvr.preprocessing.similarity_registration import SimilarityRegistration
 
 SIDE = 160
@@ -75,3 +76,12 @@ def test_another_picture_correlates_little() -> None:
 def test_nothing_is_found_where_nothing_is_seen() -> None:
     for part, visible in ((PART, ~EVERYWHERE), (~EVERYWHERE, EVERYWHERE)):
         assert SimilarityRegistration(IMAGE, part).match(IMAGE, visible, STILL) is None
+
+
+def test_a_step_that_no_head_takes_finds_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two further steps of the kind could fold the picture, which has no way back."""
+    other = moved(IMAGE, similarity(1.05, 0.06, 0, 0))
+    registration = SimilarityRegistration(IMAGE, PART)
+    assert registration.match(other, EVERYWHERE, STILL) is not None
+    monkeypatch.setattr(similarity_registration, "LARGEST_STEP", 1e-4)
+    assert registration.match(other, EVERYWHERE, STILL) is None
