@@ -12,7 +12,7 @@ from typing import Any
 import cv2
 import numpy as np
 import torch
-from benchmarks.timing import PeakMemory, measure, spread
+from benchmarks.timing import PeakMemory, spread
 from PIL import Image
 
 import diffmvr.restoration.first_pass as first_pass
@@ -67,7 +67,7 @@ def restoring(
     Returns:
         A row: time on the clock and CPU time of the whole, frames a second without the start, by
         the clock and by CPU time (which other loads change little), the process's peak of memory,
-        and with one thread the CPU time of each stage, found in further repeats.
+        and with one thread the CPU time of each stage.
     """
     clip_folder = folder / f"{size}-{frames}"
     settings, hidden = _recording(clip_folder, size, frames)
@@ -82,23 +82,26 @@ def restoring(
     before, torch_before = cv2.getNumThreads(), torch.get_num_threads()
     cv2.setNumThreads(-1 if threads is None else threads)
     try:
-        with PeakMemory(torch.device("cpu")) as memory:
-            whole = measure(restore, repeats, warmup, torch.device("cpu"))
-        rates: list[float] = []
-        busy_rates: list[float] = []
+        for _ in range(warmup):
+            restore()
+        times: dict[str, list[float]] = defaultdict(list)
         spent: dict[str, list[float]] = defaultdict(list)
-        for _ in range(repeats):
-            clock = StageTimes()
-            busy = time.process_time()
-            with clock.running():
-                restore()
-            rates.append(frames / (time.perf_counter() - clock.loaded[0]))
-            total = time.process_time() - busy
-            clock.spent["start"] = clock.loaded[1] - busy
-            busy_rates.append(frames / (total - clock.spent["start"]))
-            clock.spent["rest"] = total - sum(clock.spent.values())
-            for stage in STAGES:
-                spent[stage].append(clock.spent[stage])
+        with PeakMemory(torch.device("cpu")) as memory:
+            for _ in range(repeats):
+                clock = StageTimes()
+                begun, busy = time.perf_counter(), time.process_time()
+                with clock.running():
+                    restore()
+                ended, total = time.perf_counter(), time.process_time() - busy
+                clock.spent["start"] = clock.loaded[1] - busy
+                clock.spent["rest"] = total - sum(clock.spent.values())
+                times["seconds"].append(ended - begun)
+                times["cpu_seconds"].append(total)
+                times["frames_per_second_without_start"].append(frames / (ended - clock.loaded[0]))
+                rest = total - clock.spent["start"]
+                times["frames_per_cpu_second_without_start"].append(frames / rest)
+                for stage in STAGES:
+                    spent[stage].append(clock.spent[stage])
     finally:
         cv2.setNumThreads(before)
         torch.set_num_threads(torch_before)
@@ -108,9 +111,7 @@ def restoring(
         "hidden_frames": hidden,
         "threads": threads or "by the cores",
         **({} if references is None else {"references": references}),
-        **whole,
-        "frames_per_second_without_start": spread(rates),
-        "frames_per_cpu_second_without_start": spread(busy_rates),
+        **{name: spread(values) for name, values in times.items()},
         "peak_memory_mib": memory.mib,
         # Of threads that a library starts nobody knows what they were for.
         **({"stages": {stage: spread(spent[stage]) for stage in STAGES}} if threads == 1 else {}),

@@ -131,13 +131,12 @@ class Runner:
         """Time the same by the number of clear frames that are kept, with one thread."""
         size, frames = (96, 12) if self._options.quick else (480, 96)
         with tempfile.TemporaryDirectory() as folder:
-            warmup = self._options.warmup
             for count in (1, 8) if self._options.quick else (1, 8, 16, 32):
                 log.info("references: %d", count)
-                repeats = min(3, self._options.repeats)
-                yield restoring(Path(folder), size, frames, 1, repeats, warmup, count)
-                # What the first one has loaded is there for the others.
-                warmup = 0
+                # Without a warm-up: what is loaded first counts as the start.
+                yield restoring(
+                    *(Path(folder), size, frames, 1), min(3, self._options.repeats), 0, count
+                )
 
     def comparison(self) -> Rows:
         """Time diffmvr against the plain diffusers loop; in float32, so that they can be equal."""
