@@ -5,6 +5,7 @@ N pixels, F features.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -135,7 +136,7 @@ def fit_weights(
         root = np.sqrt(shares) / sigma
         # The same least squares in F + 1 rows: nnls goes through all of them many times.
         system = np.column_stack([features / size, errors]) * root[:, None]
-        small = np.linalg.qr(system, mode="r")
+        small: Any = np.linalg.qr(system, mode="r")
         weights, _ = nnls(small[:, :-1], small[:, -1])
         sigma = np.maximum(features / size @ weights, LEAST_SIGMA)
     return dict(zip(FEATURES, (weights / size).tolist(), strict=True))

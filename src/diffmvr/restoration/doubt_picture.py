@@ -1,6 +1,7 @@
 """A restored frame with its doubt over it, and a bar below that says it in numbers."""
 
 from functools import lru_cache
+from typing import Any
 
 import cv2
 import numpy as np
@@ -100,8 +101,8 @@ def error_text(doubt: FrameDoubt) -> str:
 
 
 @lru_cache(maxsize=256)
-def fitting_font(text: str, width: int, size: int) -> ImageFont.FreeTypeFont:
-    """Return a font of at most ``size`` pixels in which a text is at most ``width`` long."""
+def fitting_font(text: str, width: int, size: int) -> Any:
+    """Return Pillow's font, of at most ``size`` pixels, in which a text is ``width`` at most."""
     for smaller in range(max(size, 7), 6, -1):
         font = ImageFont.load_default(size=smaller)
         if font.getlength(text) <= width:
