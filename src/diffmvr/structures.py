@@ -140,6 +140,8 @@ class PastSelection:
             explains best what is visible now; ``"bank"``, a mixture of several.
         reach: ``"past"``, frames before the current one; ``"both"``, those after it, too.
         size: how many differing frames ``matched`` and ``bank`` have to choose from.
+        mirrored: whether what has changed in the visible half of the face since those frames is
+            shown in the hidden half, too.
 
     Raises:
         ValueError: if a value is unknown or out of range.
@@ -148,6 +150,7 @@ class PastSelection:
     select: str = "recent"
     reach: str = "past"
     size: int = 16
+    mirrored: bool = False
 
     def __post_init__(self) -> None:
         check_one_of("past.select", self.select, PAST_SELECTIONS)
@@ -155,6 +158,8 @@ class PastSelection:
         if not isinstance(self.size, int) or isinstance(self.size, bool):
             raise ValueError(f"past.size: expected a whole number, got {self.size!r}")
         check_number("past.size", self.size, 1, 1000)
+        if not isinstance(self.mirrored, bool):
+            raise ValueError(f"past.mirrored: expected true or false, got {self.mirrored!r}")
         if not self.mixes and self.reach == "both":
             raise ValueError(
                 "past.reach: 'both' needs frames to choose from, and select=recent has one; "

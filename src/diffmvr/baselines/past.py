@@ -75,7 +75,7 @@ class PastGuide:
 
     Attributes:
         name: ``past_guide``, ``matched_guide`` or ``bank_guide``; with ``reach="both"``
-            ``…_both``.
+            ``…_both``, with ``mirrored`` ``…_mirrored``.
     """
 
     def __init__(
@@ -84,7 +84,8 @@ class PastGuide:
         self._guides = AutomaticGuides(("past",), clear_threshold, past=past)
         chosen = self._guides.past
         name = "past_guide" if chosen.select == "recent" else f"{chosen.select}_guide"
-        self.name = name if chosen.reach == "past" else f"{name}_{chosen.reach}"
+        reach = "" if chosen.reach == "past" else f"_{chosen.reach}"
+        self.name = f"{name}{reach}{'_mirrored' if chosen.mirrored else ''}"
 
     def restore(self, clip: Clip) -> UInt8Array:
         """Return the clip with its holes filled, ``[T, H, W, 3]`` uint8."""

@@ -16,8 +16,10 @@ RESTORERS: dict[str, Callable[[], Restorer]] = {
     "copy_past_aligned": lambda: PastFrame("similarity"),
     "flow": lambda: PastFrame("flow"),
     "past_guide": PastGuide,
+    "past_guide_mirrored": lambda: PastGuide(PastSelection(mirrored=True)),
     "matched_guide": lambda: PastGuide(PastSelection("matched")),
     "bank_guide": lambda: PastGuide(PastSelection("bank")),
+    "bank_guide_mirrored": lambda: PastGuide(PastSelection("bank", mirrored=True)),
     "bank_guide_both": lambda: PastGuide(PastSelection("bank", "both")),
 }
 

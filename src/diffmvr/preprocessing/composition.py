@@ -30,6 +30,7 @@ from diffmvr.preprocessing.layers import (
     weighted_mean,
 )
 from diffmvr.preprocessing.light import SAME_LIGHT, match_light
+from diffmvr.preprocessing.mirrored_change import mirrored_change
 from diffmvr.preprocessing.rim import rim_difference
 from diffmvr.preprocessing.symmetry import GREY, warp_visible
 from diffmvr.preprocessing.weighing import (
@@ -88,6 +89,7 @@ def compose_references(
     current: Reference,
     window: Window | None = None,
     most: int = MOST_CARRIED,
+    mirrored: bool = False,
 ) -> Composite:
     """Carry references to the current frame and mix them.
 
@@ -96,6 +98,8 @@ def compose_references(
         current: the current frame, whose hidden pixels are not looked at.
         window: the rows and columns that are wanted; all by default.
         most: how many references are carried; 1 shows the one that fits best.
+        mirrored: whether what has changed in the visible half is shown in the hidden one, too; see
+            ``mirrored_change.py``.
 
     Raises:
         ValueError: if there is no reference.
@@ -143,8 +147,14 @@ def compose_references(
         parts.append(Part(light.shown(picture), seen, enlarge_field(field, enlarge, size)))
     result = mix_parts(parts)
     known_there = np.any([part.seen for part in parts], axis=0)
-    if several and mask.any():
-        shift = rim_difference(*evidence.mixture, image, mask)
+    if (several or mirrored) and mask.any():
+        joined = evidence.mixture
+        shift = np.zeros_like(joined[0])
+        if several:
+            shift += rim_difference(*joined, image, mask)
+        if mirrored:
+            face = compose(current.picture.reduction, current.face)
+            shift += mirrored_change(*joined, image, mask, face)
         hidden = (current.picture.mask[rows, columns] != 0) & known_there
         met = result[hidden] + enlarge_field(shift, enlarge, size)[hidden]
         result[hidden] = np.rint(met).clip(0, 255)

@@ -166,7 +166,9 @@ class AutomaticGuides:
             if not len(bank):
                 return None
             current, most = reference_of(clip, t), most_carried(self.past)
-            return compose_references(bank.references, current, most=most)
+            return compose_references(
+                bank.references, current, most=most, mirrored=self.past.mirrored
+            )
 
         hidden = np.flatnonzero(clip.mask.any(axis=(1, 2))).tolist()
         with closing(in_order(mix, hidden, self._workers)) as mixtures:
@@ -232,7 +234,7 @@ class AutomaticGuides:
         if self.align_past == "layers" and occluded:
             still = identity if track.crop is None else _carry(track.crop, past, current)
             motions = Motions(head, still, track.similarity[current])
-            return propagate_in_layers(*images, motions)
+            return propagate_in_layers(*images, motions, self.past.mirrored)
         return propagate_past(*images, head, refine=self.align_past == "flow" and occluded)
 
 
@@ -243,6 +245,11 @@ def check_alignment(align_past: str, past: PastSelection) -> None:
         ValueError: if it is unknown, or only one frame could be carried so.
     """
     check_one_of("align_past", align_past, ALIGNMENTS)
+    if past.mirrored and align_past != "layers":
+        raise ValueError(
+            f"past.mirrored: what has changed is added to layers, got align_past={align_past!r}; "
+            "set align_past=layers or past.mirrored=false"
+        )
     if past.mixes and align_past != "layers":
         raise ValueError(
             f"past.select: {past.select!r} carries frames in layers, got "

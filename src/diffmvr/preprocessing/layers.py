@@ -31,6 +31,7 @@ from diffmvr.preprocessing.alignment import (
     refine_by_flow,
     warp_by_residual,
 )
+from diffmvr.preprocessing.mirrored_change import mirrored_change
 from diffmvr.preprocessing.picture import Picture
 from diffmvr.preprocessing.symmetry import GREY, warp_visible
 from diffmvr.structures import FloatArray, UInt8Array
@@ -143,6 +144,7 @@ def propagate_in_layers(
     current_image: UInt8Array,
     current_mask: UInt8Array,
     motions: Motions,
+    mirrored: bool = False,
 ) -> tuple[UInt8Array, NDArray[np.bool_]]:
     """Show the past frame's content where the current frame would show it, layer by layer.
 
@@ -152,12 +154,14 @@ def propagate_in_layers(
         current_image: ``[H, W, 3]`` uint8; its hidden pixels are not looked at.
         current_mask: ``[H, W]`` 0/1, 1 = hidden in the current frame.
         motions: the known motions.
+        mirrored: see ``carry``.
 
     Returns:
         ``[H, W, 3]`` uint8, grey (128) where unknown, and ``[H, W]`` bool, True where known.
     """
     check_same_shape("past_image", past_image, "current_image", current_image)
-    return carry(Picture(past_image, past_mask), Picture(current_image, current_mask), motions)
+    past, current = Picture(past_image, past_mask), Picture(current_image, current_mask)
+    return carry(past, current, motions, mirrored=mirrored)
 
 
 def carry(
@@ -166,6 +170,7 @@ def carry(
     motions: Motions,
     window: Window | None = None,
     spline: bool = False,
+    mirrored: bool = False,
 ) -> tuple[UInt8Array, NDArray[np.bool_]]:
     """Do the same with pictures that are used again.
 
@@ -175,6 +180,8 @@ def carry(
         motions: the known motions.
         window: the rows and columns that are wanted; all by default.
         spline: see ``find_layers``.
+        mirrored: whether what has changed in the visible half of the face is shown in the hidden
+            one, too; see ``mirrored_change.py``.
 
     Returns:
         ``[H', W', 3]`` uint8, grey (128) where unknown, and ``[H', W']`` bool, True where known, of
@@ -182,8 +189,16 @@ def carry(
     """
     height, width = current.mask.shape
     rows, columns = window or (slice(0, height), slice(0, width))
-    layers = find_layers(past, current, motions, spline).hypotheses
-    return show_layers(past, current, layers, (rows, columns))
+    layers = find_layers(past, current, motions, spline)
+    shown, known = show_layers(past, current, layers.hypotheses, (rows, columns))
+    hidden = (current.mask[rows, columns] != 0) & known
+    if mirrored and hidden.any():
+        to_window, size = map_to((rows, columns))
+        face = compose(current.reduction, motions.face)
+        change = mirrored_change(*layers.mean, *current.small, face)
+        change = enlarge_field(change, compose(to_window, invert(current.reduction)), size)
+        shown[hidden] = np.rint(shown[hidden] + change[hidden]).clip(0, 255)
+    return shown, known
 
 
 def find_layers(past: Picture, current: Picture, motions: Motions, spline: bool = False) -> Layers:

@@ -106,11 +106,13 @@ class Lent(NamedTuple):
         frames: clear frames, each for what those before it do not show.
         references: what a mixture is made of where they show the face; none: no mixture.
         most: how many references are carried at most.
+        mirrored: whether what has changed in the visible half of the face is lent, too.
     """
 
     frames: tuple[FrameInPlace, ...]
     references: tuple[Reference, ...] = ()
     most: int = MOST_CARRIED
+    mirrored: bool = False
 
 
 class Carried(NamedTuple):
@@ -171,7 +173,8 @@ class Lenders:
         distinct = dict.fromkeys((self._latest, self._clearest, self._doubtful))
         frames = tuple(frame for frame in distinct if frame is not None)
         bank = self._bank.after(others_leading(others, index))
-        return Lent(frames, bank.references, most_carried(self._past))
+        most, mirrored = most_carried(self._past), self._past.mirrored
+        return Lent(frames, bank.references, most, mirrored)
 
 
 def carry(lent: Lent, current: FrameInPlace, square: CropTransform) -> Carried:
@@ -195,7 +198,7 @@ def carry(lent: Lent, current: FrameInPlace, square: CropTransform) -> Carried:
     mixture, evidence = carried, None
     if lent.references:
         window = _window(hidden)
-        composite = compose_references(lent.references, here, window, lent.most)
+        composite = compose_references(lent.references, here, window, lent.most, lent.mirrored)
         mixture = carried.copy()
         mixture[window], evidence = composite.image, composite.evidence
         share[window] = fade(composite.known, SEAM * current.crop.size / _zoom(current))
@@ -207,7 +210,9 @@ def carry(lent: Lent, current: FrameInPlace, square: CropTransform) -> Carried:
         window = _window(missing)
         # What a bank's references are registered to is at hand then.
         spline = len(lent.references) > 1
-        image, shown = carry_picture(past.picture, here.picture, motions, window, spline)
+        image, shown = carry_picture(
+            past.picture, here.picture, motions, window, spline, lent.mirrored
+        )
         new = shown & missing[window]
         carried[window][new] = image[new]
         known[window] |= new

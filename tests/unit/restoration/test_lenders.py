@@ -8,6 +8,7 @@ from tests.unit.restoration.test_detail import SIZE, rms, scene, square
 
 from diffmvr.preprocessing.crop import CropTransform
 from diffmvr.restoration.lenders import FrameInPlace, Lenders, Lent, carry
+from diffmvr.structures import PastSelection
 
 
 def test_the_clearest_frame_is_the_latest_of_those_that_hide_least():
@@ -68,3 +69,10 @@ def test_a_past_frame_is_made_ready_once():
     for _ in range(2):
         carry(Lent((past,)), current, current.crop)
     assert past.picture is picture and picture.small is small
+
+
+def test_whether_a_change_is_mirrored_is_lent_with_the_frames():
+    for mirrored in (False, True):
+        for select in ("recent", "bank"):
+            lenders = Lenders(PastSelection(select, mirrored=mirrored))
+            assert lenders.lend().mirrored == mirrored

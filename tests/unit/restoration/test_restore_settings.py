@@ -91,13 +91,17 @@ def test_a_way_to_carry_that_does_not_suit_is_refused_before_anything_is_read(
 def test_the_latest_frame_alone_may_be_carried_in_other_ways() -> None:
     settings = RestoreSettings("in.mp4", "out", align_past="flow", past={"select": "recent"})
     assert not settings.past_selection.mixes
+    mirrored = {"select": "recent", "mirrored": True}
+    with pytest.raises(ValueError, match=r"past\.mirrored: .* got align_past='flow'; set align_pa"):
+        RestoreSettings("in.mp4", "out", align_past="flow", past=mirrored)
 
 
 @pytest.mark.parametrize(
     ("past", "message"),
     [
-        ({"foo": 1}, r"past: expected one of \['select', 'reach', 'size'\], got 'foo'"),
+        ({"foo": 1}, r"past: expected one of .*'size', 'mirrored'\], got 'foo'"),
         ({"size": True}, r"past\.size: expected a whole number, got True"),
+        ({"mirrored": 1}, r"past\.mirrored: expected true or false, got 1"),
     ],
 )
 def test_settings_of_the_past_that_are_none_are_one_clear_line(past: dict, message: str) -> None:
