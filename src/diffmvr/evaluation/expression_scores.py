@@ -1,5 +1,6 @@
 """Scores a restored clip by what its face says, read by the small network that ships."""
 
+import logging
 import math
 from pathlib import Path
 
@@ -15,6 +16,8 @@ from diffmvr.models.state_dicts import load_pretrained
 from diffmvr.preprocessing.reference import occluded_share, past_clear_index
 from diffmvr.structures import CLEAR_THRESHOLD, Clip, UInt8Array, to_pixel_values
 
+log = logging.getLogger(__name__)
+
 
 class ExpressionScorer:
     """Reads the restored and the clean frames with a hole and compares what they say.
@@ -23,7 +26,7 @@ class ExpressionScorer:
     wrong it gets wrong in both, and a perfect restoration scores 0 and 1.
 
     It knows rendered faces only.  Of real ones its readings mean nothing, so every score of a clip
-    that the renderer did not make is NaN.
+    that the renderer did not make is NaN, and the log says so once.
 
     Args:
         network: reads faces.
@@ -35,6 +38,7 @@ class ExpressionScorer:
     ) -> None:
         self.network = network.eval().requires_grad_(False)
         self.clear_threshold = clear_threshold
+        self._told = False
 
     @classmethod
     def from_folder(cls, folder: str | Path) -> "ExpressionScorer":
@@ -71,6 +75,13 @@ class ExpressionScorer:
         if not isinstance(clip, SyntheticClip) or clip.frames is None:
             names = [f"expression_error_{name}" for name in self.network.expression_names]
             agreements = ["state_agreement", "state_agreement_changed"]
+            if not self._told:
+                log.info(
+                    "%s: expression_error and state_agreement are of rendered faces and stay empty "
+                    "here; scoring=real scores what real faces say (blendshape_error)",
+                    clip.clip_id,
+                )
+                self._told = True
             return dict.fromkeys(["expression_error", *names, *agreements], math.nan)
         check_same_shape("restored", restored, "clip.frames", clip.frames)
         hidden = np.flatnonzero(clip.mask.any(axis=(1, 2)))

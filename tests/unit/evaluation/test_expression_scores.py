@@ -1,5 +1,6 @@
 """What a restored face says, against what the clean one says."""
 
+import logging
 import math
 from dataclasses import replace
 from pathlib import Path
@@ -83,13 +84,19 @@ def test_the_other_mask_type_is_still_a_rendered_clip(scorer: ExpressionScorer) 
     assert scores["expression_error"] > 0
 
 
-def test_nothing_is_scored_without_a_hole_or_of_a_real_face(scorer: ExpressionScorer) -> None:
+def test_nothing_is_scored_without_a_hole_or_of_a_real_face(
+    scorer: ExpressionScorer, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
     clear = replace(CLIP, observed=CLIP.frames, mask=np.zeros_like(CLIP.mask))
     real = tiny_clip()
     for clip in (clear, real):
         scores = scorer(clip.observed, clip)
         assert list(scores) == list(scorer(CLIP.frames, CLIP))
         assert all(map(math.isnan, scores.values()))
+    scorer(real.observed, real)
+    said = [message for message in caplog.messages if "of rendered faces" in message]
+    assert len(said) == 1 and "scoring=real scores what real faces say" in said[0]
 
 
 def test_shapes_must_agree(scorer: ExpressionScorer) -> None:
