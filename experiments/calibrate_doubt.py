@@ -3,6 +3,7 @@
     DIFFMVR_SHARED=FOLDER python experiments/calibrate_doubt.py
     … --people faces=9 grid=7 london_test=15 rendered=60     # how many of each at most
     … --study                                               # only evaluate the cases that there are
+    … --resplits                                            # only split the rendered people again
 
 FOLDER holds data/faces, data/grid (talking people) and data/london (people photographed twice).
 Something is drawn over their faces, ``restore``'s own walk restores them, and the errors of drawn
@@ -41,6 +42,7 @@ from doubt_study import (
 
 from diffmvr.cli import run_cli
 from diffmvr.config import weights_dir
+from diffmvr.doubt.conformal import largest_level
 from diffmvr.doubt.fitting import Witness, fit
 from diffmvr.doubt.judge import SHIPPED
 from diffmvr.doubt.model import DoubtModel
@@ -56,8 +58,8 @@ PEOPLE = {"faces": 9, "grid": 7, "london_test": 15, "rendered": 60}
 TALKING = ("faces", "grid")
 COMMAND = "python experiments/calibrate_doubt.py"
 
-FITTED = 20
-"""So many rendered people give the weights by which the others are resplit."""
+FITTED, LEAST_SPLIT = 12, 20
+"""So many rendered people give the weights by which the others are split, at least so many."""
 
 GOOD = (0.88, 0.93)
 
@@ -110,31 +112,11 @@ def study(
     groups: dict[str, list[Tested]] = {"talking people": leave_one_out(talking)}
     if london:
         groups["London, by what ships"] = [examine(one, talking, model) for one in london]
+    if largest_level(len(london) - 1) >= LEVEL:
         groups["London, by the others"] = leave_one_out(london)
     facts: dict[str, object] = {"level": LEVEL}
-    if len(rendered) > FITTED + 20:
-        ours = fit(rendered[:FITTED])
-        rest = rendered[FITTED:]
-        calibrated = fit(rendered[:FITTED], rest[: len(rest) // 2])
-        tested = [
-            examine(one, rest[: len(rest) // 2], calibrated) for one in rest[len(rest) // 2 :]
-        ]
-        groups["rendered people"] = tested
-        splits = resplits(rest, ours)
-        splits.write_csv(output / "resplits.csv")
-        facts["resplits"] = {
-            "people": len(rest),
-            "splits": len(splits),
-            **{
-                name: {
-                    "mean_coverage": round(float(splits[name].to_numpy().mean()), 4),
-                    f"share_in_{GOOD[0]}_to_{GOOD[1]}": round(
-                        float(splits[name].is_between(*GOOD).to_numpy().mean()), 4
-                    ),
-                }
-                for name in ("people", "guaranteed", "pixels")
-            },
-        }
+    if len(rendered) >= FITTED + LEAST_SPLIT:
+        facts["resplits"], groups["rendered people"] = split_rendered(rendered, output)
     people = pl.concat([by_person(tested, name) for name, tested in groups.items()])
     people.write_csv(output / "people.csv")
     means = over_people(people)
@@ -153,6 +135,31 @@ def study(
         output / "coverage.md", lambda partial: partial.write_text(table, encoding="utf-8")
     )
     return facts
+
+
+def split_rendered(
+    rendered: Sequence[Witness], output: Path
+) -> tuple[dict[str, object], list[Tested]]:
+    """Calibrate on one half of the rendered people and cover the other, again and again.
+
+    Returns:
+        What came of it, also written, and one half tested by the other.
+    """
+    rest = rendered[FITTED:]
+    half = len(rest) // 2
+    splits = resplits(rest, fit(rendered[:FITTED]))
+    splits.write_csv(output / "resplits.csv")
+    share = f"share_in_{GOOD[0]}_to_{GOOD[1]}"
+    facts: dict[str, object] = {"people": len(rest), "splits": len(splits), "level": LEVEL}
+    for name in ("people", "guaranteed", "pixels"):
+        found = splits[name]
+        facts[name] = {
+            "mean_coverage": round(float(found.to_numpy().mean()), 4),
+            share: round(float(found.is_between(*GOOD).to_numpy().mean()), 4),
+        }
+    write_json(output / "resplits.json", facts)
+    model = fit(rendered[:FITTED], rest[:half])
+    return facts, [examine(one, rest[:half], model) for one in rest[half:]]
 
 
 def _falls(risks: pl.DataFrame) -> float:
@@ -220,6 +227,7 @@ def parse(words: Sequence[str] | None = None) -> argparse.Namespace:
         help=f"how many of each source at most ({', '.join(PEOPLE)})",
     )
     parser.add_argument("--study", action="store_true", help="make no cases, use those there are")
+    parser.add_argument("--resplits", action="store_true", help="only split the rendered people")
     parser.add_argument("--weights", type=Path, default=weights_dir() / DEFAULT_MODEL)
     parser.add_argument("--calibrate", type=Path, default=SHIPPED, help="the file to write")
     parser.add_argument("--cases", type=Path, default=Path("outputs/doubt/cases"))
@@ -257,6 +265,11 @@ def main() -> None:
         if not shared:
             raise ValueError(f"{SHARED_VARIABLE}: expected the folder that holds data, got none")
         make_cases(Path(shared), arguments.cases, counts, arguments.weights)
+    arguments.output.mkdir(parents=True, exist_ok=True)
+    if arguments.resplits:
+        found, _ = split_rendered(read_witnesses(arguments.cases, ["rendered"]), arguments.output)
+        log.info("%s", found)
+        return
     talking = read_witnesses(arguments.cases, TALKING)
     london = read_witnesses(arguments.cases, ["london_test"])
     rendered = read_witnesses(arguments.cases, ["rendered"])
@@ -266,7 +279,6 @@ def main() -> None:
         made_by=COMMAND,
     )
     model.write(arguments.calibrate)
-    arguments.output.mkdir(parents=True, exist_ok=True)
     facts = study(talking, london, rendered, model, arguments.output)
     facts["people"] = {
         "talking": [one.person for one in talking],

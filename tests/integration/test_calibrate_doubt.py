@@ -73,7 +73,7 @@ def test_cases_become_a_calibration_and_what_it_is_worth(
     assert model.weights_sha256
     rows = pl.read_csv(tmp_path / "results" / "people.csv").filter(pl.col("method") == "calibrated")
     # Nobody is tested twice, and nobody by a calibration that he or she had a part in.
-    assert rows["person"].n_unique() == len(rows) == 6 + 5 + 4 + 12
+    assert rows["person"].n_unique() == len(rows) == 6 + 5 + 4 + 16
     assert 0.88 <= rows["coverage"].mean() <= 0.99
     facts = read_json(tmp_path / "results" / "facts.json")
     assert facts["resplits"]["splits"] == 1000
