@@ -187,7 +187,9 @@ class LiveRun:
                 capture.stop()
                 walk.close()
             seconds = time.monotonic() - started
-            report = self._report(frames, capture, seconds, model)
+        if isinstance(sink, Film) and sink.full:
+            self.ended = DISK_IS_FULL
+        report = self._report(frames, capture, seconds, model)
         if folder is not None:
             with suppress(OSError) if self.ended == DISK_IS_FULL else nullcontext():
                 write_json(folder / REPORT_FILE, report)
@@ -285,8 +287,8 @@ def main(config: DictConfig) -> None:
     report = LiveRun(LiveSettings.from_config(config)).run()
     if report["ended"] == DISK_IS_FULL:
         raise ValueError(
-            f"output: {DISK_IS_FULL} after {report['shown']} frames, which are kept; make room, or "
-            "give another folder"
+            f"output: {DISK_IS_FULL} after {report['shown']} frames; what fitted is "
+            "kept; make room, or give another folder"
         )
     log.info(
         "%s: %d frames captured, %d dropped, %d shown (%d restored), %s frames/s, latency p50 %s s,"

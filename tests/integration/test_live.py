@@ -230,6 +230,21 @@ def test_a_full_disk_ends_it_in_one_line_and_keeps_what_there_is(
     assert 0 < len(kept) == run.shown < COUNT
 
 
+def test_a_disk_that_is_full_when_the_film_is_closed_is_told_as_well(
+    tmp_path: Path, pipeline: DiffMVRPipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """FFmpeg hands over late what it has: a small film meets a full disk at its end."""
+    leave = VideoWriter.__exit__
+
+    def full(self: VideoWriter, *args: Any) -> None:
+        leave(self, *args)
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(VideoWriter, "__exit__", full)
+
+    assert LiveRun(settings_of(tmp_path), pipeline).run()["ended"] == live.DISK_IS_FULL
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [

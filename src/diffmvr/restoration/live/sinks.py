@@ -4,7 +4,6 @@ import errno
 import os
 import sys
 from collections.abc import Callable
-from contextlib import nullcontext, suppress
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
@@ -55,6 +54,9 @@ class Film:
         concat: whether the input stands beside the output, with the latency in the corner.
         age: returns how many seconds ago a frame was captured.
         threads: encoding threads.
+
+    Attributes:
+        full: whether the disk was full.
     """
 
     def __init__(
@@ -66,7 +68,7 @@ class Film:
         age: Callable[[int], float],
         threads: int = 0,
     ) -> None:
-        self._concat, self._age, self._full = concat, age, False
+        self._concat, self._age, self.full = concat, age, False
         size = ((2 if concat else 1) * info.width, info.height)
         self._writer = VideoWriter(
             folder / FILM, info, "h264", None, size, crf, threads, TAGS, preset="veryfast"
@@ -83,7 +85,7 @@ class Film:
         except ValueError as error:
             if getattr(error.__cause__, "errno", None) not in DISK_FULL:
                 raise
-            self._full = True
+            self.full = True
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)) from error
         return True
 
@@ -93,8 +95,14 @@ class Film:
 
     def __exit__(self, *_: object) -> None:
         # As if all had gone well: what there is, is kept.
-        with suppress(ValueError, OSError) if self._full else nullcontext():
+        try:
             self._writer.__exit__(None)
+        except (ValueError, OSError) as error:
+            # What was written is handed to the disk late: it may be full only now.
+            errors = (error, error.__cause__)
+            self.full = self.full or any(getattr(e, "errno", None) in DISK_FULL for e in errors)
+            if not self.full:
+                raise
 
 
 class Pipe:
