@@ -137,7 +137,7 @@ class LiveRun:
         model = settings.weights or str(weights_dir() / DEFAULT_MODEL)
         bundle, notes = usable_bundle(settings.landmarker)
         self._notes += notes
-        pipeline = self._pipeline or load_pipeline(model, settings.device)
+        pipeline = self._pipeline or load_pipeline(model, settings.device, settings.sampler)
         frames, is_live = open_live(settings.input)
         masks = open_given_masks(settings, frames)
         box = None if settings.face_box is None else np.array(settings.face_box)

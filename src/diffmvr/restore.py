@@ -154,7 +154,7 @@ def restore(
         hashes: dict[str, str] = {}
         if pipeline is None:
             hashes = hash_weights(resolve_folder(model))
-            pipeline = load_pipeline(model, settings.device)
+            pipeline = load_pipeline(model, settings.device, settings.sampler)
         crops, restorer = build_restorer(settings, pipeline, own_guides, pictures, judge)
 
         # A model in memory may be any.

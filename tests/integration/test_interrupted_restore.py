@@ -59,7 +59,7 @@ def commands(
     """Make settings, given the name of the output and what they are beside their defaults."""
     folder, pipeline = models
     source, mask = map(str, sources)
-    patch.setattr("diffmvr.restore.load_pipeline", lambda model, device: pipeline)
+    patch.setattr("diffmvr.restore.load_pipeline", lambda *_: pipeline)
     patch.setattr("diffmvr.restoration.recording.PART_FRAMES", PART)
     patch.setattr("diffmvr.preprocessing.backends.shipped_detector", lambda task: None)
     patch.delenv("DIFFMVR_SHARED", raising=False)

@@ -228,6 +228,7 @@ def test_the_report_tells_what_was_done(tmp_path: Path, model: Path) -> None:
         str(model),
         seed=5,
         steps=2,
+        sampler="EulerDiscreteScheduler",
         face_box=[20, 10, 70, 60],
         guides={"symmetric": str(own)},
         guide_scales=[0.2, 0.8],
@@ -237,6 +238,7 @@ def test_the_report_tells_what_was_done(tmp_path: Path, model: Path) -> None:
     report = report_of(restore(settings))
 
     assert (report["seed"], report["steps"], report["guide_scales"]) == (5, 2, [0.2, 0.8])
+    assert report["settings"]["sampler"] == "EulerDiscreteScheduler"
     assert report["guide_kinds"] == ["symmetric", "past"]
     assert report["own_guides"] == {"symmetric": "own.png"}
     assert (report["input"], report["mask"], report["model"]) == ("in.mp4", "masks", model.name)
@@ -416,6 +418,7 @@ BAD = {
     "guide": (lambda _: {"guides.past": "gone.png"}, "guides.past: there is no file gone.png"),
     "weights": (lambda _: {"weights": "./gone"}, "no model folder at gone"),
     "landmarker": (lambda _: {"landmarker": "gone.task"}, "no Face Landmarker bundle at gone.task"),
+    "sampler": (lambda _: {"sampler": "Heun"}, "sampler: expected null or one of ['DDIM"),
     "device": (lambda _: {"device": "tpu"}, "device: expected one of ['cpu', 'cuda', 'auto']"),
 }
 

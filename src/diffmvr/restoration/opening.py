@@ -7,6 +7,7 @@ from typing import Any
 from diffmvr.collector import collector_paused
 from diffmvr.doubt.sight import Judge
 from diffmvr.models.device import choose_device
+from diffmvr.models.sampler import choose_sampler
 from diffmvr.parsing import user_path
 from diffmvr.pipelines.crop_restorer import CropRestorer, FramePipeline, check_guide_kind
 from diffmvr.pipelines.own_guides import OwnGuide
@@ -31,12 +32,18 @@ from diffmvr.structures import FloatArray
 DEFAULT_MODEL = "diffmvr-tiny"
 
 
-def load_pipeline(model: str, device: str) -> FramePipeline:
-    """Load a model; importing what it is built of takes seconds, too."""
+def load_pipeline(model: str, device: str, sampler: str | None = None) -> FramePipeline:
+    """Load a model; importing what it is built of takes seconds, too.
+
+    Raises:
+        FileNotFoundError: if there is no such model.
+        ValueError: if it, the device or the sampler cannot be used.
+    """
     with collector_paused():
         from diffmvr.pipelines.diffmvr_pipeline import DiffMVRPipeline
 
     loaded: Any = DiffMVRPipeline.from_pretrained(model)
+    loaded.scheduler = choose_sampler(loaded.scheduler, sampler)
     pipeline: FramePipeline = loaded.to(choose_device(device))
     return pipeline
 

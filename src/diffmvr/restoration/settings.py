@@ -53,6 +53,7 @@ class RestoreSettings:
     align_past: str = "layers"
     past: dict[str, Any] = field(default_factory=dict)
     steps: int = 1
+    sampler: str | None = None
     seed: int = 0
     feather: float = 0.0
     past_detail: bool = True
