@@ -1,5 +1,6 @@
 """The page as a visitor uses it: open, restore, compare, download; cancel, reload, a wrong file."""
 
+import json
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,20 @@ def press(page: Any, name: str) -> None:
     page.get_by_role("button", name=name, exact=True).click()
 
 
+def draw(page: Any) -> None:
+    """Draw a line across the middle of the picture."""
+    canvas = page.locator("#editor canvas").first
+    canvas.wait_for()
+    page.wait_for_timeout(1000)
+    canvas.scroll_into_view_if_needed()
+    box = canvas.bounding_box()
+    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    page.mouse.move(x, y)
+    page.mouse.down()
+    page.mouse.move(x + 20, y + 10, steps=4)
+    page.mouse.up()
+
+
 def running(page: Any) -> None:
     page.locator("#progress progress").wait_for()
 
@@ -26,6 +41,15 @@ def test_a_visitor_restores_a_recording_and_another_sees_nothing_of_it(
     upload(page, film)
     assert page.get_by_label("Recording", exact=True).input_value() == "Ward-3-bed-2.mp4"
 
+    press(page, "Show the face and what hides it")
+    page.get_by_text("Something hides the face in").wait_for()
+    page.locator("#looked input[type=range]").press("Home")
+    page.get_by_label("this frame", exact=True).check()
+    page.wait_for_timeout(2000)
+    draw(page)
+    press(page, "What I drew is hidden")
+    page.get_by_text("are corrected; now restore.").wait_for()
+
     press(page, "Restore")
     running(page)
     other = context.new_page()
@@ -34,7 +58,9 @@ def test_a_visitor_restores_a_recording_and_another_sees_nothing_of_it(
     assert other.get_by_label("Recording", exact=True).input_value() == ""
     other.close()
 
-    page.get_by_text("Done.").wait_for()
+    done = page.get_by_text("Done.").or_(page.locator("#progress .error"))
+    done.wait_for()
+    assert done.inner_text() == "Done."
     # Before and after are shown, and another frame when it is asked for.
     pictures = page.locator("#compare img")
     pictures.first.wait_for()
@@ -58,6 +84,8 @@ def test_a_visitor_restores_a_recording_and_another_sees_nothing_of_it(
     waiting.value.save_as(packed)
     names = {Path(name).name for name in zipfile.ZipFile(packed).namelist()}
     assert {"restored.mp4", "concat.mp4", "report.json", "manifest.json"} <= names
+    report = json.loads(zipfile.ZipFile(packed).read("Ward-3-bed-2.mp4/report.json"))
+    assert report["mask"] == "corrected", "what was drawn is what was restored"
     # Neither the page nor what it started has asked anything of another machine.
     assert not served.asked.exists(), served.asked.read_text()
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from diffmvr.page.comparison import Result, read_result
+from diffmvr.page.correction import FoundPlan
 from diffmvr.page.examples import EXAMPLE, render_example
 from diffmvr.page.jobs import Job, Progress
 from diffmvr.page.settings import AppSettings
@@ -63,7 +64,11 @@ def restore_arguments(
 
 
 def restore(
-    space: Workspace, name: str, settings: AppSettings, pictures: Sequence[str], mark: bool
+    space: Workspace,
+    name: str,
+    settings: AppSettings,
+    pictures: Sequence[str],
+    mark: bool,
 ) -> Iterator[Progress]:
     """Restore a recording, and yield how far it has come; what it had been restored to goes.
 
@@ -73,8 +78,30 @@ def restore(
     """
     if (space.result(name) / "report.json").is_file():
         space.forget(name)
-    arguments = restore_arguments(space, name, settings, pictures=pictures, mark=mark)
+    plan = space.plans.get(name)
+    mask = None if plan is None else plan.corrected
+    arguments = restore_arguments(space, name, settings, pictures=pictures, mask=mask, mark=mark)
     yield from run(space, "restore", arguments)
+
+
+def look(space: Workspace, name: str, settings: AppSettings) -> Iterator[Progress]:
+    """Find the face and what hides it, as a restoration would, and yield how far that has come.
+
+    Raises:
+        CancelledError: if the user asked it to end.
+        ValueError: in the command's own words if it failed, as where no face was found.
+    """
+    folder = space.plan(name)
+    if not (folder / "plan.json").is_file():
+        recording = space.recording(name)
+        arguments = [
+            f"input={recording.relative_to(space.root)}",
+            f"output={folder.relative_to(space.root)}",
+            *settings.overrides,
+        ]
+        yield from run(space, "page.look", arguments)
+    if name not in space.plans:
+        space.plans[name] = FoundPlan(space.recording(name), folder)
 
 
 def run(space: Workspace, module: str, arguments: Sequence[str]) -> Iterator[Progress]:

@@ -71,15 +71,19 @@ def read_result(recording: Path, folder: Path, pictures: Path) -> Result:
 
 
 def choose_frames(frames: Sequence[dict[str, Any]], most: int = MOST_PAIRS) -> dict[int, float]:
-    """Return the numbers of the frames to be shown, and their times in seconds.
+    """Return the numbers of the frames to be shown of a result, and their times in seconds.
 
     Args:
         frames: the rows of a report.
         most: how many at most; they are spread over those that were restored.
     """
-    rows = [row for row in frames if row["restored"]] or list(frames[:1])
-    places = np.unique(np.linspace(0, len(rows) - 1, min(most, len(rows))).round().astype(int))
-    return {rows[k]["index"]: rows[k]["time"] for k in places}
+    return spread([row for row in frames if row["restored"]] or frames[:1], most)
+
+
+def spread(frames: Sequence[dict[str, Any]], most: int = MOST_PAIRS) -> dict[int, float]:
+    """Return the numbers and times of rows that are spread over all, the first and last too."""
+    places = np.linspace(0, len(frames) - 1, min(most, len(frames))).round().astype(int)
+    return {frames[k]["index"]: frames[k]["time"] for k in np.unique(places)}
 
 
 def told_facts(report: dict[str, Any]) -> list[tuple[str, str]]:
@@ -121,8 +125,8 @@ def save(image: UInt8Array, path: Path) -> Path:
 
 def _pairs(recording: Path, folder: Path, pictures: Path, chosen: dict[int, float]) -> list[Pair]:
     films = sorted(folder.glob("restored.*"))
-    after = _read(films[0] if films else folder / "frames", set(chosen))
-    before = _read(recording, set(chosen))
+    after = read_frames(films[0] if films else folder / "frames", set(chosen))
+    before = read_frames(recording, set(chosen))
     return [
         Pair(
             index,
@@ -135,7 +139,7 @@ def _pairs(recording: Path, folder: Path, pictures: Path, chosen: dict[int, floa
     ]
 
 
-def _read(path: Path, wanted: set[int]) -> dict[int, Frame]:
+def read_frames(path: Path, wanted: set[int]) -> dict[int, Frame]:
     """Return the frames of those numbers; what comes after the last is not read."""
     found: dict[int, Frame] = {}
     for frame in open_frames(path, "input", None, True):

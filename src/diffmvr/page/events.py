@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from diffmvr.page import actions
+from diffmvr.page.correction import FoundPlan
 from diffmvr.page.settings import AppSettings
 from diffmvr.page.wording import told, told_progress, told_result
 from diffmvr.page.workspace import Visitors, Workspace
@@ -79,6 +80,57 @@ class Events:
     def cancel(self, session: str) -> None:
         """End what runs."""
         actions.cancel(self._space(session))
+
+    def look(self, session: str, name: str | None) -> Iterator[tuple[Any, ...]]:
+        """Show where the face and what hides it are found."""
+        import gradio as gr
+
+        space = self._space(session)
+        same = gr.skip(), gr.skip(), gr.skip()
+        if not name:
+            yield (told("Open a recording first, or the example.", error=True), *same)
+            return
+        try:
+            for progress in actions.look(space, name, self._settings):
+                yield (told_progress(progress), *same)
+        except actions.CancelledError:
+            yield (told("Cancelled."), *same)
+            return
+        except ValueError as error:
+            yield (told(str(error), error=True), *same)
+            return
+        yield self._seen(space, name)
+
+    def look_away(self, session: str, name: str | None) -> tuple[Any, ...]:
+        """Show what was found in another recording, if it was looked for."""
+        import gradio as gr
+
+        space = self._space(session)
+        if name in space.plans:
+            return self._seen(space, str(name))
+        return told(""), gr.update(visible=False), None, gr.skip()
+
+    def look_at(self, session: str, name: str | None, place: float) -> Any:
+        """Show another frame."""
+        import gradio as gr
+
+        plan = self._space(session).plans.get(str(name))
+        return gr.skip() if plan is None else _editor(plan, int(place))
+
+    def correct(
+        self, hides: bool, session: str, name: str | None, place: float, drawn: Any, scope: str
+    ) -> tuple[str, Any]:
+        """Take what was drawn as hidden, or as not hidden."""
+        import gradio as gr
+
+        plan = self._space(session).plans.get(str(name))
+        if plan is None or not drawn:
+            return told("Show the face first.", error=True), gr.skip()
+        changed = plan.correct(_frame(plan, int(place)), drawn["layers"], hides, scope)
+        if not changed:
+            return told("That changes nothing; draw on the picture first."), gr.skip()
+        text = f"The masks of {changed} of {len(plan.rows)} frames are corrected; now restore."
+        return told(text), _editor(plan, int(place))
 
     def show(self, session: str, name: str | None) -> tuple[Any, ...]:
         """Show the result of a recording, if it has one."""
@@ -154,6 +206,20 @@ class Events:
             str(space.packed(name)),
         )
 
+    def _seen(self, space: Workspace, name: str) -> tuple[Any, ...]:
+        import gradio as gr
+
+        plan = space.plans[name]
+        count = len(plan.shown)
+        hidden = sum(row.get("restored", False) for row in plan.rows)
+        none = sum(row["person"] is None for row in plan.rows)
+        text = f"Something hides the face in {hidden} of {len(plan.rows)} frames."
+        if none:
+            text += f" In {none} frames no face was found."
+        middle = (count + 1) // 2
+        slider = gr.update(maximum=max(2, count), value=middle, visible=count > 1)
+        return told(text), gr.update(visible=True), _editor(plan, middle), slider
+
     def _nothing(self) -> tuple[Any, ...]:
         import gradio as gr
 
@@ -175,6 +241,14 @@ def _slider(pair: Any) -> Any:
         value=(str(pair.before), str(pair.after)),
         label=f"Before (left) and after (right): frame {pair.index}, {pair.seconds:.2f} s",
     )
+
+
+def _frame(plan: FoundPlan, place: int) -> int:
+    return plan.shown[max(0, min(place, len(plan.shown)) - 1)]
+
+
+def _editor(plan: FoundPlan, place: int) -> Any:
+    return {"background": plan.look(_frame(plan, place)), "layers": [], "composite": None}
 
 
 def _opened(space: Workspace) -> str:

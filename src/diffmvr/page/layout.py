@@ -1,8 +1,10 @@
 """The page itself: what stands where, and which button does what."""
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
+from diffmvr.page.correction import SCOPES
 from diffmvr.page.events import Events
 from diffmvr.page.wording import INTRODUCTION, told
 
@@ -51,8 +53,32 @@ def build(events: Events) -> Any:
                 )
         opened = gr.HTML(told("No recording is open yet."), elem_id="opened")
 
-        # 2. Restore.
-        gr.Markdown("## 2. Restore")
+        # 2. See what was found, and correct it.
+        gr.Markdown("## 2. See and correct (if you like)")
+        look = gr.Button("Show the face and what hides it", elem_id="look")
+        with gr.Column(visible=False, elem_id="found") as found:
+            editor = gr.ImageEditor(
+                label="Red: hidden. Draw where that is wrong",
+                elem_id="editor",
+                sources=[],
+                transforms=[],
+                brush=gr.Brush(colors=["#1f5fbf"], color_mode="fixed"),
+                eraser=gr.Eraser(),
+                layers=gr.LayerOptions(allow_additional_layers=False),
+                buttons=[],
+            )
+            looked = gr.Slider(1, 2, step=1, label="Shown frame", elem_id="looked")
+            with gr.Row():
+                scope = gr.Radio(
+                    list(SCOPES), value=SCOPES[-1], label="The correction counts for", scale=2
+                )
+                with gr.Column():
+                    hide = gr.Button("What I drew is hidden", elem_id="hide")
+                    bare = gr.Button("What I drew is not hidden", elem_id="bare")
+        corrected = gr.HTML(told(""), elem_id="corrected")
+
+        # 3. Restore.
+        gr.Markdown("## 3. Restore")
         with gr.Accordion("Own pictures of the person, and more", open=False):
             pictures = gr.File(
                 label="Clear pictures of the same person (they lead the restoration)",
@@ -70,9 +96,9 @@ def build(events: Events) -> Any:
             cancel = gr.Button("Cancel", variant="stop", elem_id="cancel")
         progress = gr.HTML(told(""), elem_id="progress")
 
-        # 3. Compare.
+        # 4. Compare.
         with gr.Column(visible=False, elem_id="results") as results:
-            gr.Markdown("## 3. Compare and download")
+            gr.Markdown("## 4. Compare and download")
             slider = gr.ImageSlider(
                 label="Before (left) and after (right)",
                 type="filepath",
@@ -110,6 +136,19 @@ def build(events: Events) -> Any:
             "concurrency_limit": 1,
             "show_progress": "hidden",
         }
+        seen = [corrected, found, editor, looked]
+        look.click(step_by_step(events.look), [recording], seen, **running)
+        looked.change(
+            at_once(events.look_at), [recording, looked], [editor], show_progress="hidden"
+        )
+        drawn = [recording, looked, editor, scope]
+        for button, hides in ((hide, True), (bare, False)):
+            button.click(
+                at_once(partial(events.correct, hides)),
+                drawn,
+                [corrected, editor],
+                show_progress="hidden",
+            )
         restore.click(step_by_step(events.restore), asked, [progress, *shown], **running)
         restore_all.click(step_by_step(events.restore_all), asked, [progress, *shown], **running)
         cancel.click(at_once(events.cancel), None, None, queue=False)
@@ -120,6 +159,7 @@ def build(events: Events) -> Any:
             show_progress="hidden",
             queue=False,
         )
+        recording.change(at_once(events.look_away), [recording], seen, show_progress="hidden")
         recording.change(at_once(events.show), [recording], shown, show_progress="hidden")
         page.load(at_once(events.begin), None, [recording, opened], show_progress="hidden")
         page.unload(at_once(events.leave))

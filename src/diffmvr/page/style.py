@@ -13,8 +13,10 @@ CSS = """
 .told { min-height: 1.5em }
 .told.error { border-left: 4px solid #c62828; padding-left: .6rem }
 .told progress { width: min(24rem, 100%); height: .8rem; accent-color: #1f5fbf; display: block }
-.facts td { padding: .2rem .8rem .2rem 0; vertical-align: top }
-.facts tr { border-top: 1px solid #8884 }
+.facts th, .facts td {
+  padding: .3rem .8rem .3rem 0 !important; border: 0 !important; text-align: left
+}
+.facts tr { border-top: 1px solid #8884 !important }
 .notes { font-size: 90%; margin: .4rem 0; padding-left: 1.2rem; list-style: disc }
 button:focus-visible, input:focus-visible { outline: 3px solid #1f5fbf !important }
 .dark button:focus-visible, .dark input:focus-visible { outline-color: #8ab4f8 !important }

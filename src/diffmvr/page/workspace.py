@@ -11,6 +11,7 @@ from pathlib import Path
 
 from diffmvr.files import remove
 from diffmvr.page.comparison import Pair
+from diffmvr.page.correction import FoundPlan
 from diffmvr.page.jobs import Job
 
 MIB = 2**20
@@ -26,12 +27,14 @@ class Workspace:
         root: the folder that all of it lies in.
         job: the command that runs for the visitor, or ran last.
         pairs: what is shown of each restored recording.
+        plans: what was found in each recording that was looked at, and its corrections.
         lock: is held where a job is begun.
     """
 
     root: Path
     job: Job | None = None
     pairs: dict[str, tuple[Pair, ...]] = field(default_factory=dict)
+    plans: dict[str, FoundPlan] = field(default_factory=dict)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def __post_init__(self) -> None:
