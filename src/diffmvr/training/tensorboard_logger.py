@@ -14,6 +14,7 @@ from lightning.pytorch.utilities import rank_zero_only
 from PIL import Image
 
 from diffmvr.files import remove
+from diffmvr.picture_files import open_picture
 from diffmvr.structures import UInt8Array
 from diffmvr.training.run_logger import RunLogger
 
@@ -67,7 +68,7 @@ class RunTensorBoardLogger(TensorBoardLogger, RunLogger):
 
     def show_picture(self, name: str, path: Path, step: int) -> None:
         """Show a picture; see :class:`RunLogger`."""
-        picture = np.asarray(Image.open(path).convert("RGB"))
+        picture = np.asarray(open_picture(path, "picture").convert("RGB"))
         self.experiment.add_image(name, picture, step, dataformats="HWC")
 
     def show_clip(self, name: str, path: Path, frames: UInt8Array, fps: float, step: int) -> None:
