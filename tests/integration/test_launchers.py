@@ -58,12 +58,9 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> pl.DataFrame:
     return pl.read_parquet(folder / "scores.parquet")
 
 
-@pytest.mark.parametrize(("launcher", "plugin"), [("joblib", JOBLIB), ("submitit_local", SUBMITIT)])
-def test_a_cohort_is_scored_by_several_jobs(
-    launcher: str, plugin: str, tmp_path: Path, whole: pl.DataFrame
-) -> None:
-    pytest.importorskip(plugin)
-    swept = ["--multirun", f"hydra/launcher={launcher}", "shard=1/2,2/2"]
+def test_a_cohort_is_scored_by_several_jobs(tmp_path: Path, whole: pl.DataFrame) -> None:
+    pytest.importorskip(SUBMITIT)
+    swept = ["--multirun", "hydra/launcher=submitit_local", "shard=1/2,2/2"]
     run("evaluate", *swept, *FLOOR, f"hydra.sweep.dir={tmp_path}", cwd=tmp_path)
     (merged,) = merge(MergeSettings(str(tmp_path)))
     assert pl.read_parquet(merged / "scores.parquet").equals(whole)

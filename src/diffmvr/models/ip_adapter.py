@@ -29,7 +29,7 @@ from diffmvr.own_code import part_name
 from diffmvr.parsing import user_path
 from diffmvr.tensor_files import read_tensors
 
-SETTING = "model.components.guide_weights"
+ADAPTER = "model.components.guide_weights"
 FILE = "models/ip-adapter-full-face_sd15.safetensors"
 REMEDY = f"`hf download h94/IP-Adapter {FILE} --local-dir weights/ip-adapter`"
 TOWER = "model.components.image_encoder=[ViT-H-14,laion2b_s32b_b79k]"
@@ -53,12 +53,12 @@ def check_guide_settings(guide: GuideSettings) -> None:
     """
     if not guide.uses_attention:
         raise ValueError(
-            f"{SETTING}: guide.pathway={guide.pathway} has no attention that the weights could be "
+            f"{ADAPTER}: guide.pathway={guide.pathway} has no attention that the weights could be "
             "of; give guide.pathway=attention or both, or leave the weights out"
         )
     if guide.tokens != "patch":
         raise ValueError(
-            f"{SETTING}: the weights are of class and patch tokens, got "
+            f"{ADAPTER}: the weights are of class and patch tokens, got "
             f"guide.tokens={guide.tokens}; give guide.tokens=patch"
         )
 
@@ -79,7 +79,7 @@ def read_guide_weights(file: str | Path) -> dict[str, Tensor]:
     path = user_path(file)
     if path.suffix in PICKLED:
         raise ValueError(
-            f"{SETTING}: {path}: pickled {path.suffix} weights are not read, because a pickle can "
+            f"{ADAPTER}: {path}: pickled {path.suffix} weights are not read, because a pickle can "
             f"run code; the same weights are published as safetensors: {REMEDY}"
         )
     if not path.is_file():
@@ -92,7 +92,7 @@ def read_guide_weights(file: str | Path) -> dict[str, Tensor]:
             f"names such as {next(iter(state))!r}",
         )
         raise ValueError(
-            f"{SETTING}: {path}: expected IP-Adapter's full-face layout "
+            f"{ADAPTER}: {path}: expected IP-Adapter's full-face layout "
             f"({_PROJECTION}proj.0, .2 and .3, ip_adapter.1.to_k_ip …), got {got}; run {REMEDY}"
         )
     return state
@@ -153,7 +153,7 @@ def start_from_guide_weights(
     hidden, offered = state[f"{_PROJECTION}proj.0.weight"].shape
     if offered != width:
         raise ValueError(
-            f"{SETTING}: {path}: the weights are of tokens of width {offered}, the image encoder "
+            f"{ADAPTER}: {path}: the weights are of tokens of width {offered}, the image encoder "
             f"gives {width}; for those of width 1280 give {TOWER}"
         )
     check_state(guide_weight_shapes(width, hidden, unet, guide), state, path)

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from tests.unit.preprocessing.test_alignment import texture
 
+from diffmvr.geometry import compose, invert
 from diffmvr.preprocessing.crop import CropTransform
 from diffmvr.restoration.detail import carry_detail
 from diffmvr.restoration.lenders import FrameInPlace, Lent
@@ -92,7 +93,9 @@ def test_the_frames_own_pixels_are_copied_and_not_resampled():
 
 def test_the_region_may_be_larger_than_the_crop():
     past, current, truth = scene()
-    small = replace(current, crop=square(60, 60, 80))
+    crop = square(60, 60, 80)
+    head = compose(crop.matrix, compose(invert(current.crop.matrix), current.similarity))
+    small = replace(current, crop=crop, similarity=head)
     picture, region, _ = carry_detail(small, square(27, 27, SQUARE), Lent((past,)))
     assert region.size == SQUARE
     hole = region.apply_mask(current.mask) == 1
