@@ -1,4 +1,4 @@
-"""Open media files: always files of this machine, never an address, a device or a list of others.
+"""Open media: files of this machine, never an address, a device or a list of others by accident.
 
 FFmpeg takes what it opens for an address: ``http:clip.mp4`` connects, ``concat:a.mp4`` reads other
 files, and so does a playlist, whatever its name.  Here every name is an absolute path, the ``file``
@@ -6,7 +6,7 @@ protocol alone is allowed, and only formats that hold their media themselves are
 """
 
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import av
 
@@ -49,6 +49,39 @@ def open_to_read(path: Path, name: str = "input") -> Any:
             "the file may be cut off, or of another kind: give an mp4, mov, mkv or webm that "
             "plays, or a folder of frames"
         ) from error
+
+
+def open_stream(source: BinaryIO | str, name: str, timeout: tuple[float, float]) -> Any:
+    """Open a video that comes through a pipe, or from an address that the user has named.
+
+    Args:
+        source: an open binary file, or an ``rtsp://`` address, which is connected to.
+        name: what it is called.
+        timeout: seconds to open it, and to wait for its next packet.
+
+    Raises:
+        ValueError: if it cannot be opened.
+    """
+    options = {"format_whitelist": ",".join(READ_FORMATS), "protocol_whitelist": "pipe"}
+    if isinstance(source, str):
+        options = {
+            "format_whitelist": "rtsp",
+            "protocol_whitelist": "rtsp,rtp,tcp,udp,tls",
+            "rtsp_transport": "tcp",
+            "fflags": "nobuffer",
+        }
+    try:
+        return av.open(source, options=options, timeout=timeout)
+    except av.FFmpegError as error:
+        raise ValueError(
+            f"input: {name} gives no video that FFmpeg can read ({error}); through a pipe send "
+            "Matroska, MPEG-TS, NUT or raw H.264"
+        ) from error
+
+
+def open_pipe_to_write(file: BinaryIO, file_format: str) -> Any:
+    """Open a pipe as a PyAV output container that hands on every packet at once."""
+    return av.open(file, "w", format=file_format, options={"flush_packets": "1"})
 
 
 def open_to_write(path: Path, file_format: str | None = None) -> Any:

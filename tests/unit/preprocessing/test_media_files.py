@@ -92,5 +92,5 @@ def test_media_are_opened_in_one_place() -> None:
     root = Path(diffmvr.__file__).parent
     found = {file.name for file in root.rglob("*.py") if opener.search(file.read_text("utf-8"))}
 
-    # In audio.py a container in memory is tried.
-    assert found == {"media_files.py", "audio.py"}
+    # In audio.py a container in memory is tried; in sources.py a camera is opened by its number.
+    assert found == {"media_files.py", "audio.py", "sources.py"}

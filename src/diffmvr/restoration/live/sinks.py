@@ -16,6 +16,7 @@ import numpy as np
 from diffmvr.files import DISK_FULL
 from diffmvr.pipelines.clip_video import side_by_side
 from diffmvr.preprocessing.frame_source import Frame, VideoInfo
+from diffmvr.preprocessing.media_files import open_pipe_to_write
 from diffmvr.preprocessing.video_writer import VideoWriter
 from diffmvr.provenance.labels import TAGS
 from diffmvr.structures import UInt8Array
@@ -122,9 +123,7 @@ class Pipe:
         return True
 
     def __enter__(self) -> Self:
-        self._container: Any = av.open(
-            sys.stdout.buffer, "w", format="mpegts", options={"flush_packets": "1"}
-        )
+        self._container: Any = open_pipe_to_write(sys.stdout.buffer, "mpegts")
         self._container.metadata.update(TAGS)
         options = {"crf": str(self._crf), "preset": "veryfast", "tune": "zerolatency"}
         self._stream = self._container.add_stream(

@@ -8,14 +8,13 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-import av
 import cv2
 import numpy as np
 
 from diffmvr.parsing import user_path
 from diffmvr.preprocessing.frame_clock import DEFAULT_RATE
 from diffmvr.preprocessing.frame_source import Frame, FrameSource, VideoInfo
-from diffmvr.preprocessing.media_files import READ_FORMATS
+from diffmvr.preprocessing.media_files import open_stream
 from diffmvr.preprocessing.video_io import open_frames
 from diffmvr.preprocessing.video_reader import CONVERSION
 
@@ -85,21 +84,11 @@ class Stream:
 
     def __init__(self, source: Any, name: str) -> None:
         self.path = Path(name)
-        options = {"format_whitelist": ",".join((*READ_FORMATS, "rtsp"))}
-        if isinstance(source, str):
-            options |= {
-                "protocol_whitelist": "rtsp,rtp,tcp,udp,tls",
-                "rtsp_transport": "tcp",
-                "fflags": "nobuffer",
-            }
-        try:
-            self._container: Any = av.open(source, options=options, timeout=_TIMEOUT)
-            self._stream = self._container.streams.video[0]
-        except (av.FFmpegError, IndexError) as error:
-            raise ValueError(
-                f"input: {name} gives no video that FFmpeg can read ({error}); through a pipe send "
-                "Matroska, MPEG-TS, NUT or raw H.264"
-            ) from error
+        self._container: Any = open_stream(source, name, _TIMEOUT)
+        if not self._container.streams.video:
+            self._container.close()
+            raise ValueError(f"input: {name} holds no video; send one with pictures")
+        self._stream = self._container.streams.video[0]
         context, rate = self._stream.codec_context, self._stream.average_rate
         self.info = VideoInfo(
             name, context.width, context.height, rate or DEFAULT_RATE, self._stream.time_base
