@@ -150,7 +150,7 @@ def split_rendered(
     splits = resplits(rest, fit(rendered[:FITTED]))
     splits.write_csv(output / "resplits.csv")
     share = f"share_in_{GOOD[0]}_to_{GOOD[1]}"
-    facts: dict[str, object] = {"people": len(rest), "splits": len(splits), "level": LEVEL}
+    facts: dict[str, object] = {"of": len(rest), "splits": len(splits), "level": LEVEL}
     for name in ("people", "guaranteed", "pixels"):
         found = splits[name]
         facts[name] = {
