@@ -46,7 +46,7 @@ from diffmvr.doubt.conformal import largest_level
 from diffmvr.doubt.fitting import Witness, fit
 from diffmvr.doubt.judge import SHIPPED
 from diffmvr.doubt.model import DoubtModel
-from diffmvr.files import write_at_once, write_json
+from diffmvr.files import write_json, write_text
 from diffmvr.preprocessing.landmarks import SHARED_VARIABLE
 from diffmvr.reporting.canvas import new_axes, save_figure
 from diffmvr.restoration.opening import DEFAULT_MODEL
@@ -130,10 +130,7 @@ def study(
     facts["error_falls_at_80_percent_kept"] = {
         name: round(_falls(risks.filter(pl.col("group") == name)), 3) for name in groups
     }
-    table = _markdown(means)
-    write_at_once(
-        output / "coverage.md", lambda partial: partial.write_text(table, encoding="utf-8")
-    )
+    write_text(output / "coverage.md", _markdown(means))
     return facts
 
 

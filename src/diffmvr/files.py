@@ -71,12 +71,17 @@ def write_at_once(path: Path, write: Callable[[Path], object]) -> None:
         partial.unlink(missing_ok=True)
 
 
+def write_text(path: Path, text: str) -> Path:
+    """Write a text file in UTF-8, whole or not at all."""
+    write_at_once(path, lambda partial: partial.write_text(text, encoding="utf-8"))
+    return path
+
+
 def write_json(path: Path, content: Any) -> Path:
     """Write strict JSON (no NaN), whole or not at all, making the folder if needed."""
     text = json.dumps(content, indent=2, allow_nan=False, ensure_ascii=False) + "\n"
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_at_once(path, lambda partial: partial.write_text(text, encoding="utf-8"))
-    return path
+    return write_text(path, text)
 
 
 def write_rows(
@@ -93,8 +98,7 @@ def write_rows(
     begin = json.dumps(dict(head), indent=2, allow_nan=False, ensure_ascii=False)
     lines = ",\n    ".join(json.dumps(row, allow_nan=False, ensure_ascii=False) for row in rows)
     text = f'{begin.removesuffix("}").rstrip()},\n  "{key}": [\n    {lines}\n  ]\n}}\n'
-    write_at_once(path, lambda partial: partial.write_text(text, encoding="utf-8"))
-    return path
+    return write_text(path, text)
 
 
 def read_json(path: Path) -> Any:

@@ -5,6 +5,7 @@ import hashlib
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -15,7 +16,6 @@ from diffmvr.config import weights_dir
 
 LIST_FILE = "published.yaml"
 COMMAND = "python -m diffmvr.weights"
-CHUNK = 2**20
 
 
 @dataclass(frozen=True)
@@ -90,24 +90,20 @@ class PublishedWeights:
         Raises:
             ValueError: with both hashes, if they differ.
         """
-        sha256, md5 = hashlib.sha256(), hashlib.md5(usedforsecurity=False)
+        kind, make, expected = "SHA-256", hashlib.sha256, self.sha256 or self.sha256_begins
+        if self.md5 and not expected:
+            kind, make, expected = "MD5", partial(hashlib.md5, usedforsecurity=False), self.md5
         with path.open("rb") as file:
-            while chunk := file.read(CHUNK):
-                sha256.update(chunk)
-                md5.update(chunk)
-        for kind, expected, got in (
-            ("SHA-256", self.sha256, sha256.hexdigest()),
-            ("SHA-256", self.sha256_begins, sha256.hexdigest()[: len(self.sha256_begins)]),
-            ("MD5", self.md5, md5.hexdigest()),
-        ):
-            if expected and got != expected:
-                raise ValueError(
-                    f"{path}: expected the {kind} {expected} of {self.name}, got {got}; the file "
-                    f"is damaged or another one, so fetch it again: `{self.command(path)}`"
-                )
-            if expected:
-                return f"{kind} as listed"
-        return f"SHA-256 {sha256.hexdigest()}; none is known, so it is not checked"
+            got = hashlib.file_digest(file, make).hexdigest()
+        if not expected:
+            return f"SHA-256 {got}; none is known, so it is not checked"
+        got = got[: len(expected)]
+        if got != expected:
+            raise ValueError(
+                f"{path}: expected the {kind} {expected} of {self.name}, got {got}; the file "
+                f"is damaged or another one, so fetch it again: `{self.command(path)}`"
+            )
+        return f"{kind} as listed"
 
 
 @functools.cache

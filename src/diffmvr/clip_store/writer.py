@@ -29,7 +29,7 @@ from diffmvr.clip_store.layout import (
 )
 from diffmvr.clip_store.manifest import manifest_frame, read_manifest
 from diffmvr.clip_store.recording_writer import RecordingWriter
-from diffmvr.files import below, read_json, write_at_once, write_json
+from diffmvr.files import below, read_json, write_json, write_text
 from diffmvr.table_io import write_table
 
 log = logging.getLogger(__name__)
@@ -193,8 +193,7 @@ class ClipStoreWriter:
             )
 
     def _write_info(self, **content: int) -> None:
-        text = self.info.to_json(**content)
-        write_at_once(self.root / INFO_NAME, lambda path: path.write_text(text, encoding="utf-8"))
+        write_text(self.root / INFO_NAME, self.info.to_json(**content))
 
     def _commit(self, out: RecordingWriter, staging: Path) -> None:
         """Move a recording into place; under the store's lock."""

@@ -196,5 +196,10 @@ def _profile(picture: Image.Image) -> bytes:
     profile = picture.info.get("icc_profile")
     if not profile:
         return b""
-    body = b"iCCP" + b"ICC profile\0\0" + zlib.compress(profile)
-    return struct.pack(">I", len(body) - 4) + body + struct.pack(">I", zlib.crc32(body))
+    return png_chunk(b"iCCP", b"ICC profile\0\0" + zlib.compress(profile))
+
+
+def png_chunk(kind: bytes, body: bytes) -> bytes:
+    """Return a chunk of a PNG (PNG specification, third edition, 5.3)."""
+    checked = kind + body
+    return struct.pack(">I", len(body)) + checked + struct.pack(">I", zlib.crc32(checked))

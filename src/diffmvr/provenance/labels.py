@@ -5,11 +5,10 @@ which a trained model made some pixels is a *composite with trained algorithmic 
 Source: https://cv.iptc.org/newscodes/digitalsourcetype/
 """
 
-import struct
-import zlib
 from pathlib import Path
 
 from diffmvr.preprocessing.media_files import open_to_read
+from diffmvr.preprocessing.stored_pixels import png_chunk
 
 SOURCE_TYPE = "http://cv.iptc.org/newscodes/digitalsourcetype/compositeWithTrainedAlgorithmicMedia"
 
@@ -29,13 +28,7 @@ _XMP = (
 )
 
 
-def _chunk(kind: bytes, body: bytes) -> bytes:
-    """Return a chunk of a PNG (PNG specification, third edition, 5.3)."""
-    checked = kind + body
-    return struct.pack(">I", len(body)) + checked + struct.pack(">I", zlib.crc32(checked))
-
-
-PNG_CHUNKS = _chunk(b"tEXt", b"Comment\0" + STATEMENT.encode("latin-1")) + _chunk(
+PNG_CHUNKS = png_chunk(b"tEXt", b"Comment\0" + STATEMENT.encode("latin-1")) + png_chunk(
     b"iTXt", b"XML:com.adobe.xmp\0\0\0\0\0" + _XMP.encode()
 )
 """The same for a PNG: a comment, and IPTC's property in an XMP packet."""

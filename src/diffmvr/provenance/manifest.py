@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from diffmvr.files import read_json, write_json, write_rows
+from diffmvr.files import hash_files, read_json, write_json, write_rows
 from diffmvr.provenance.labels import SOURCE_TYPE, STATEMENT
 from diffmvr.provenance.pixels import hash_frames, hash_picture, hash_sound
 from diffmvr.provenance.signing import sign
@@ -117,7 +117,7 @@ def describe_file(path: Path) -> dict[str, str]:
         return {"kind": "sound", "sound_sha256": hash_sound(path)}
     if path.suffix == ".png":
         return {"kind": "picture", "pixels_sha256": hash_picture(path)}
-    return {"kind": "file", "bytes_sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
+    return {"kind": "file", "bytes_sha256": hash_files(path)}
 
 
 def largest_shift(shown: Sequence[float], wanted: Sequence[float]) -> float:

@@ -19,7 +19,7 @@ import numpy as np
 import polars as pl
 
 from diffmvr.clip_store import ClipStore, sheet_path
-from diffmvr.files import write_at_once
+from diffmvr.files import write_text
 from diffmvr.reporting.store_sheet import choose_frames, tile, tint
 
 INDEX_NAME = "index.html"
@@ -57,10 +57,7 @@ def write_index(store: ClipStore) -> Path:
     Returns:
         The file.
     """
-    path = store.root / INDEX_NAME
-    page = index_page(store)
-    write_at_once(path, lambda partial: partial.write_text(page, encoding="utf-8"))
-    return path
+    return write_text(store.root / INDEX_NAME, index_page(store))
 
 
 def index_page(store: ClipStore) -> str:

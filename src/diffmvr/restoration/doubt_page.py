@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 
 from diffmvr.doubt.words import clock
-from diffmvr.files import write_at_once
+from diffmvr.files import write_text
 from diffmvr.restoration.doubt_picture import age_text, error_text, overlaid, reduced
 from diffmvr.restoration.report import FrameRecord, RestoredFrame
 from diffmvr.restoration.spread import Spread
@@ -58,7 +58,7 @@ class DoubtPage:
             name: what the recording is called.
         """
         text = page(name, records, self._shown.items, (folder / TIMELINE).read_bytes(), self._level)
-        write_at_once(folder / PAGE, lambda partial: partial.write_text(text, encoding="utf-8"))
+        write_text(folder / PAGE, text)
 
 
 def page(

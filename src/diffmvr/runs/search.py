@@ -17,7 +17,7 @@ from hydra.core.override_parser.types import IntervalSweep, Override, Transforme
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
 from diffmvr.checks import check_count, check_one_of
-from diffmvr.files import write_at_once
+from diffmvr.files import write_text
 from diffmvr.run_record import load_run_record
 from diffmvr.text import csv_text
 
@@ -246,7 +246,7 @@ def write_results(search: Search, compose: Callable[[list[str]], DictConfig]) ->
     for one in trials:
         state = one.state.name.lower()
         rows.append([one.number, state, one.value, *(one.params[name] for name in names)])
-    _write(search.folder / TRIALS_FILE, csv_text(rows))
+    write_text(search.folder / TRIALS_FILE, csv_text(rows))
     if best is None:
         return
     cfg = compose(search.overrides_of(best.number))
@@ -259,8 +259,4 @@ def write_results(search: Search, compose: Callable[[list[str]], DictConfig]) ->
         "defaults: [{hydra: default}, _self_]",
         "ledger: false",
     ]
-    _write(search.folder / BEST_FILE, "\n".join([*head, OmegaConf.to_yaml(cfg)]))
-
-
-def _write(path: Path, text: str) -> None:
-    write_at_once(path, lambda new: new.write_text(text, encoding="utf-8"))
+    write_text(search.folder / BEST_FILE, "\n".join([*head, OmegaConf.to_yaml(cfg)]))
