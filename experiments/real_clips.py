@@ -36,8 +36,9 @@ from diffmvr.preprocessing.media_files import open_to_write
 from diffmvr.preprocessing.mediapipe_runtime import LandmarkerUnavailableError
 from diffmvr.preprocessing.video_io import open_frames
 from diffmvr.preprocessing.video_writer import VideoWriter
+from diffmvr.restoration.opening import DEFAULT_MODEL
 from diffmvr.restoration.settings import RestoreSettings
-from diffmvr.restore import DEFAULT_MODEL, restore
+from diffmvr.restore import restore
 from diffmvr.structures import FaceTrack, UInt8Array
 
 log = logging.getLogger("real_clips")

@@ -37,7 +37,7 @@ from diffmvr.evaluate import build_restorers, chosen_restorers
 from diffmvr.evaluation.real_face_scores import RealFaceScorer
 from diffmvr.files import write_json
 from diffmvr.preprocessing.landmarks import SHARED_VARIABLE, find_landmarker_bundle
-from diffmvr.restore import DEFAULT_MODEL
+from diffmvr.restoration.opening import DEFAULT_MODEL
 from diffmvr.runs.hashes import model_hash
 from diffmvr.structures import Restorer
 

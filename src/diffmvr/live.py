@@ -17,7 +17,6 @@ from omegaconf import DictConfig
 
 from diffmvr.checks import check_number, check_output_dir
 from diffmvr.cli import entry_point
-from diffmvr.config import weights_dir
 from diffmvr.files import DISK_FULL, write_json
 from diffmvr.hidden_packages import (
     DEFERRED_BY_RESTORE,
@@ -37,8 +36,8 @@ from diffmvr.restoration.live.sinks import PIPE, WINDOW, Film, Pipe, Sink, Windo
 from diffmvr.restoration.live.sources import open_live
 from diffmvr.restoration.live.walk import restore_live, warm_up
 from diffmvr.restoration.opening import (
-    DEFAULT_MODEL,
     build_restorer,
+    chosen_model,
     found_mask_cleaning,
     load_pipeline,
     model_name,
@@ -134,7 +133,7 @@ class LiveRun:
         if settings.threads:
             torch.set_num_threads(settings.threads)
         # 1. Load everything before the first frame is taken.
-        model = settings.weights or str(weights_dir() / DEFAULT_MODEL)
+        model = chosen_model(settings)
         bundle, notes = usable_bundle(settings.landmarker)
         self._notes += notes
         pipeline = self._pipeline or load_pipeline(model, settings.device, settings.sampler)

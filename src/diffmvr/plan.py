@@ -4,12 +4,14 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from hydra import compose, initialize_config_dir
 from hydra._internal.utils import get_args_parser
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
+from diffmvr.files import read_json
 from diffmvr.setting_kinds import check_kinds
 from diffmvr.text import printable
 
@@ -45,6 +47,14 @@ class Plan:
                 *(f"  {name}\n" for name in self.files),
             )
         )
+
+
+def bench_rows(suite: str) -> list[dict[str, Any]]:
+    """Return what ``make bench`` has measured of this machine; nothing where it has not."""
+    if not BENCH_FILE.is_file():
+        return []
+    rows: list[dict[str, Any]] = read_json(BENCH_FILE).get("results", {}).get(suite, [])
+    return rows
 
 
 def is_asked_for(arguments: Sequence[str]) -> bool:

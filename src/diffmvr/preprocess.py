@@ -14,7 +14,7 @@ from diffmvr.clip_store.layout import FAILED_NAME, part_path
 from diffmvr.files import hash_files
 from diffmvr.parsing import parse_rate, read_settings, user_path
 from diffmvr.plan import Plan
-from diffmvr.preprocessing.backends import choose_backends, default_cleaning
+from diffmvr.preprocessing.backends import Backends, choose_backends, default_cleaning
 from diffmvr.preprocessing.companions import find_beside
 from diffmvr.preprocessing.guides import AutomaticGuides
 from diffmvr.preprocessing.landmarks import find_landmarker_bundle
@@ -128,16 +128,7 @@ def preprocess(settings: PreprocessSettings) -> PreprocessSummary:
     recordings = find_recordings(_path(settings.input), settings.layout, settings.pattern)
     called = recordings if settings.name is None else _renamed(recordings, settings.name)
     check_outside(_path(settings.output), _path(settings.input))
-    backends = choose_backends(
-        settings.face,
-        settings.mask,
-        _optional_path(settings.face_weights),
-        _optional_path(settings.occluder_weights),
-        find_landmarker_bundle(settings.landmarker),
-        settings.confidence,
-        settings.trusted,
-        settings.boxes is not None,
-    )
+    backends = _backends(settings)
     how = RecordingSettings(
         backends,
         default_cleaning(
@@ -251,6 +242,20 @@ def _optional_path(text: str | None) -> Path | None:
     return None if text is None else _path(text)
 
 
+def _backends(settings: PreprocessSettings) -> Backends:
+    """Choose what finds faces and what hides them."""
+    return choose_backends(
+        settings.face,
+        settings.mask,
+        _optional_path(settings.face_weights),
+        _optional_path(settings.occluder_weights),
+        find_landmarker_bundle(settings.landmarker),
+        settings.confidence,
+        settings.trusted,
+        settings.boxes is not None,
+    )
+
+
 def preprocessing_plan(config: DictConfig) -> Plan:
     """Return what ``python -m diffmvr.preprocess`` would do.
 
@@ -263,16 +268,7 @@ def preprocessing_plan(config: DictConfig) -> Plan:
     """
     settings = PreprocessSettings.from_config(config)
     recordings = find_recordings(_path(settings.input), settings.layout, settings.pattern)
-    backends = choose_backends(
-        settings.face,
-        settings.mask,
-        _optional_path(settings.face_weights),
-        _optional_path(settings.occluder_weights),
-        find_landmarker_bundle(settings.landmarker),
-        settings.confidence,
-        settings.trusted,
-        settings.boxes is not None,
-    )
+    backends = _backends(settings)
     store = _path(settings.output)
     before = sum(part_path(store, recording.name).is_file() for recording in recordings)
     facts = {

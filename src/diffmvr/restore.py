@@ -13,7 +13,6 @@ import torch
 from omegaconf import DictConfig
 
 from diffmvr.cli import entry_point
-from diffmvr.config import weights_dir
 from diffmvr.doubt.judge import LEVEL, SHIPPED, CalibratedJudge
 from diffmvr.doubt.sight import Judge
 from diffmvr.files import KEPT_NAME, staged_output
@@ -26,14 +25,13 @@ from diffmvr.hidden_packages import (
 )
 from diffmvr.models.base_checkpoint import read_trained_side, resolve_folder
 from diffmvr.models.device import choose_device
-from diffmvr.parsing import parse_rate, user_path
+from diffmvr.parsing import user_path
 from diffmvr.pipelines.crop_restorer import FramePipeline
 from diffmvr.pipelines.own_guides import OwnGuide
 from diffmvr.preprocessing.frame_stream import with_masks
 from diffmvr.preprocessing.landmarks import FaceLandmarker
 from diffmvr.preprocessing.picture_folder import read_picture
 from diffmvr.preprocessing.threads import ReadAhead, write_behind
-from diffmvr.preprocessing.video_io import open_frames
 from diffmvr.progress import ProgressBars
 from diffmvr.provenance.manifest import write_manifest
 from diffmvr.provenance.signing import load_private_key
@@ -43,13 +41,14 @@ from diffmvr.restoration.first_pass import planned
 from diffmvr.restoration.kept import MEBIBYTE, KeptFrames
 from diffmvr.restoration.notes import doubt_notes, recording_notes, unled_notes
 from diffmvr.restoration.opening import (
-    DEFAULT_MODEL,
     build_restorer,
+    chosen_model,
     detector_files,
     found_mask_cleaning,
     load_pipeline,
     model_name,
     open_given_masks,
+    open_recording,
     open_scanner,
     usable_bundle,
 )
@@ -88,13 +87,7 @@ def restore(
         torch.set_num_threads(threads)
     if judge is None and settings.tells_doubt:
         judge = CalibratedJudge.from_settings(settings.calibrated, settings.abstain)
-    frames = open_frames(
-        user_path(settings.input),
-        "input",
-        None if settings.fps is None else parse_rate("fps", settings.fps),
-        settings.allow_truncated,
-        threads,
-    )
+    frames = open_recording(settings)
     face_box = None if settings.face_box is None else np.array(settings.face_box)
     masks = open_given_masks(settings, frames)
     bundle, notes = usable_bundle(settings.landmarker)
@@ -110,7 +103,7 @@ def restore(
         # Of many recordings each is written into a place of its own before it is moved.
         log.info("restoring %s into the folder %s", frames.info.name, destination.name)
         if pipeline is None:
-            model = settings.weights or str(weights_dir() / DEFAULT_MODEL)
+            model = chosen_model(settings)
             side = partial(read_trained_side, resolve_folder(model))
         else:
             model, side = "in memory", partial(int, pipeline.resolution)

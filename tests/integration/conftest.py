@@ -10,7 +10,7 @@ from tests.helpers.tiny import build_tiny
 from diffmvr.config import weights_dir
 from diffmvr.models.guide_settings import GuideSettings
 from diffmvr.pipelines.diffmvr_pipeline import DiffMVRPipeline
-from diffmvr.restore import DEFAULT_MODEL
+from diffmvr.restoration.opening import DEFAULT_MODEL
 
 
 @pytest.fixture(scope="session")

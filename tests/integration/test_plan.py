@@ -113,7 +113,9 @@ def test_a_restoration(
     assert code == 0, told
     assert "one, 64x64, 25 frames a second" in said and re.search(r"\nframes +6\n", said)
     assert "made for crops of 64 × 64" in said and "would be written in out:" in said
-    assert not list(empty.iterdir())
+    assert not list(empty.iterdir()) and "doubt" not in said.partition("would be written")[2]
+    listed = planned(restore, [*one, "overlay=doubt"], monkeypatch, capsys)[1]
+    assert {"  doubt.mp4", "  timeline.png", "  doubt.html"} <= set(listed.splitlines())
     speed = {"pixels": 64, "frames_per_second_without_start": {"median": 2.0}}
     write_json(empty / "outputs/bench/bench.json", {"results": {"restoring": [speed]}})
     said = planned(restore, one, monkeypatch, capsys)[1]

@@ -30,8 +30,9 @@ from diffmvr.config import weights_dir
 from diffmvr.pipelines.diffmvr_pipeline import DiffMVRPipeline
 from diffmvr.preprocessing.mask_io import open_masks
 from diffmvr.preprocessing.video_io import open_frames
+from diffmvr.restoration.opening import DEFAULT_MODEL
 from diffmvr.restoration.settings import RestoreSettings
-from diffmvr.restore import DEFAULT_MODEL, main, restore
+from diffmvr.restore import main, restore
 
 COUNT = 10
 SHARED = os.environ.get("DIFFMVR_SHARED")

@@ -12,16 +12,15 @@ import numpy as np
 from omegaconf import DictConfig
 
 from diffmvr.cli import entry_point
-from diffmvr.config import weights_dir
 from diffmvr.files import staged_output, write_json
 from diffmvr.models.base_checkpoint import read_trained_side, resolve_folder
 from diffmvr.parsing import user_path
-from diffmvr.preprocessing.video_io import open_frames
 from diffmvr.progress import ProgressBars
 from diffmvr.restoration.first_pass import planned
 from diffmvr.restoration.opening import (
-    DEFAULT_MODEL,
+    chosen_model,
     found_mask_cleaning,
+    open_recording,
     open_scanner,
     usable_bundle,
 )
@@ -37,11 +36,10 @@ def look(settings: RestoreSettings) -> None:
     Raises:
         ValueError: if no face was found, or an input or a setting cannot be used.
     """
-    frames = open_frames(user_path(settings.input), "input", None, settings.allow_truncated)
+    frames = open_recording(settings)
     bundle, _ = usable_bundle(settings.landmarker)
     scanner, _ = open_scanner(settings, frames, False, None, bundle)
-    model = settings.weights or str(weights_dir() / DEFAULT_MODEL)
-    side = partial(read_trained_side, resolve_folder(model))
+    side = partial(read_trained_side, resolve_folder(chosen_model(settings)))
     rows: list[dict[str, Any]] = []
     nothing = np.zeros((frames.info.height, frames.info.width), np.uint8)
     with staged_output(user_path(settings.output)) as staging, ProgressBars() as progress:

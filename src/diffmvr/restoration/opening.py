@@ -5,10 +5,11 @@ from pathlib import Path
 from typing import Any
 
 from diffmvr.collector import collector_paused
+from diffmvr.config import weights_dir
 from diffmvr.doubt.sight import Judge
 from diffmvr.models.device import choose_device
 from diffmvr.models.sampler import choose_sampler
-from diffmvr.parsing import user_path
+from diffmvr.parsing import parse_rate, user_path
 from diffmvr.pipelines.crop_restorer import CropRestorer, FramePipeline, check_guide_kind
 from diffmvr.pipelines.own_guides import OwnGuide
 from diffmvr.preprocessing.backends import choose_backends, default_cleaning
@@ -23,6 +24,7 @@ from diffmvr.preprocessing.scan import Scanner
 from diffmvr.preprocessing.scene_layout import MaskCleaning
 from diffmvr.preprocessing.sightings import REGION_SCALE, REGION_SIZE
 from diffmvr.preprocessing.threads import worker_count
+from diffmvr.preprocessing.video_io import open_frames
 from diffmvr.restoration.far_references import FarReference
 from diffmvr.restoration.recording import VideoRestorer
 from diffmvr.restoration.scene_plan import NO_FACE, check_face_box
@@ -46,6 +48,23 @@ def load_pipeline(model: str, device: str, sampler: str | None = None) -> FrameP
     loaded.scheduler = choose_sampler(loaded.scheduler, sampler)
     pipeline: FramePipeline = loaded.to(choose_device(device))
     return pipeline
+
+
+def open_recording(settings: RestoreSettings) -> FrameSource:
+    """Open the recording that is to be restored.
+
+    Raises:
+        FileNotFoundError: if it is missing.
+        ValueError: if it, or the rate that is given, cannot be used.
+    """
+    rate = None if settings.fps is None else parse_rate("fps", settings.fps)
+    path, threads = user_path(settings.input), settings.threads or 0
+    return open_frames(path, "input", rate, settings.allow_truncated, threads)
+
+
+def chosen_model(settings: RestoreSettings) -> str:
+    """Return the model's folder or hub id: the user's, or the one that ships."""
+    return settings.weights or str(weights_dir() / DEFAULT_MODEL)
 
 
 def open_given_masks(settings: RestoreSettings, frames: FrameSource) -> MaskSource | None:

@@ -5,16 +5,13 @@ from pathlib import Path
 
 from omegaconf import DictConfig
 
-from diffmvr.config import weights_dir
-from diffmvr.files import read_json
 from diffmvr.models.base_checkpoint import read_trained_side
-from diffmvr.parsing import parse_rate, user_path
-from diffmvr.plan import BENCH_FILE, Plan
-from diffmvr.preprocessing.frame_source import FrameSource
+from diffmvr.parsing import user_path
+from diffmvr.plan import BENCH_FILE, Plan, bench_rows
 from diffmvr.preprocessing.landmarks import find_landmarker_bundle
-from diffmvr.preprocessing.video_io import open_frames
 from diffmvr.restoration.cohort import find_cohort
-from diffmvr.restoration.opening import DEFAULT_MODEL, open_given_masks
+from diffmvr.restoration.doubt_page import PAGE, TIMELINE
+from diffmvr.restoration.opening import chosen_model, open_given_masks, open_recording
 from diffmvr.restoration.settings import RestoreSettings
 
 RESULTS = {"mp4": "restored.mp4", "ffv1": "restored.mkv", "png": "frames/00000.png"}
@@ -34,8 +31,9 @@ def restoration_plan(config: DictConfig) -> Plan:
     members = find_cohort(user_path(settings.input), settings.mask)
     files = ["report.json", "manifest.json", "seal.json", RESULTS[settings.format]]
     files += ["concat.mp4", "contact_sheet.png"] if settings.concat else []
+    files += ["doubt.mp4", TIMELINE, PAGE] if settings.overlay is not None else []
     if members is None:
-        frames = _opened(settings, user_path(settings.input))
+        frames = open_recording(settings)
         masks = open_given_masks(settings, frames)
         count = frames.info.frame_count
         facts = {
@@ -57,21 +55,15 @@ def restoration_plan(config: DictConfig) -> Plan:
         }
         files = [f"NAME/{name}" for name in files] + ["cohort.csv"]
         time = "unknown: plan=true of one recording tells its own"
-    model = settings.weights or str(weights_dir() / DEFAULT_MODEL)
     bundle = find_landmarker_bundle(settings.landmarker)
     facts |= {
         "landmarks": "none" if bundle is None else bundle.name,
-        "model": _model(user_path(model)),
+        "model": _model(user_path(chosen_model(settings))),
         "memory": f"not estimated; it grows with window={settings.window} and the frames' size, "
         f"not with the length; at most {settings.keep_mib} MiB on disk meanwhile",
         "time": time,
     }
     return Plan(facts, user_path(settings.output), files)
-
-
-def _opened(settings: RestoreSettings, path: Path) -> FrameSource:
-    rate = None if settings.fps is None else parse_rate("fps", settings.fps)
-    return open_frames(path, "input", rate, settings.allow_truncated, settings.threads or 0)
 
 
 def _model(folder: Path) -> str:
@@ -86,11 +78,8 @@ def _model(folder: Path) -> str:
 
 def _time(frames: int | None, longest: int) -> str:
     unknown = f"unknown: `make bench` measures this machine ({BENCH_FILE})"
-    if frames is None or not BENCH_FILE.is_file():
-        return unknown
-    rows = read_json(BENCH_FILE).get("results", {}).get("restoring", [])
-    rows = [row for row in rows if "frames_per_second_without_start" in row]
-    if not rows:
+    rows = [row for row in bench_rows("restoring") if "frames_per_second_without_start" in row]
+    if frames is None or not rows:
         return unknown
     nearest = min(rows, key=lambda row: abs(row["pixels"] - longest))
     speed = nearest["frames_per_second_without_start"]["median"]

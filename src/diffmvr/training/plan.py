@@ -2,15 +2,13 @@
 
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
 from diffmvr.data.datamodule import ClipDataModule
 from diffmvr.evaluation.after_training import ScoringPlan
-from diffmvr.files import read_json
-from diffmvr.plan import BENCH_FILE, Plan
+from diffmvr.plan import BENCH_FILE, Plan, bench_rows
 from diffmvr.sweep_names import job_name
 from diffmvr.training.memory_estimate import estimate_training
 from diffmvr.training.module import DiffMVRModule
@@ -94,11 +92,8 @@ def _measured(
     module: DiffMVRModule, side: int, device: str, encoded: bool
 ) -> tuple[float, str] | None:
     """Return the frames/s of a step like this one that this machine has been measured with."""
-    if not BENCH_FILE.is_file():
-        return None
     wanted = {"device": device, "size": BENCH_SIZES.get(side), "pathway": module.guide.pathway}
-    rows: list[dict[str, Any]] = read_json(BENCH_FILE).get("results", {}).get("training", [])
-    for row in rows:
+    for row in bench_rows("training"):
         if all(row.get(key) == value for key, value in wanted.items()):
             name = "images_per_second_from_cache" if encoded else "images_per_second"
             return float(row[name]), f"{row[name]:.1f} frames/s in {BENCH_FILE}"
