@@ -7,6 +7,7 @@ from typing import Any
 
 import cv2
 import numpy as np
+from PIL import Image
 
 from diffmvr.files import read_json
 from diffmvr.preprocessing.frame_source import Frame
@@ -117,9 +118,7 @@ def shrink(image: UInt8Array, side: int = LARGEST_SIDE) -> UInt8Array:
 def save(image: UInt8Array, path: Path) -> Path:
     """Write a picture ``[H, W, 3]`` as PNG."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    done, data = cv2.imencode(".png", cv2.cvtColor(image, cv2.COLOR_RGB2BGR))
-    assert done
-    path.write_bytes(data.tobytes())
+    Image.fromarray(image).save(path, "PNG")
     return path
 
 

@@ -42,7 +42,12 @@ class Camera:
     def __init__(self, number: int) -> None:
         self.path = Path(f"camera {number}")
         backend = cv2.CAP_V4L2 if sys.platform.startswith("linux") else cv2.CAP_ANY
-        self._device = cv2.VideoCapture(number, backend)
+        # OpenCV would tell the terminal, in its own words, what is told below.
+        told = cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+        try:
+            self._device = cv2.VideoCapture(number, backend)
+        finally:
+            cv2.utils.logging.setLogLevel(told)
         given, first = self._device.read() if self._device.isOpened() else (False, None)
         if not given or first is None:
             self._device.release()
