@@ -17,6 +17,7 @@ from PIL import Image
 
 import diffmvr.restoration.first_pass as first_pass
 import diffmvr.restoration.laying_back as laying
+import diffmvr.restoration.recording as recording
 import diffmvr.restore as command
 from diffmvr.data.synthetic import render_clip
 from diffmvr.pipelines.crop_restorer import CropRestorer
@@ -35,8 +36,9 @@ POINTS = (
     (VideoFile, "__iter__", "decode"),
     (first_pass, "plan", "plan"),
     (CropRestorer, "find_guides", "guides"),
+    (recording, "past_guides", "guides"),
     (DiffMVRPipeline, "__call__", "network"),
-    (laying, "carry_detail", "carry"),
+    (recording, "carry_detail", "carry"),
     (laying, "paste_corrected", "paste"),
     (laying, "paste_back", "paste"),
     (VideoWriter, "write", "encode"),

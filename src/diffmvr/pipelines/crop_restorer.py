@@ -164,6 +164,22 @@ class CropRestorer:
                 guide builder is not one that carries clear frames over.
         """
         guides, last_clear = self._carrying_guides().with_references(clip, others)
+        return self._with_own(clip, guides), last_clear
+
+    def led_by(self, clip: Clip, past: Mapping[int, UInt8Array]) -> Guides:
+        """Return the guides of a window whose past guides were found elsewhere.
+
+        Args:
+            clip: the window.
+            past: ``[p, p, 3]`` uint8 by the frame's place in the clip.
+
+        Raises:
+            ValueError: as ``find_guides``.
+        """
+        return self._with_own(clip, self._carrying_guides().led_by(clip, past))
+
+    def _with_own(self, clip: Clip, guides: Guides) -> Guides:
+        """Put the user's own pictures in the place of guides; require that something is known."""
         size = clip.observed.shape[1]
         for kind, own in self.own_guides.items():
             g = self.kinds.index(kind)
@@ -171,7 +187,7 @@ class CropRestorer:
             for t in np.flatnonzero(clip.mask.any(axis=(1, 2))):
                 guides.images[t, g] = own.in_crop(clip.track.similarity[t], size)
         self._check_visible(clip, guides)
-        return guides, last_clear
+        return guides
 
     def fill(
         self, clip: Clip, guides: Guides, memory: GuideMemory, seam: bool = False

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from contextlib import closing
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -120,22 +121,33 @@ class AutomaticGuides:
         if others is None:
             others = banks[-1].references if self.past.reach == "both" else ()
         mixed = self._mixtures(clip, banks, others)
+        shown = {t: self._complete(clip, t, one.image, one.known) for t, one in mixed.items()}
+        if "past" in self.kinds:
+            for t in np.flatnonzero(past_index >= 0).tolist():
+                if t not in mixed:
+                    past = int(past_index[t])
+                    shown[t] = self._past(clip, clear[past], past, t)
+        weights = {t: composite.weights for t, composite in mixed.items()}
+        guides = replace(self.led_by(clip, shown), past_index=past_index, references=weights)
+        return guides, self._leading(clip, clear, banks[-1])
+
+    def led_by(self, clip: Clip, past: Mapping[int, UInt8Array]) -> Guides:
+        """Return the guides of every frame, the past ones as they are given.
+
+        Args:
+            clip: the frames.
+            past: ``[H, W, 3]`` uint8 by the frame's place in the clip; the others have none.
+        """
         length, height, width, _ = clip.observed.shape
         images = np.full((length, len(self.kinds), height, width, 3), GREY, np.uint8)
         valid = np.zeros((length, len(self.kinds)), bool)
         for t in range(length):
             for g, kind in enumerate(self.kinds):
-                past = int(past_index[t])
                 if kind in self._of_one_frame:
                     images[t, g], valid[t, g] = self._of_one_frame[kind](clip, t)
-                elif t in mixed:
-                    shown = mixed[t].image, mixed[t].known
-                    images[t, g], valid[t, g] = self._complete(clip, t, *shown), True
-                elif past >= 0:
-                    images[t, g] = self._past(clip, clear[past], past, t)
-                    valid[t, g] = True
-        weights = {t: composite.weights for t, composite in mixed.items()}
-        return Guides(images, valid, past_index, weights), self._leading(clip, clear, banks[-1])
+                elif t in past:
+                    images[t, g], valid[t, g] = past[t], True
+        return Guides(images, valid, np.full(length, -1))
 
     def references(self, clip: Clip) -> Clip | None:
         """Return the unobstructed frames that lead later ones; see ``with_references``."""

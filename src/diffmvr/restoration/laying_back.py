@@ -10,10 +10,9 @@ from numpy.typing import NDArray
 from diffmvr.doubt.judgement import Judged
 from diffmvr.doubt.sight import Judge, Sight
 from diffmvr.geometry import compose, scaling
-from diffmvr.preprocessing.crop import CropTransform
 from diffmvr.preprocessing.frame_source import Frame
-from diffmvr.restoration.detail import Detail, carry_detail
-from diffmvr.restoration.lenders import FrameInPlace, Lent
+from diffmvr.restoration.detail import Detail
+from diffmvr.restoration.lenders import FrameInPlace
 from diffmvr.restoration.paste_back import paste_back, paste_corrected, shows_all
 from diffmvr.structures import UInt8Array
 
@@ -28,11 +27,10 @@ class Hole:
     Attributes:
         frame: as it was read.
         place: the same, with where its face is.
-        region: a square that holds the model's crop and the hole.
         crop: ``[p, p, 3]`` uint8, the restored crop.
         correction: ``[p, p, 3]`` float32, what the model adds to what is known; ``None`` where all
             of its crop counts.
-        lent: what clear frames lend.
+        detail: what clear frames show of it; ``None`` where nobody asks for that.
         hidden_share: of the face.
         age: seconds to the nearest clear view of the recording, if there is one.
         mirrored: ``[p, p]`` float32, how far the guides disagree; see ``Sight``.
@@ -40,10 +38,9 @@ class Hole:
 
     frame: Frame
     place: FrameInPlace
-    region: CropTransform
     crop: UInt8Array
     correction: NDArray[np.float32] | None
-    lent: Lent
+    detail: Detail | None
     hidden_share: float = 0.0
     age: float | None = None
     mirrored: NDArray[np.float32] | None = None
@@ -69,17 +66,17 @@ def lay_back(
     if not place.mask.any():
         return hole.frame, None
     whole = place.image, place.mask, place.crop
-    detail: Detail | None = None
-    if past_detail and hole.correction is not None:
-        detail = carry_detail(place, hole.region, hole.lent)
-        image = paste_corrected(hole.correction, *whole, detail[:2], feather)
+    detail = hole.detail
+    beneath = None if detail is None else detail[:2]
+    if past_detail and hole.correction is not None and beneath is not None:
+        image = paste_corrected(hole.correction, *whole, beneath, feather)
     else:
-        if not shows_all(place.mask, place.crop):
-            detail = carry_detail(place, hole.region, hole.lent)
-        image = paste_back(hole.crop, *whole, feather, None if detail is None else detail[:2])
+        if shows_all(place.mask, place.crop):
+            beneath = None
+        image = paste_back(hole.crop, *whole, feather, beneath)
     said = None
     if judge is not None:
-        if detail is not None and detail.evidence is not None:
+        if detail is not None and detail.composite is not None:
             said = judge(_sight(hole, image, detail, trial_error))
         else:
             why = NO_VIEW if past_detail else NOT_LED
@@ -88,8 +85,8 @@ def lay_back(
 
 
 def _sight(hole: Hole, image: UInt8Array, detail: Detail, trial_error: float | None) -> Sight:
-    evidence, square = detail.evidence, detail.square
-    assert evidence is not None
+    assert detail.composite is not None
+    evidence, square = detail.composite.evidence, detail.square
     height, width = evidence.mask.shape
     reduction = scaling(width / square.size, height / square.size)
     to_sight = compose(reduction, compose(square.matrix, hole.place.crop.inverse))

@@ -10,9 +10,13 @@ from numpy.typing import NDArray
 
 from diffmvr.geometry import compose, move_points, scaling, zoom_of
 from diffmvr.preprocessing.bank import Reference, ReferenceBank, others_leading
-from diffmvr.preprocessing.composition import MOST_CARRIED, compose_references, most_carried
+from diffmvr.preprocessing.composition import (
+    MOST_CARRIED,
+    Composite,
+    compose_references,
+    most_carried,
+)
 from diffmvr.preprocessing.crop import CropTransform
-from diffmvr.preprocessing.evidence import Evidence
 from diffmvr.preprocessing.layers import Window
 from diffmvr.preprocessing.layers import carry as carry_picture
 from diffmvr.preprocessing.picture import FINDING_SIZE, Picture, reduce_frame
@@ -121,12 +125,12 @@ class Carried(NamedTuple):
     Attributes:
         image: ``[s, s, 3]`` uint8, grey (128) where unknown.
         known: ``[s, s]`` bool.
-        evidence: how far the references of the mixture explain the frame; ``None`` for no mixture.
+        composite: the mixture of references in it; ``None`` for no mixture.
     """
 
     image: UInt8Array
     known: NDArray[np.bool_]
-    evidence: Evidence | None = None
+    composite: Composite | None = None
 
 
 class Lenders:
@@ -163,6 +167,11 @@ class Lenders:
         if self._past.mixes:
             self._bank = self._bank.add(frame.reference())
 
+    @property
+    def latest(self) -> int | None:
+        """Number of the latest clear frame; ``None`` before the first."""
+        return None if self._latest is None else self._latest.index
+
     def lend(self, index: int = 0, others: Iterable[Reference] = ()) -> Lent:
         """Return what they lend to a frame, the latest first; nothing before the first clear one.
 
@@ -195,12 +204,14 @@ def carry(lent: Lent, current: FrameInPlace, square: CropTransform) -> Carried:
     if not hidden.any():
         return Carried(carried, known)
     share = np.zeros(hidden.shape, np.float32)
-    mixture, evidence = carried, None
+    mixture, composite = carried, None
     if lent.references:
-        window = _window(hidden)
+        # The model's guide shows the mixture around the hole, too; see ``past_guide``.
+        fine = min(here.picture.small[1].shape) >= current.crop.size
+        window = _window(hidden if fine else np.ones_like(hidden))
         composite = compose_references(lent.references, here, window, lent.most, lent.mirrored)
         mixture = carried.copy()
-        mixture[window], evidence = composite.image, composite.evidence
+        mixture[window] = composite.image
         share[window] = fade(composite.known, SEAM * current.crop.size / _zoom(current))
     missing = hidden & (share < 1)
     for past in lent.frames:
@@ -223,7 +234,7 @@ def carry(lent: Lent, current: FrameInPlace, square: CropTransform) -> Carried:
         faded = np.rint(blend * mixture + (1 - blend) * carried).astype(np.uint8)
         known |= hidden & (share > 0)
         carried = np.where(known[..., None], faded, np.uint8(GREY))
-    return Carried(carried, known, evidence)
+    return Carried(carried, known, composite)
 
 
 def _zoom(frame: FrameInPlace) -> float:

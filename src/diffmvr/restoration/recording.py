@@ -22,19 +22,22 @@ from diffmvr.preprocessing.symmetry import GREY
 from diffmvr.preprocessing.threads import in_order
 from diffmvr.restoration.abstention import SHOWN_AS, with_judgement
 from diffmvr.restoration.background import StillBackground
+from diffmvr.restoration.borrowing import Borrower, borrowers, past_guides
 from diffmvr.restoration.corrections import disagreements, take_corrections
+from diffmvr.restoration.detail import Detail, carry_detail
 from diffmvr.restoration.far_references import FarReference, as_native, as_small
+from diffmvr.restoration.frame_rows import Led, frame_row
 from diffmvr.restoration.kept import PART_FRAMES, KeptFrames
 from diffmvr.restoration.laying_back import Hole, lay_back
-from diffmvr.restoration.lenders import Lenders, Lent
+from diffmvr.restoration.lenders import Lenders
 from diffmvr.restoration.notes import picture_notes
-from diffmvr.restoration.report import FrameRecord, ReferenceRecord, RestoredFrame, Result
-from diffmvr.restoration.scene_plan import NO_FACE, ScenePlan
+from diffmvr.restoration.paste_back import shows_all
+from diffmvr.restoration.report import RestoredFrame, Result
+from diffmvr.restoration.scene_plan import ScenePlan
 from diffmvr.restoration.self_check import SelfCheck, Tally, far_enough, weights_of
 from diffmvr.restoration.windows import (
     Window,
     age_of,
-    corner_and_side,
     cut_window,
     in_place,
     lend,
@@ -173,7 +176,7 @@ class VideoRestorer:
                 self._try_out(plan, person)
             for first in range(0, len(plan), self._window):
                 window = read_window(reader, plan, slice(first, first + self._window))
-                planned = [self._record(plan, first + k) for k in range(len(window))]
+                planned = [frame_row(plan, first + k) for k in range(len(window))]
                 recalled = kept.recall(window, planned)
                 restored: Iterable[Result]
                 if recalled is not None:
@@ -213,7 +216,7 @@ class VideoRestorer:
         ]
         known = [found.images[-1, past].copy() for found in guides]
         self._led += self._compare(plan.trials, guides, known, memory)
-        if person.carried is None and plan.mask_share[0] > 0 and not others:
+        if person.lenders.latest is None and plan.mask_share[0] > 0 and not others:
             # It begins hidden: the same as if there were no past frame.
             for found in guides:
                 found.images[:, past], found.valid[:, past] = GREY, False
@@ -243,9 +246,15 @@ class VideoRestorer:
         """Restore a window of frames that show a face; ``first`` is its place in the plan."""
         clip = cut_window(window, plan, first, person.carried)
         before = len(clip) - len(window)
-        others = *person.pictures, *plan.references
-        native = as_native(others)
-        guides, person.carried = self._crops.find_guides(clip, as_small(others))
+        clear = self._crops.is_clear(clip)[before:]
+        others = as_native((*person.pictures, *plan.references))
+        frames = list(borrowers(plan, first, window, person.lenders, clear, others))
+        with closing(in_order(self._carry, frames, self._workers)) as carried:
+            details = list(carried)
+        if self._mixes:
+            guides = self._crops.led_by(clip, past_guides(frames, details))
+        else:
+            guides, person.carried = self._crops.find_guides(clip)
         restored = self._crops.fill(clip, guides, person.memory, seam=self._feather > 0)
         corrections: list[NDArray[np.float32] | None] = [None] * len(clip)
         mirrored = list(corrections)
@@ -255,24 +264,15 @@ class VideoRestorer:
         if self._judge is not None:
             mirrored = disagreements(guides, self._crops.kinds)
         share = occluded_share(clip.mask, clip.track.face_box)
-        clear = self._crops.is_clear(clip)
-        holes = []
-        for k, (frame, mask) in enumerate(window):
-            t, of_clip = first + k, before + k
-            place = in_place(plan, t, frame, mask)
-            lent = Lent(())
-            if mask.any():
-                lent = person.lenders.lend(frame.index, native)
-            hole = Hole(
-                *(frame, place, plan.regions[t]),
-                *(restored[of_clip], corrections[of_clip], lent),
-                hidden_share=float(share[of_clip]),
-                age=age_of(place, lent, plan),
-                mirrored=mirrored[of_clip],
+        holes = [
+            Hole(
+                *(window[k][0], one.place, restored[before + k], corrections[before + k], detail),
+                hidden_share=float(share[before + k]),
+                age=age_of(one.place, one.lent, plan),
+                mirrored=mirrored[before + k],
             )
-            holes.append(hole)
-            if clear[of_clip]:
-                lend(plan, place, person.lenders)
+            for k, (one, detail) in enumerate(zip(frames, details, strict=True))
+        ]
         fill = partial(
             lay_back,
             feather=self._feather,
@@ -282,8 +282,30 @@ class VideoRestorer:
         )
         with closing(in_order(fill, holes, self._workers)) as laid:
             for k, (result, said) in enumerate(laid):
-                record = self._record(plan, first + k, clip, guides, before + k)
+                led = self._led_by(frames[k], details[k], guides.valid[before + k])
+                record = frame_row(plan, first + k, led, self._names)
                 yield with_judgement(window[k], Result(result, record), said, self._abstained)
+
+    def _led_by(self, one: Borrower, detail: Detail | None, valid: NDArray[np.bool_]) -> Led:
+        """Return what led a frame, for its row in the report."""
+        past = one.latest if self._crops.led_by_past else None
+        weights = detail.composite.weights if self._mixes and detail and detail.composite else {}
+        return Led(dict(zip(self._crops.kinds, valid.tolist(), strict=True)), past, weights)
+
+    @property
+    def _mixes(self) -> bool:
+        """Whether the past guide is a mixture, which is made at the recording's resolution."""
+        return self._crops.led_by_past and self._crops.past.mixes
+
+    def _carry(self, one: Borrower) -> Detail | None:
+        """Show what clear frames show of a frame, where that is asked for."""
+        place = one.place
+        if not place.mask.any():
+            return None
+        wanted = self._past_detail or (self._mixes and one.lent.references)
+        if not wanted and shows_all(place.mask, place.crop):
+            return None
+        return carry_detail(place, one.region, one.lent)
 
     def _pass_over(
         self,
@@ -299,7 +321,8 @@ class VideoRestorer:
                 background.add(frame.image, mask)
             return
         clip = cut_window(window, plan, first, person.carried)
-        person.carried = self._crops.references(clip)
+        if not self._mixes:
+            person.carried = self._crops.references(clip)
         before = len(clip) - len(window)
         for k in np.flatnonzero(self._crops.is_clear(clip)[before:]):
             lend(plan, in_place(plan, first + int(k), *window[k]), person.lenders)
@@ -324,46 +347,5 @@ class VideoRestorer:
             if self._judge is not None and mask.any():
                 said = self._judge.blind(None, NO_FACE_FOUND)
             yield with_judgement(
-                (frame, mask), Result(result, self._record(plan, t)), said, self._abstained
+                (frame, mask), Result(result, frame_row(plan, t)), said, self._abstained
             )
-
-    def _record(
-        self,
-        plan: ScenePlan,
-        t: int,
-        clip: Clip | None = None,
-        guides: Guides | None = None,
-        k: int = 0,
-    ) -> FrameRecord:
-        """Return the report's row for frame ``t`` of a plan, which is frame ``k`` of the window."""
-        index = int(plan.frame_index[t])
-        hidden = bool(plan.mask_share[t] > 0)
-        past_index: int | None = None
-        valid: dict[str, bool] = {}
-        references: tuple[ReferenceRecord, ...] = ()
-        if hidden and clip is not None and guides is not None:
-            valid = dict(zip(self._crops.kinds, guides.valid[k].tolist(), strict=True))
-            past = int(guides.past_index[k]) if self._crops.led_by_past else -1
-            past_index = int(clip.frame_index[past]) if past >= 0 else None
-            weights = guides.references.get(k, {}) if self._crops.led_by_past else {}
-            references = tuple(
-                ReferenceRecord(None, None, round(weight, 4), self._names[frame])
-                if frame in self._names
-                else ReferenceRecord(frame, index - frame, round(weight, 4))
-                for frame, weight in weights.items()
-            )
-        return FrameRecord(
-            index=index,
-            time=float(plan.times[t]),
-            restored=hidden,
-            mask_share=float(plan.mask_share[t]),
-            past_index=past_index,
-            past_age=None if past_index is None else index - past_index,
-            guide_valid=valid,
-            references=references,
-            axis_source=NO_FACE if plan.track is None else plan.track.axis_source[t],
-            region_source=plan.region_source[t],
-            crop=corner_and_side(plan.crops[t]),
-            region=corner_and_side(plan.regions[t]),
-            beyond=plan.beyond(index),
-        )

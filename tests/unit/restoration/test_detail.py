@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from tests.unit.preprocessing.test_alignment import texture
 
-from diffmvr.geometry import compose, invert
+from diffmvr.geometry import compose, invert, scaling
 from diffmvr.preprocessing.crop import CropTransform
-from diffmvr.restoration.detail import carry_detail
+from diffmvr.restoration.detail import carry_detail, past_guide
 from diffmvr.restoration.lenders import FrameInPlace, Lent
 
 SIZE, MODEL, SQUARE = 256, 64, 200
@@ -113,3 +113,36 @@ def test_the_crop_has_its_own_pixels_up_to_a_limit(frame, crop, region, expected
     current = FrameInPlace(image, mask, crops[0], np.array([[6.0, 0, 16], [0, 6, 14]]))
     picture, place, _ = carry_detail(current, crops[1], Lent(()))
     assert place.size == expected == len(picture)
+
+
+@pytest.mark.parametrize("model", [MODEL, 4 * MODEL])
+def test_the_models_guide_is_the_mixture_and_in_the_hole_what_the_model_corrects(model):
+    """A larger model's guide is made of the recording's own pixels."""
+    past, current, truth = scene()
+    past, current = (
+        replace(
+            one,
+            crop=one.crop.resized(model),
+            similarity=compose(scaling(model / MODEL), one.similarity),
+        )
+        for one in (past, current)
+    )
+    lent = Lent((past,), (past.reference(), past.reference()))
+    detail = carry_detail(current, current.crop, lent)
+    guide = past_guide(detail, current.crop)
+    hole = current.crop.apply_mask(current.mask) == 1
+    seen, shown = current.crop.apply(truth), detail.square.apply_inverse(detail.picture)
+    inside = cv2.erode(hole.astype(np.uint8), np.ones((5, 5), np.uint8)) == 1
+    assert rms(guide, current.crop.apply(shown), inside) < 3
+    assert rms(guide, seen, ~hole) < 12, "the past is right around it"
+    # Nothing is known from hidden pixels.
+    other = replace(current, image=np.where(current.mask[..., None] == 1, 200, current.image))
+    np.testing.assert_array_equal(
+        guide, past_guide(carry_detail(other, other.crop, lent), other.crop)
+    )
+
+
+def test_without_a_mixture_there_is_no_such_guide():
+    past, current, _ = scene()
+    with pytest.raises(ValueError, match="mixture"):
+        past_guide(carry_detail(current, current.crop, Lent((past,))), current.crop)
