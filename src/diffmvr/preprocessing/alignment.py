@@ -19,7 +19,8 @@ from numpy.typing import NDArray
 
 from diffmvr.checks import check_same_shape, check_shape
 from diffmvr.geometry import invert
-from diffmvr.preprocessing.symmetry import ALL_VISIBLE, GREY, warp_visible
+from diffmvr.preprocessing.symmetry import warp_visible
+from diffmvr.preprocessing.visible import look_up, with_visibility
 from diffmvr.structures import FloatArray, UInt8Array
 
 FlowArray = NDArray[np.float32]
@@ -210,12 +211,13 @@ def warp_by_residual(
     Returns:
         ``[h, w, 3]`` uint8, grey (128) where unknown, and ``[h, w]`` bool, True where known.
     """
+    return look_up(with_visibility(image, mask), residual_positions(matrix, residual))
+
+
+def residual_positions(matrix: FloatArray, residual: FlowArray) -> FlowArray:
+    """Return ``[h, w, 2]``, where in the past frame the pixels of the result were."""
     position: Any = cv2.transform(_grid(*residual.shape[:2]) + residual, invert(matrix))
-    visible = (mask == 0).astype(np.float32)
-    moved = _look_up(image, position)
-    known = _look_up(visible, position, cv2.BORDER_CONSTANT) >= ALL_VISIBLE
-    moved[~known] = GREY
-    return moved, known
+    return np.asarray(position, np.float32)
 
 
 def _look_up(array: Any, position: FlowArray, border: int = cv2.BORDER_REPLICATE) -> Any:

@@ -29,10 +29,11 @@ from diffmvr.preprocessing.layers import (
     show_layers,
     weighted_mean,
 )
-from diffmvr.preprocessing.light import SAME_LIGHT, match_light
+from diffmvr.preprocessing.light import SAME_LIGHT, match_lights
 from diffmvr.preprocessing.mirrored_change import mirrored_change
 from diffmvr.preprocessing.rim import rim_difference
-from diffmvr.preprocessing.symmetry import GREY, warp_visible
+from diffmvr.preprocessing.symmetry import warp_visible
+from diffmvr.preprocessing.visible import GREY
 from diffmvr.preprocessing.weighing import (
     LARGE,
     differences_of,
@@ -123,8 +124,9 @@ def compose_references(
         step = LIGHT_STEP if min(mask.shape) > LARGE else 1
         thin = slice(None, None, step), slice(None, None, step)
         near = near_hole(mask)[thin]
-        means = [layers.mean for layers in carried]
-        lights = [match_light(mean[thin], known[thin], image[thin], near) for mean, known in means]
+        means = np.stack([layers.mean[0][thin] for layers in carried])
+        known = np.stack([layers.mean[1][thin] for layers in carried])
+        lights = match_lights(means, known, image[thin], near)
     shown = [light.apply(layers.mean[0]) for light, layers in zip(lights, carried, strict=True)]
     seen_small = np.stack([layers.mean[1] for layers in carried])
     found = weigh(np.stack(shown), seen_small, image, mask)
@@ -192,7 +194,8 @@ def choose(references: Sequence[Reference], current: Reference, most: int) -> li
     """Return the places of the references that are worth carrying, the oldest first.
 
     Each is moved by its head's motion alone, in a coarse picture.  One is chosen by its error near
-    the hole, several by their weights.
+    the hole, several by their weights; the nearest in time, which knows best what is off the head,
+    is among those.
     """
     if len(references) <= most:
         return list(range(len(references)))
@@ -207,5 +210,17 @@ def choose(references: Sequence[Reference], current: Reference, most: int) -> li
     gram = gram_of(*differences_of(np.stack(shown), np.stack(known), image, mask))
     if most == 1:
         return [int(np.argmin(np.diag(gram)))]
-    order = np.argsort(-np.abs(ridge(gram)), kind="stable")
+    weight = np.abs(ridge(gram))
+    weight[_nearest(references, current)] = np.inf
+    order = np.argsort(-weight, kind="stable")
     return sorted(order[:most].tolist())
+
+
+def _nearest(references: Sequence[Reference], current: Reference) -> int:
+    """Return the place of the reference that is nearest in time; of the first if none has one."""
+
+    def distance(k: int) -> float:
+        one = references[k]
+        return abs(one.index - current.index) if one.is_of_recording else np.inf
+
+    return min(range(len(references)), key=distance)

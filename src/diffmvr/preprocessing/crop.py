@@ -8,7 +8,7 @@ import numpy as np
 from diffmvr.checks import check_number, check_shape
 from diffmvr.geometry import compose, invert, move_points, scaling, zoom_of
 from diffmvr.preprocessing.smoothing import smooth_over_time
-from diffmvr.preprocessing.symmetry import GREY
+from diffmvr.preprocessing.visible import GREY
 from diffmvr.structures import FaceTrack, FloatArray, UInt8Array
 
 CROP_SCALE = 1.6

@@ -13,7 +13,8 @@ import numpy as np
 from diffmvr.checks import check_one_of
 from diffmvr.own_code import is_own, load_own
 from diffmvr.preprocessing.reference import pixels_in_box
-from diffmvr.preprocessing.symmetry import GREY, mirror_visible_half
+from diffmvr.preprocessing.symmetry import mirror_visible_half
+from diffmvr.preprocessing.visible import GREY
 from diffmvr.structures import Clip, UInt8Array
 
 GuideImage = tuple[UInt8Array, bool]

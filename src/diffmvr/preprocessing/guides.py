@@ -19,8 +19,8 @@ from diffmvr.preprocessing.inpainting import inpaint
 from diffmvr.preprocessing.layers import Motions, propagate_in_layers
 from diffmvr.preprocessing.picture import Picture
 from diffmvr.preprocessing.reference import occluded_share, past_clear_index
-from diffmvr.preprocessing.symmetry import GREY
 from diffmvr.preprocessing.threads import in_order
+from diffmvr.preprocessing.visible import GREY
 from diffmvr.structures import (
     CLEAR_THRESHOLD,
     GUIDE_KINDS,

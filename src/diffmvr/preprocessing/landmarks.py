@@ -22,7 +22,7 @@ from diffmvr.preprocessing.mediapipe_runtime import (
     silent_stderr,
     to_mediapipe,
 )
-from diffmvr.preprocessing.symmetry import GREY
+from diffmvr.preprocessing.visible import GREY
 from diffmvr.published_weights import COMMAND
 from diffmvr.structures import FloatArray, UInt8Array
 

@@ -29,11 +29,11 @@ from diffmvr.preprocessing.alignment import (
     FlowArray,
     FlowPass,
     refine_by_flow,
-    warp_by_residual,
+    residual_positions,
 )
 from diffmvr.preprocessing.mirrored_change import mirrored_change
 from diffmvr.preprocessing.picture import Picture
-from diffmvr.preprocessing.symmetry import GREY, warp_visible
+from diffmvr.preprocessing.visible import GREY, Shown, look_up, move
 from diffmvr.structures import FloatArray, UInt8Array
 
 REDUCED_PASSES = (
@@ -72,7 +72,9 @@ NEIGHBOURHOOD = 0.03
 the hypotheses are compared."""
 
 COARSE_BLUR = 4.0
-"""A blur of this many pixels or more is made at half the size."""
+"""For a blur of this many pixels or more every second row and column is compared."""
+
+THIRDS = np.full((1, 3), 1 / 3, np.float32)
 
 LARGEST_ERROR = 2000.0
 """Squared differences of grey levels count up to this much: one wrong edge is no worse than two."""
@@ -130,7 +132,7 @@ class Layers:
     """
 
     hypotheses: tuple[Layer, ...]
-    shown: tuple[tuple[UInt8Array, NDArray[np.bool_]], ...]
+    shown: tuple[Shown, ...]
 
     @cached_property
     def mean(self) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
@@ -211,30 +213,31 @@ def find_layers(past: Picture, current: Picture, motions: Motions, spline: bool 
         spline: whether what they leave is found by ``current.registration``, which is quick for
             many past frames, and not by dense flow.  Small pictures have too few pixels for it.
     """
-    (image, mask), (past_image, past_mask) = current.small, past.small
+    (image, mask), past_seen = current.small, past.small_seen
     flow = (PASSES, TOLERANCE) if mask is current.mask else (REDUCED_PASSES, REDUCED_TOLERANCE)
     head = head_region(compose(current.reduction, motions.face), mask.shape)
     seen, nowhere = _behind(current, motions, head)
     layers, pictures = [], []
-    for matrix, region, share, refined in (
-        (motions.head, head, np.ones_like(head), True),
+    for matrix, region, share, stood in (
+        (motions.head, head, np.ones_like(head), False),
         (motions.surroundings, 1 - head, seen, True),
-        (motions.surroundings, 1 - head, seen, False),
     ):
         small = compose(compose(current.reduction, matrix), invert(past.reduction))
-        shown, known = warp_visible(past_image, past_mask, small, mask.shape)
-        residual = None
-        if refined:
-            if spline and min(mask.shape) >= FLOW_SIZE:
-                residual = current.registration.motion_to(shown, known)
-            else:
-                residual = refine_by_flow(shown, known, image, mask, *flow)
-            shown, known = warp_by_residual(past_image, past_mask, small, residual)
+        carried = move(past_seen, small, mask.shape)
+        if spline and min(mask.shape) >= FLOW_SIZE:
+            residual = current.registration.motion_to(*carried)
+        else:
+            residual = refine_by_flow(*carried, image, mask, *flow)
+        refined = look_up(past_seen, residual_positions(small, residual))
+        hypotheses: list[tuple[FlowArray | None, Shown]] = [(residual, refined)]
+        if stood:
+            hypotheses.append((None, carried))
         prior = share * (PRIOR * region + (1 - PRIOR) * (1 - region))
         prior[nowhere] = 0
-        weight: Any = prior / _nearby_error(shown, known, image, mask) ** 2
-        layers.append(Layer(matrix, residual, weight))
-        pictures.append((shown, known))
+        for motion, shown in hypotheses:
+            weight: Any = prior / _nearby_error(*shown, image, mask) ** 2
+            layers.append(Layer(matrix, motion, weight))
+            pictures.append(shown)
     return Layers(tuple(layers), tuple(pictures))
 
 
@@ -272,11 +275,11 @@ def show_layers(
     for layer in layers:
         matrix = compose(to_window, layer.matrix)
         if layer.residual is None:
-            pictures.append(warp_visible(past.image, past.mask, matrix, size))
+            pictures.append(move(past.seen, matrix, size))
         else:
             zoom = np.diag(enlarge).astype(np.float32)
             residual = enlarge_field(layer.residual, enlarge, size) * zoom
-            pictures.append(warp_by_residual(past.image, past.mask, matrix, residual))
+            pictures.append(look_up(past.seen, residual_positions(matrix, residual)))
         weights.append(enlarge_field(layer.weight, enlarge, size))
     mean, known = weighted_mean(pictures, weights)
     image: Any = cv2.convertScaleAbs(mean)
@@ -306,14 +309,14 @@ def weighted_mean(
     Returns:
         ``[h, w, 3]``, and ``[h, w]`` bool, where the weights' sum is positive and at least that.
     """
-    size = weights[0].shape
-    blend, total = np.zeros((*size, 3), np.float32), np.zeros(size, np.float32)
-    for (image, known), weight in zip(pictures, weights, strict=True):
-        taken = np.where(known, weight, np.float32(0))
-        blend += in_colours(taken) * image
-        total += taken
+    taken = [weight * known for (_, known), weight in zip(pictures, weights, strict=True)]
+    total: Any = np.sum(taken, axis=0, dtype=np.float32)
     enough = (total > 0) & (total >= least)
-    mean: Any = blend / in_colours(np.where(enough, total, np.float32(1)))
+    share: Any = np.float32(1) / np.where(enough, total, np.float32(1))
+    mean: Any = np.zeros((*total.shape, 3), np.float32)
+    for (image, _), weight in zip(pictures, taken, strict=True):
+        part = cv2.multiply(image, in_colours(weight * share), dtype=cv2.CV_32F)
+        mean = cv2.add(mean, part, dst=mean)
     return mean, enough
 
 
@@ -365,21 +368,13 @@ def _nearby_error(
     image: UInt8Array, known: NDArray[np.bool_], current: UInt8Array, mask: UInt8Array
 ) -> NDArray[np.float32]:
     """Return the mean squared difference from what is visible around each pixel."""
-    compared = (known & (mask == 0)).astype(np.float32)
-    squares = (image.astype(np.float32) - current) ** 2
-    error = (squares[..., 0] + squares[..., 1] + squares[..., 2]) / 3
-    error = np.minimum(error, LARGEST_ERROR) * compared
-    near = [_blurred(part, NEIGHBOURHOOD * min(mask.shape)) for part in (error, compared)]
-    return (near[0] + UNSEEN_WEIGHT * UNSEEN_ERROR) / (near[1] + UNSEEN_WEIGHT)
-
-
-def _blurred(field: NDArray[np.float32], sigma: float) -> NDArray[np.float32]:
-    """Blur a field; a broad blur is the same at half the size, and far quicker."""
-    if sigma < COARSE_BLUR:
-        return np.asarray(cv2.GaussianBlur(field, (0, 0), sigma))
-    size = field.shape[::-1]
-    half = [-(-side // 2) for side in size]
-    small = cv2.GaussianBlur(
-        cv2.resize(field, half, interpolation=cv2.INTER_AREA), (0, 0), sigma / 2
-    )
-    return np.asarray(cv2.resize(small, size, interpolation=cv2.INTER_LINEAR))
+    sigma, size = NEIGHBOURHOOD * min(mask.shape), mask.shape
+    step = 2 if sigma >= COARSE_BLUR else 1
+    thin = slice(None, None, step), slice(None, None, step)
+    compared = (known[thin] & (mask[thin] == 0)).astype(np.float32)
+    difference = cv2.absdiff(image[thin], current[thin]).astype(np.float32)
+    squares: Any = cv2.multiply(difference, difference)
+    error = np.minimum(cv2.transform(squares, THIRDS), LARGEST_ERROR) * compared
+    near = [cv2.GaussianBlur(part, (0, 0), sigma / step) for part in (error, compared)]
+    mean: Any = (near[0] + UNSEEN_WEIGHT * UNSEEN_ERROR) / (near[1] + UNSEEN_WEIGHT)
+    return mean if step == 1 else np.asarray(cv2.resize(mean, size[::-1]), np.float32)

@@ -76,25 +76,55 @@ def match_light(
         image: ``[H, W, 3]`` uint8, the current frame.
         weight: ``[H, W]``, how much each pixel counts; 0 where it is hidden.
     """
+    return match_lights(shown[None], known[None], image, weight)[0]
+
+
+def match_lights(
+    shown: FloatImage, known: NDArray[np.bool_], image: UInt8Array, weight: NDArray[np.floating]
+) -> list[Light]:
+    """Do the same for K carried frames at once, ``[K, H, W, 3]`` and ``[K, H, W]``."""
     compared = known & (weight > 0.05)
-    if np.count_nonzero(compared) < LEAST_PIXELS:
-        return SAME_LIGHT
-    x, y = shown[compared].astype(np.float64), image[compared].astype(np.float64)
-    base = weight[compared].astype(np.float64)
-    gain, middle, level = 1.0, x.mean(axis=0), y.mean(axis=0)
+    somewhere = compared.any(axis=0)
+    compared = compared[:, somewhere]
+    count = compared.sum(axis=1)
+    if not (count >= LEAST_PIXELS).any():
+        return [SAME_LIGHT] * len(known)
+    x, y = shown[:, somewhere].astype(np.float64), image[somewhere].astype(np.float64)
+    base = weight[somewhere] * compared
+    one = compared / np.maximum(count, 1)[:, None]
+    gain, middle, level = np.ones(len(x)), _means(one, x), one @ y
     for _ in range(STEPS):
-        error = np.abs(y - level - gain * (x - middle)).mean(axis=-1)
-        scale = 1.4826 * np.median(error) + 1
-        share = base / (1 + (error / (2 * scale)) ** 2)
-        share = (share / share.sum())[:, None]
-        middle, level = (share * x).sum(axis=0), (share * y).sum(axis=0)
-        spread = (share * (x - middle) ** 2).sum()
+        error = np.abs(y - level[:, None] - gain[:, None, None] * (x - middle[:, None])).mean(-1)
+        scale = np.array([_scale(*pair) for pair in zip(error, compared, strict=True)])
+        share = base / (1 + (error / (2 * scale[:, None])) ** 2)
+        share /= np.maximum(share.sum(axis=1), 1e-12)[:, None]
+        middle, level = _means(share, x), share @ y
+        before = x - middle[:, None]
+        after = y - level[:, None]
+        spread = _means(share, before * before).sum(axis=-1)
         # A flat patch says nothing of contrast.
-        gain = float(((share * (x - middle) * (y - level)).sum() + 100) / (spread + 100))
-    shift = _beyond(level - middle, LEVEL_SLACK)
-    gain = float(np.clip(1 + _beyond(np.array(gain - 1), GAIN_SLACK), *GAINS))
-    return Light(gain, middle.astype(np.float32), (middle + shift).astype(np.float32))
+        gain = (_means(share, before * after).sum(axis=-1) + 100) / (spread + 100)
+    lights = []
+    for k in range(len(x)):
+        if count[k] < LEAST_PIXELS:
+            lights.append(SAME_LIGHT)
+            continue
+        shift = _beyond(level[k] - middle[k], LEVEL_SLACK)
+        change = float(np.clip(1 + _beyond(gain[k] - 1, GAIN_SLACK), *GAINS))
+        start = middle[k].astype(np.float32)
+        lights.append(Light(change, start, (middle[k] + shift).astype(np.float32)))
+    return lights
 
 
-def _beyond(value: NDArray[np.float64], slack: float) -> NDArray[np.float64]:
+def _means(share: NDArray[np.float64], values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return ``[K, 3]``, the means of ``[K, n, 3]`` with weights ``[K, n]``."""
+    return np.asarray((share[:, None] @ values)[:, 0])
+
+
+def _scale(error: NDArray[np.float64], compared: NDArray[np.bool_]) -> float:
+    """Return a robust deviation of the errors, in grey levels."""
+    return float(1.4826 * np.median(error[compared]) + 1) if compared.any() else 1.0
+
+
+def _beyond(value: Any, slack: float) -> NDArray[np.float64]:
     return np.sign(value) * np.maximum(np.abs(value) - slack, 0)

@@ -14,6 +14,7 @@ import numpy as np
 from diffmvr.checks import check_shape
 from diffmvr.geometry import scaling
 from diffmvr.preprocessing.registration import Registration
+from diffmvr.preprocessing.visible import with_visibility
 from diffmvr.structures import FloatArray, UInt8Array
 
 FINDING_SIZE = 192
@@ -57,6 +58,16 @@ class Picture:
             return self.image, self.mask
         height, width = (max(1, round(zoom * side)) for side in self.mask.shape)
         return reduce_frame(self.image, self.mask, (width, height))
+
+    @cached_property
+    def seen(self) -> UInt8Array:
+        """``[H, W, 4]``, the frame and where it is visible; see ``visible.py``."""
+        return with_visibility(self.image, self.mask)
+
+    @cached_property
+    def small_seen(self) -> UInt8Array:
+        """``[h, w, 4]``, the same of the reduced form."""
+        return self.seen if self.small[1] is self.mask else with_visibility(*self.small)
 
     @cached_property
     def coarse(self) -> tuple[UInt8Array, UInt8Array]:

@@ -4,22 +4,13 @@ A midline is ``(x, y, cos, sin)``: a point on the line and the unit direction al
 forehead to chin, in pixels with y pointing down.
 """
 
-from typing import Any
-
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from diffmvr.checks import check_shape
 from diffmvr.preprocessing.smoothing import smooth_over_time
+from diffmvr.preprocessing.visible import move, with_visibility
 from diffmvr.structures import FloatArray, UInt8Array
-
-GREY = 128
-"""What an image holds where nothing is known: 0 in [-1, 1] (decisions 1)."""
-
-ALL_VISIBLE = 1.0 - 1e-4
-"""An interpolated pixel is known if at least this much of its weight fell on visible pixels; the
-rest, 1e-4, only absorbs rounding (at most 0.02 grey levels of the *grey* that fills a hole)."""
 
 
 def fit_midline(points: FloatArray, weights: FloatArray | None = None) -> FloatArray:
@@ -115,13 +106,7 @@ def warp_visible(
         ``[h, w, 3]`` uint8, grey where unknown, and ``[h, w]`` bool, True where known: every
         pixel that the interpolation reads is visible and inside the image.
     """
-    height, width = size or mask.shape
-    visible = (mask == 0).astype(np.float32)
-    moved: Any = cv2.warpAffine(image, matrix, (width, height), flags=cv2.INTER_LINEAR)
-    weight = cv2.warpAffine(visible, matrix, (width, height), flags=cv2.INTER_LINEAR)
-    known = weight >= ALL_VISIBLE
-    moved[~known] = GREY
-    return moved, known
+    return move(with_visibility(image, mask), matrix, size or mask.shape)
 
 
 def smooth_midlines(midlines: FloatArray, sigma: float = 1.0) -> FloatArray:

@@ -192,12 +192,15 @@ def _no_evidence(mask: UInt8Array) -> NDArray[np.float32]:
 
 def _disagreement(shown: NDArray[np.float32], known: NDArray[np.bool_]) -> NDArray[np.float32]:
     """Return ``[h, w]``, 1 where the references show different states."""
-    count = np.maximum(known.sum(axis=0), 1).astype(np.float32)[..., None]
-    seen = known[..., None]
-    mean = np.where(seen, shown, 0).sum(axis=0) / count
-    variance: Any = (np.where(seen, (shown - mean) ** 2, 0).sum(axis=0) / count).mean(axis=-1)
-    deviation = np.sqrt(cv2.GaussianBlur(variance, (0, 0), AROUND * min(known.shape[1:])))
-    return _ramp(deviation, *DISAGREEMENT)
+    size = known.shape[1:]
+    thin = (slice(None), *thinned(known[0]))
+    seen, values = known[thin].astype(np.float32)[..., None], shown[thin]
+    count = np.maximum(seen.sum(axis=0), 1)
+    mean = (values * seen).sum(axis=0) / count
+    variance: Any = (((values - mean) ** 2 * seen).sum(axis=0) / count).mean(axis=-1)
+    sigma = AROUND * min(variance.shape)
+    deviation = np.sqrt(cv2.GaussianBlur(variance, (0, 0), sigma))
+    return np.asarray(cv2.resize(_ramp(deviation, *DISAGREEMENT), size[::-1]), np.float32)
 
 
 def _ramp(value: NDArray[np.float32], low: float, high: float) -> NDArray[np.float32]:

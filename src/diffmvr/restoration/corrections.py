@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from diffmvr.preprocessing.inpainting import inpaint
-from diffmvr.preprocessing.symmetry import GREY
+from diffmvr.preprocessing.visible import GREY
 from diffmvr.structures import Clip, Guides, UInt8Array
 
 

@@ -20,7 +20,7 @@ from diffmvr.preprocessing.crop import CropTransform
 from diffmvr.preprocessing.layers import Window
 from diffmvr.preprocessing.layers import carry as carry_picture
 from diffmvr.preprocessing.picture import FINDING_SIZE, Picture, reduce_frame
-from diffmvr.preprocessing.symmetry import GREY
+from diffmvr.preprocessing.visible import GREY
 from diffmvr.restoration.paste_back import SEAM, fade
 from diffmvr.structures import FloatArray, PastSelection, UInt8Array
 

@@ -18,8 +18,8 @@ from diffmvr.pipelines.crop_restorer import CropRestorer, nothing_known
 from diffmvr.preprocessing.frame_stream import FrameAndMask
 from diffmvr.preprocessing.inpainting import inpaint
 from diffmvr.preprocessing.reference import occluded_share
-from diffmvr.preprocessing.symmetry import GREY
 from diffmvr.preprocessing.threads import in_order
+from diffmvr.preprocessing.visible import GREY
 from diffmvr.restoration.abstention import SHOWN_AS, with_judgement
 from diffmvr.restoration.background import StillBackground
 from diffmvr.restoration.borrowing import Borrower, borrowers, past_guides

@@ -16,7 +16,7 @@ from diffmvr.checks import check_same_shape, check_shape
 from diffmvr.geometry import compose
 from diffmvr.preprocessing.bank import Reference
 from diffmvr.preprocessing.crop import CropTransform
-from diffmvr.preprocessing.symmetry import GREY
+from diffmvr.preprocessing.visible import GREY
 from diffmvr.structures import Clip, FaceTrack, FloatArray, UInt8Array
 
 MOST_FRAMES, LEAST_FRAMES = 8, 3

@@ -17,7 +17,7 @@ from kornia.constants import DataKey, Resample
 from torch import Tensor, nn
 
 from diffmvr.checks import check_number
-from diffmvr.preprocessing.symmetry import GREY
+from diffmvr.preprocessing.visible import GREY
 from diffmvr.structures import ClipBatch, to_pixel_values
 from diffmvr.training.draws import SharedDraws
 

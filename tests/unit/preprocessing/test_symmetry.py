@@ -3,12 +3,12 @@ import numpy as np
 import pytest
 
 from diffmvr.preprocessing.symmetry import (
-    GREY,
     fit_midline,
     mirror_visible_half,
     reflection_matrix,
     smooth_midlines,
 )
+from diffmvr.preprocessing.visible import GREY
 
 SIZE = 48
 

@@ -21,7 +21,7 @@ from tests.helpers.tiny import (
 from torch import Tensor
 
 from diffmvr.config import config_dir
-from diffmvr.preprocessing.symmetry import GREY
+from diffmvr.preprocessing.visible import GREY
 from diffmvr.structures import ClipBatch
 from diffmvr.training.augmentation import ClipAugmentation
 from diffmvr.training.draws import SharedDraws
