@@ -52,6 +52,7 @@ def restore_arguments(
         f"input={space.recording(name).relative_to(space.root)}",
         f"output={space.result(name).relative_to(space.root)}",
         "concat=true",
+        "overlay=doubt",
         *settings.overrides,
     ]
     if pictures:
@@ -79,13 +80,14 @@ def restore(
     if (space.result(name) / "report.json").is_file():
         space.forget(name)
     plan = space.plans.get(name)
-    mask = None if plan is None else plan.corrected
+    drawn = None if plan is None else plan.corrected
+    mask = drawn or space.masks.get(name)
     arguments = restore_arguments(space, name, settings, pictures=pictures, mask=mask, mark=mark)
     yield from run(space, "restore", arguments)
 
 
 def look(space: Workspace, name: str, settings: AppSettings) -> Iterator[Progress]:
-    """Find the face and what hides it, as a restoration would, and yield how far that has come.
+    """Find the face, and what hides it, as a restoration would, and yield how far that has come.
 
     Raises:
         CancelledError: if the user asked it to end.
@@ -99,6 +101,8 @@ def look(space: Workspace, name: str, settings: AppSettings) -> Iterator[Progres
             f"output={folder.relative_to(space.root)}",
             *settings.overrides,
         ]
+        if name in space.masks:
+            arguments.append(f"mask={space.masks[name].relative_to(space.root)}")
         yield from run(space, "page.look", arguments)
     if name not in space.plans:
         space.plans[name] = FoundPlan(space.recording(name), folder)

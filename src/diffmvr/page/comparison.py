@@ -10,6 +10,7 @@ import numpy as np
 from PIL import Image
 
 from diffmvr.files import read_json
+from diffmvr.page.doubt import ToldDoubt, read_doubt
 from diffmvr.preprocessing.frame_source import Frame
 from diffmvr.preprocessing.video_io import open_frames
 from diffmvr.structures import UInt8Array
@@ -44,12 +45,14 @@ class Result:
         film: original and restored side by side; ``None`` if no film was written.
         facts: what the report says, as (what, how much).
         notes: what the reader should know.
+        doubt: how sure it is; ``None`` where nobody says.
     """
 
     pairs: tuple[Pair, ...]
     film: Path | None
     facts: tuple[tuple[str, str], ...]
     notes: tuple[str, ...]
+    doubt: ToldDoubt | None = None
 
 
 def read_result(recording: Path, folder: Path, pictures: Path) -> Result:
@@ -57,7 +60,8 @@ def read_result(recording: Path, folder: Path, pictures: Path) -> Result:
 
     Args:
         recording: the file that was restored.
-        folder: the output of ``diffmvr.restore`` with ``concat=true``.
+        folder: the output of ``diffmvr.restore`` with ``concat=true``, and with ``overlay=doubt``
+            if its doubt is to be shown.
         pictures: a folder for the pairs of pictures; it is made.
     """
     report = read_json(folder / "report.json")
@@ -68,6 +72,7 @@ def read_result(recording: Path, folder: Path, pictures: Path) -> Result:
         film=films[0] if films else None,
         facts=tuple(told_facts(report)),
         notes=tuple(report["notes"]),
+        doubt=read_doubt(folder, report["frames"]),
     )
 
 

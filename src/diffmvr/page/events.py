@@ -10,7 +10,7 @@ from typing import Any
 from diffmvr.page import actions
 from diffmvr.page.correction import FoundPlan
 from diffmvr.page.settings import AppSettings
-from diffmvr.page.wording import told, told_progress, told_result
+from diffmvr.page.wording import told, told_doubt, told_progress, told_result
 from diffmvr.page.workspace import Visitors, Workspace
 
 log = logging.getLogger(__name__)
@@ -81,6 +81,21 @@ class Events:
         """End what runs."""
         actions.cancel(self._space(session))
 
+    def give_mask(self, session: str, name: str | None, file: str | None) -> tuple[Any, ...]:
+        """Take what hides the face of the chosen recording; ``None``: it is found again."""
+        import gradio as gr
+
+        space = self._space(session)
+        unseen = gr.update(visible=False), None, gr.skip()
+        if not name:
+            return (told("Open a recording first, or the example.", error=True), *unseen)
+        try:
+            space.give_mask(name, file, self._settings.max_mib)
+        except ValueError as error:
+            return (told(str(error), error=True), *unseen)
+        text = "What hides the face will be found." if file is None else f"{name} has a mask now."
+        return (told(text), *unseen)
+
     def look(self, session: str, name: str | None) -> Iterator[tuple[Any, ...]]:
         """Show where the face and what hides it are found."""
         import gradio as gr
@@ -102,13 +117,15 @@ class Events:
         yield self._seen(space, name)
 
     def look_away(self, session: str, name: str | None) -> tuple[Any, ...]:
-        """Show what was found in another recording, if it was looked for."""
+        """Show what was found in another recording, if it was looked for, and its mask if given."""
         import gradio as gr
 
         space = self._space(session)
+        given = space.masks.get(str(name))
+        mask = None if given is None else str(given)
         if name in space.plans:
-            return self._seen(space, str(name))
-        return told(""), gr.update(visible=False), None, gr.skip()
+            return (*self._seen(space, str(name)), mask)
+        return told(""), gr.update(visible=False), None, gr.skip(), mask
 
     def look_at(self, session: str, name: str | None, place: float) -> Any:
         """Show another frame."""
@@ -202,6 +219,7 @@ class Events:
                 label=f"Shown frame (1 to {count} of those that were restored)",
             ),
             None if result.film is None else str(result.film),
+            told_doubt(result.doubt),
             told_result(result),
             str(space.packed(name)),
         )
@@ -223,7 +241,7 @@ class Events:
     def _nothing(self) -> tuple[Any, ...]:
         import gradio as gr
 
-        return gr.update(visible=False), None, gr.update(), None, "", None
+        return gr.update(visible=False), None, gr.update(), None, "", "", None
 
     def _space(self, session: str) -> Workspace:
         return self._visitors.of(session)

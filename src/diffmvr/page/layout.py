@@ -56,6 +56,13 @@ def build(events: Events) -> Any:
         # 2. See what was found, and correct it.
         gr.Markdown("## 2. See and correct (if you like)")
         look = gr.Button("Show the face and what hides it", elem_id="look")
+        with gr.Accordion("I have a mask of what hides the face", open=False):
+            mask = gr.File(
+                label="Mask of the chosen recording: white where the face is hidden (a film of "
+                "the same length, or one picture for all of it)",
+                file_types=VIDEOS,
+                elem_id="mask",
+            )
         with gr.Column(visible=False, elem_id="found") as found:
             editor = gr.ImageEditor(
                 label="Red: hidden. Draw where that is wrong",
@@ -114,12 +121,13 @@ def build(events: Events) -> Any:
                 interactive=False,
                 buttons=[],
             )
+            doubt = gr.HTML(elem_id="doubt")
             facts = gr.HTML(elem_id="facts")
             download = gr.DownloadButton(
                 "Download everything (ZIP)", variant="primary", elem_id="download"
             )
 
-        shown = [results, slider, frame, film, facts, download]
+        shown = [results, slider, frame, film, doubt, facts, download]
         gr.on(
             [upload.upload],
             at_once(events.open),
@@ -138,6 +146,14 @@ def build(events: Events) -> Any:
         }
         seen = [corrected, found, editor, looked]
         look.click(step_by_step(events.look), [recording], seen, **running)
+        # Not on a change, which is also where another recording's mask is shown.
+        gr.on(
+            [mask.upload, mask.clear],
+            at_once(events.give_mask),
+            [recording, mask],
+            seen,
+            show_progress="hidden",
+        )
         looked.change(
             at_once(events.look_at), [recording, looked], [editor], show_progress="hidden"
         )
@@ -159,7 +175,9 @@ def build(events: Events) -> Any:
             show_progress="hidden",
             queue=False,
         )
-        recording.change(at_once(events.look_away), [recording], seen, show_progress="hidden")
+        recording.change(
+            at_once(events.look_away), [recording], [*seen, mask], show_progress="hidden"
+        )
         recording.change(at_once(events.show), [recording], shown, show_progress="hidden")
         page.load(at_once(events.begin), None, [recording, opened], show_progress="hidden")
         page.unload(at_once(events.leave))

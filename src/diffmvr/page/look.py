@@ -1,10 +1,13 @@
 """``python -m diffmvr.page.look``: where a restoration would find the face and what hides it.
 
 It is told what ``diffmvr.restore`` is told and lays the recording out as that does, but restores
-nothing.  Its output holds ``masks/00000.png``, … of every frame and ``plan.json``.
+nothing; masks that are given are taken as they are.  Its output holds ``masks/00000.png``, … of
+every frame and ``plan.json``.
 """
 
 from functools import partial
+from itertools import islice
+from pathlib import Path
 from typing import Any
 
 import cv2
@@ -20,6 +23,7 @@ from diffmvr.restoration.first_pass import planned
 from diffmvr.restoration.opening import (
     chosen_model,
     found_mask_cleaning,
+    open_given_masks,
     open_recording,
     open_scanner,
     usable_bundle,
@@ -38,7 +42,8 @@ def look(settings: RestoreSettings) -> None:
     """
     frames = open_recording(settings)
     bundle, _ = usable_bundle(settings.landmarker)
-    scanner, _ = open_scanner(settings, frames, False, None, bundle)
+    given = open_given_masks(settings, frames)
+    scanner, _ = open_scanner(settings, frames, given is not None, None, bundle)
     side = partial(read_trained_side, resolve_folder(chosen_model(settings)))
     rows: list[dict[str, Any]] = []
     nothing = np.zeros((frames.info.height, frames.info.width), np.uint8)
@@ -47,7 +52,7 @@ def look(settings: RestoreSettings) -> None:
         (staging / MASKS).mkdir()
         cleaning = found_mask_cleaning(settings.detect)
         seen = partial(progress.advance, task)
-        with planned(frames, None, scanner, side, cleaning, seen) as plans:
+        with planned(frames, given, scanner, side, cleaning, seen) as plans:
             for plan in plans:
                 for t, index in enumerate(plan.frame_index.tolist()):
                     # Of damaged frames, which are missing, there are masks all the same.
@@ -65,11 +70,14 @@ def look(settings: RestoreSettings) -> None:
                         "crop": corner_and_side(plan.crops[t]),
                         "region_source": plan.region_source[t],
                     }
+        if given is not None:
+            for index, mask in enumerate(islice(given, len(rows))):
+                _write(staging / MASKS, index, mask)
         write_json(staging / PLAN, {"frames": rows})
 
 
-def _write(folder: object, index: int, mask: np.ndarray) -> None:
-    cv2.imwrite(f"{folder}/{index:05d}.png", 255 * mask)
+def _write(folder: Path, index: int, mask: np.ndarray) -> None:
+    cv2.imwrite(str(folder / f"{index:05d}.png"), 255 * mask)
 
 
 @entry_point("restore", "restore")

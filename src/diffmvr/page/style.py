@@ -16,9 +16,15 @@ CSS = """
 .facts th, .facts td {
   padding: .3rem .8rem .3rem 0 !important; border: 0 !important; text-align: left
 }
+.facts, .facts tbody, .facts tr { border: 0 !important; box-shadow: none !important }
 .facts tr { border-top: 1px solid #8884 !important }
+.doubt p { margin: .3rem 0; max-width: 46rem }
+.doubt img { width: 100%; max-width: 56rem; height: auto; background: #fff; margin: .5rem 0 }
+.doubt summary { cursor: pointer; padding: .4rem 0; text-decoration: underline }
+.doubt iframe { width: 100%; height: 75vh; border: 1px solid #8884 }
 .notes { font-size: 90%; margin: .4rem 0; padding-left: 1.2rem; list-style: disc }
-button:focus-visible, input:focus-visible { outline: 3px solid #1f5fbf !important }
+button:focus-visible, input:focus-visible,
+summary:focus-visible { outline: 3px solid #1f5fbf !important }
 .dark button:focus-visible, .dark input:focus-visible { outline-color: #8ab4f8 !important }
 footer { display: none !important }
 @media (max-width: 480px) { .gradio-container { padding: .5rem !important } }

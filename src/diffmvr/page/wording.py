@@ -1,9 +1,11 @@
 """What the page says, as HTML that a screen reader reads, too."""
 
+import base64
 import html
 from collections.abc import Sequence
 
 from diffmvr.page.comparison import Result
+from diffmvr.page.doubt import ToldDoubt
 from diffmvr.page.jobs import Progress
 
 STAGES = {
@@ -53,6 +55,28 @@ def told_result(result: Result) -> str:
         for what, value in result.facts
     )
     return f'<table class="facts">{rows}</table>{told_notes(result.notes)}'
+
+
+def told_doubt(doubt: ToldDoubt | None) -> str:
+    """Return how sure a result is: in words, its course as a picture, and a page of frames.
+
+    The page is a document of its own that may run nothing; it has no address, which would tell
+    where its file lies.
+    """
+    if doubt is None:
+        return ""
+    said = "".join(f"<p>{html.escape(one)}</p>" for one in doubt.sentences)
+    course = base64.b64encode(doubt.timeline).decode()
+    return f"""<section class="doubt" aria-labelledby="how-sure">
+<h2 id="how-sure">How sure it is</h2>
+{said}
+<img alt="Over the seconds of the recording: hidden share of the face, seconds to the nearest clear
+view, expected error. The frames below say the same in numbers."
+src="data:image/png;base64,{course}">
+<details><summary>Frame by frame: what is sure, what is not, and why</summary>
+<iframe title="How sure single frames are" sandbox="" srcdoc="{html.escape(doubt.page)}"></iframe>
+</details>
+</section>"""
 
 
 def told_notes(notes: Sequence[str]) -> str:

@@ -28,6 +28,7 @@ class Workspace:
         job: the command that runs for the visitor, or ran last.
         pairs: what is shown of each restored recording.
         plans: what was found in each recording that was looked at, and its corrections.
+        masks: what hides the face, by recording, where the visitor has given it.
         lock: is held where a job is begun.
     """
 
@@ -35,10 +36,11 @@ class Workspace:
     job: Job | None = None
     pairs: dict[str, tuple[Pair, ...]] = field(default_factory=dict)
     plans: dict[str, FoundPlan] = field(default_factory=dict)
+    masks: dict[str, Path] = field(default_factory=dict)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def __post_init__(self) -> None:
-        for name in ("recordings", "pictures", "results"):
+        for name in ("recordings", "pictures", "masks", "results"):
             (self.root / name).mkdir(parents=True, exist_ok=True)
 
     @property
@@ -64,12 +66,34 @@ class Workspace:
         """Return the folder of where the face and what hides it were found; may be absent."""
         return self.root / "plans" / self.recording(name).name
 
+    def give_mask(self, name: str, file: str | None, most: int = 1024) -> None:
+        """Take what hides the face of a recording; what was found before is forgotten.
+
+        Args:
+            name: of the recording.
+            file: path of the upload; ``None``: it is found again.
+            most: largest file, in MiB.
+
+        Raises:
+            ValueError: if there is no such recording, or the file is empty or too large.
+        """
+        folder = self.plan(name)
+        taken = self.take([file], "masks", most) if file else []
+        if name in self.masks:
+            remove(self.masks.pop(name))
+        if taken:
+            self.masks[name] = self.root / "masks" / taken[0]
+        self.plans.pop(name, None)
+        remove(folder)
+
     def take(self, files: list[str], kind: str = "recordings", most: int = 1024) -> list[str]:
-        """Move uploaded files into this folder.
+        """Move uploaded recordings into this folder; copy anything else, which is sent again.
+
+        Pictures take the place of those that were there.
 
         Args:
             files: paths of the uploads.
-            kind: ``"recordings"`` or ``"pictures"``.
+            kind: ``"recordings"``, ``"pictures"`` or ``"masks"``.
             most: largest file, in MiB.
 
         Returns:
@@ -87,10 +111,14 @@ class Workspace:
                     f"{file.name}: {size / MIB:.0f} MiB, expected at most {most}; cut the "
                     "recording into parts, or start the page with a larger max_mib"
                 )
+        if kind == "pictures":
+            for old in (self.root / kind).iterdir():
+                old.unlink()
         names = []
         for file in map(Path, files):
             target = self.free_name(kind, file.name)
-            shutil.move(file, self.root / kind / target)
+            bring = shutil.move if kind == "recordings" else shutil.copyfile
+            bring(file, self.root / kind / target)
             names.append(target)
         return names
 

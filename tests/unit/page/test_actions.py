@@ -50,7 +50,7 @@ def test_the_command_is_told_what_was_chosen(space: Workspace) -> None:
     settings = AppSettings(device="cpu", threads=2)
     told = restore_arguments(space, "a.mp4", settings)
     assert told == [
-        *("input=recordings/a.mp4", "output=results/a.mp4", "concat=true"),
+        *("input=recordings/a.mp4", "output=results/a.mp4", "concat=true", "overlay=doubt"),
         *("device=cpu", "threads=2"),
     ]
     more = restore_arguments(space, "a.mp4", settings, pictures=["b.png", "c.png"], mark=True)

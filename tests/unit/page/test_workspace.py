@@ -86,3 +86,26 @@ def test_visitors_are_apart_and_leave_nothing(tmp_path: Path) -> None:
     assert [*tmp_path.iterdir()] == [other.root]
     visitors.close()
     assert [*tmp_path.iterdir()] == []
+
+
+def test_a_mask_belongs_to_its_recording_and_can_be_taken_back(
+    space: Workspace, tmp_path: Path
+) -> None:
+    space.take([uploaded(tmp_path, "a.mp4")])
+    space.plan("a.mp4").mkdir(parents=True)
+    mask = uploaded(tmp_path, "my mask.png", b"white")
+    space.give_mask("a.mp4", mask)
+    assert space.masks["a.mp4"].read_bytes() == b"white" and Path(mask).exists()
+    assert not space.plan("a.mp4").exists(), "what was found without it is forgotten"
+    with pytest.raises(ValueError, match=r"none\.png: the file is empty"):
+        space.give_mask("a.mp4", uploaded(tmp_path, "none.png", b""))
+    assert "a.mp4" in space.masks, "a mask that cannot be used changes nothing"
+    space.give_mask("a.mp4", None)
+    assert space.masks == {} and [*(space.root / "masks").iterdir()] == []
+    with pytest.raises(ValueError, match="recording: there is none called"):
+        space.give_mask("b.mp4", mask)
+
+
+def test_pictures_that_are_sent_again_are_taken_again(space: Workspace, tmp_path: Path) -> None:
+    picture = uploaded(tmp_path, "face.png")
+    assert space.take([picture], "pictures") == space.take([picture], "pictures") == ["face.png"]
