@@ -3,7 +3,7 @@
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
@@ -53,7 +53,7 @@ def restoring(
     threads: int | None,
     repeats: int,
     warmup: int,
-    references: int | None = None,
+    past: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Time the restoration of a rendered recording, about half of whose frames are hidden in part.
 
@@ -64,7 +64,7 @@ def restoring(
         threads: as ``restore threads=``; OpenCV gets as many.
         repeats: measurements.
         warmup: restorations before.
-        references: how many clear frames are kept (``past.size``); ``None`` leaves it as it ships.
+        past: settings of ``past``; ``None`` leaves them as they ship.
 
     Returns:
         A row: time on the clock and CPU time of the whole, frames a second without the start, by
@@ -73,12 +73,13 @@ def restoring(
     """
     clip_folder = folder / f"{size}-{frames}"
     settings, hidden = _recording(clip_folder, size, frames)
-    if references is not None:
-        settings["past"] = {"select": "bank", "size": references}
+    if past is not None:
+        settings["past"] = dict(past)
     count = iter(range(1000))
 
     def restore() -> None:
-        output = folder / f"restored-{size}-{threads}-{references}-{next(count)}"
+        kept = "-".join(str(value) for value in (past or {}).values())
+        output = folder / f"restored-{size}-{threads}-{kept}-{next(count)}"
         command.restore(RestoreSettings(output=str(output), threads=threads, **settings))
 
     before, torch_before = cv2.getNumThreads(), torch.get_num_threads()
@@ -112,7 +113,7 @@ def restoring(
         "frames": frames,
         "hidden_frames": hidden,
         "threads": threads or "by the cores",
-        **({} if references is None else {"references": references}),
+        **({} if past is None else {"kept": past["size"], "carried": past["carried"]}),
         **{name: spread(values) for name, values in times.items()},
         "peak_memory_mib": memory.mib,
         # Of threads that a library starts nobody knows what they were for.

@@ -37,6 +37,7 @@ from benchmarks.training import training
 from diffmvr.cli import run_cli
 from diffmvr.files import read_json, write_json
 from diffmvr.runs.facts import machine, package_versions
+from diffmvr.structures import PastSelection
 
 log = logging.getLogger(__name__)
 
@@ -128,14 +129,18 @@ class Runner:
                 yield restoring(Path(folder), size, frames, threads, repeats, self._options.warmup)
 
     def references(self) -> Rows:
-        """Time the same by the number of clear frames that are kept, with one thread."""
+        """Time the same by how many clear frames are kept, and carried, with one thread."""
         size, frames = (96, 12) if self._options.quick else (480, 96)
+        usual = PastSelection()
+        cases = [(kept, usual.carried) for kept in (1, 8, 16, 32)]
+        cases += [(usual.size, carried) for carried in (1, 2, 3, 4, 16)]
         with tempfile.TemporaryDirectory() as folder:
-            for count in (1, 8) if self._options.quick else (1, 8, 16, 32):
-                log.info("references: %d", count)
+            for kept, carried in cases[1::5] if self._options.quick else cases:
+                log.info("references: %d kept, %d carried", kept, carried)
+                past = {"select": "bank", "size": kept, "carried": carried}
                 # Without a warm-up: what is loaded first counts as the start.
                 yield restoring(
-                    *(Path(folder), size, frames, 1), min(3, self._options.repeats), 0, count
+                    *(Path(folder), size, frames, 1), min(3, self._options.repeats), 0, past
                 )
 
     def comparison(self) -> Rows:

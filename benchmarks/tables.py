@@ -117,7 +117,7 @@ TABLES: Mapping[str, Columns] = {
         "Peak MiB": _of("peak_memory_mib", ".0f"),
     },
     "restoring": {"Pixels": _of("pixels"), "Threads": _of("threads"), **_RESTORING},
-    "references": {"References": _of("references"), "Pixels": _of("pixels"), **_RESTORING},
+    "references": {"Kept": _of("kept"), "Carried": _of("carried"), **_RESTORING},
     "comparison": {
         "Clip": _of("clip"),
         "Pathway": _of("pathway"),

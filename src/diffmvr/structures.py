@@ -140,6 +140,7 @@ class PastSelection:
             explains best what is visible now; ``"bank"``, a mixture of several.
         reach: ``"past"``, frames before the current one; ``"both"``, those after it, too.
         size: how many differing frames ``matched`` and ``bank`` have to choose from.
+        carried: how many of them ``bank`` carries to a frame and mixes; the cost grows with it.
         mirrored: whether what has changed in the visible half of the face since those frames is
             shown in the hidden half, too.
 
@@ -150,14 +151,16 @@ class PastSelection:
     select: str = "recent"
     reach: str = "past"
     size: int = 16
+    carried: int = 6
     mirrored: bool = False
 
     def __post_init__(self) -> None:
         check_one_of("past.select", self.select, PAST_SELECTIONS)
         check_one_of("past.reach", self.reach, PAST_REACHES)
-        if not isinstance(self.size, int) or isinstance(self.size, bool):
-            raise ValueError(f"past.size: expected a whole number, got {self.size!r}")
-        check_number("past.size", self.size, 1, 1000)
+        for name, number in (("past.size", self.size), ("past.carried", self.carried)):
+            if not isinstance(number, int) or isinstance(number, bool):
+                raise ValueError(f"{name}: expected a whole number, got {number!r}")
+            check_number(name, number, 1, 1000)
         if not isinstance(self.mirrored, bool):
             raise ValueError(f"past.mirrored: expected true or false, got {self.mirrored!r}")
         if not self.mixes and self.reach == "both":
@@ -181,6 +184,11 @@ class PastSelection:
     def mixes(self) -> bool:
         """Whether there are several frames to choose from, or to mix."""
         return self.select != "recent"
+
+    @property
+    def most_carried(self) -> int:
+        """How many frames are carried to one: the best alone, or several."""
+        return 1 if self.select == "matched" else self.carried
 
 
 @dataclass(frozen=True)

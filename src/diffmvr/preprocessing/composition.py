@@ -44,11 +44,6 @@ from diffmvr.preprocessing.weighing import (
 )
 from diffmvr.structures import PastSelection, UInt8Array
 
-MOST_CARRIED = 6
-"""So many references are carried; which, a coarse look at all of them says.  On five real
-recordings all sixteen gave 0.2 dB more, at two and a half times the cost."""
-
-
 LIGHT_STEP = 4
 """Of large pictures so many rows and columns are one in the comparison of light, which has few
 unknowns."""
@@ -89,7 +84,7 @@ def compose_references(
     references: Sequence[Reference],
     current: Reference,
     window: Window | None = None,
-    most: int = MOST_CARRIED,
+    most: int = PastSelection.carried,
     mirrored: bool = False,
 ) -> Composite:
     """Carry references to the current frame and mix them.
@@ -183,11 +178,6 @@ def mix_parts(parts: Sequence[Part]) -> UInt8Array:
         result[lacking] = picture[lacking]
     mixture: UInt8Array = result
     return mixture
-
-
-def most_carried(past: PastSelection) -> int:
-    """Return how many references a selection carries: the best alone, or several."""
-    return 1 if past.select == "matched" else MOST_CARRIED
 
 
 def choose(references: Sequence[Reference], current: Reference, most: int) -> list[int]:

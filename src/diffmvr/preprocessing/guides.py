@@ -13,7 +13,7 @@ from diffmvr.geometry import compose, invert
 from diffmvr.own_code import check_choice
 from diffmvr.preprocessing.alignment import propagate_past
 from diffmvr.preprocessing.bank import Reference, ReferenceBank, others_leading
-from diffmvr.preprocessing.composition import Composite, compose_references, most_carried
+from diffmvr.preprocessing.composition import Composite, compose_references
 from diffmvr.preprocessing.frame_guides import frame_guide
 from diffmvr.preprocessing.inpainting import inpaint
 from diffmvr.preprocessing.layers import Motions, propagate_in_layers
@@ -177,7 +177,7 @@ class AutomaticGuides:
             bank = banks[t].after(others_leading(others, int(clip.frame_index[t])))
             if not len(bank):
                 return None
-            current, most = reference_of(clip, t), most_carried(self.past)
+            current, most = reference_of(clip, t), self.past.most_carried
             return compose_references(
                 bank.references, current, most=most, mirrored=self.past.mirrored
             )

@@ -10,12 +10,7 @@ from numpy.typing import NDArray
 
 from diffmvr.geometry import compose, move_points, scaling, zoom_of
 from diffmvr.preprocessing.bank import Reference, ReferenceBank, others_leading
-from diffmvr.preprocessing.composition import (
-    MOST_CARRIED,
-    Composite,
-    compose_references,
-    most_carried,
-)
+from diffmvr.preprocessing.composition import Composite, compose_references
 from diffmvr.preprocessing.crop import CropTransform
 from diffmvr.preprocessing.layers import Window
 from diffmvr.preprocessing.layers import carry as carry_picture
@@ -115,7 +110,7 @@ class Lent(NamedTuple):
 
     frames: tuple[FrameInPlace, ...]
     references: tuple[Reference, ...] = ()
-    most: int = MOST_CARRIED
+    most: int = PastSelection.carried
     mirrored: bool = False
 
 
@@ -182,7 +177,7 @@ class Lenders:
         distinct = dict.fromkeys((self._latest, self._clearest, self._doubtful))
         frames = tuple(frame for frame in distinct if frame is not None)
         bank = self._bank.after(others_leading(others, index))
-        most, mirrored = most_carried(self._past), self._past.mirrored
+        most, mirrored = self._past.most_carried, self._past.mirrored
         return Lent(frames, bank.references, most, mirrored)
 
 

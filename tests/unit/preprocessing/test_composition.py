@@ -117,6 +117,19 @@ def test_the_one_that_fits_best_is_chosen() -> None:
     assert choose(references, current, most=9) == [0, 1, 2, 3]
 
 
+def test_of_several_the_nearest_in_time_is_carried_too() -> None:
+    """However little it says of the face; later frames count as earlier ones do."""
+    references = [reference(k, face(0.4 + 0.01 * k)) for k in range(6)]
+    for index in (8, 10):
+        odd = reference(index, 255 - smooth_texture(SIDE, SIDE, 9))
+        assert (
+            index
+            in compose_references(
+                [odd, *references], reference(9, face(0.42), HOLE), most=3
+            ).weights
+        )
+
+
 def test_ridge_is_the_constrained_least_squares_solution() -> None:
     """Against Lagrange's system of wᵀGw + λ‖w − 1/K‖² with Σw = 1."""
     rng = np.random.default_rng(3)

@@ -99,9 +99,11 @@ def test_the_latest_frame_alone_may_be_carried_in_other_ways() -> None:
 @pytest.mark.parametrize(
     ("past", "message"),
     [
-        ({"foo": 1}, r"past: expected one of .*'size', 'mirrored'\], got 'foo'"),
+        ({"foo": 1}, r"past: expected one of .*'size', 'carried', 'mirrored'\], got 'foo'"),
         ({"size": True}, r"past\.size: expected a whole number, got True"),
         ({"mirrored": 1}, r"past\.mirrored: expected true or false, got 1"),
+        ({"select": "bank", "carried": 0}, r"past\.carried: .*got 0"),
+        ({"select": "bank", "carried": 2.5}, r"past\.carried: expected a whole number, got 2\.5"),
     ],
 )
 def test_settings_of_the_past_that_are_none_are_one_clear_line(past: dict, message: str) -> None:
