@@ -190,7 +190,12 @@ class CropRestorer:
         return guides
 
     def fill(
-        self, clip: Clip, guides: Guides, memory: GuideMemory, seam: bool = False
+        self,
+        clip: Clip,
+        guides: Guides,
+        memory: GuideMemory,
+        seam: bool = False,
+        wanted: NDArray[np.bool_] | None = None,
     ) -> UInt8Array:
         """Fill the holes of crops; frames without one do not go through the model.
 
@@ -199,6 +204,7 @@ class CropRestorer:
             guides: theirs.
             memory: encodings of guides that came before.
             seam: whether the visible parts are the model's, too, so that a seam can be measured.
+            wanted: ``[T]``, which frames are filled; all by default.
 
         Returns:
             ``[T, p, p, 3]`` uint8.
@@ -207,7 +213,8 @@ class CropRestorer:
             ValueError: if the model's output is no number.
         """
         restored = clip.observed.copy()
-        hidden = np.flatnonzero(clip.mask.any(axis=(1, 2)))
+        holes = clip.mask.any(axis=(1, 2))
+        hidden = np.flatnonzero(holes if wanted is None else holes & wanted)
         for first in range(0, len(hidden), self._batch_size):
             frames = hidden[first : first + self._batch_size]
             mask = clip.mask[frames]

@@ -255,7 +255,8 @@ class VideoRestorer:
             guides = self._crops.led_by(clip, past_guides(frames, details))
         else:
             guides, person.carried = self._crops.find_guides(clip)
-        restored = self._crops.fill(clip, guides, person.memory, seam=self._feather > 0)
+        seam, wanted = self._feather > 0, self._corrected(guides)
+        restored = self._crops.fill(clip, guides, person.memory, seam, wanted)
         corrections: list[NDArray[np.float32] | None] = [None] * len(clip)
         mirrored = list(corrections)
         if self._crops.led_by_past:
@@ -285,6 +286,16 @@ class VideoRestorer:
                 led = self._led_by(frames[k], details[k], guides.valid[before + k])
                 record = frame_row(plan, first + k, led, self._names)
                 yield with_judgement(window[k], Result(result, record), said, self._abstained)
+
+    def _corrected(self, guides: Guides) -> NDArray[np.bool_]:
+        """Return ``[T]``, the frames for which it matters what the model says."""
+        everywhere = np.ones(len(guides.valid), bool)
+        if not self._crops.led_by_past or self.weights[0] > 0:
+            return everywhere
+        # A seam outside the hole is measured in the model's own crop.
+        if self._feather > 0 and not self._past_detail:
+            return everywhere
+        return ~guides.valid[:, self._crops.kinds.index("past")]
 
     def _led_by(self, one: Borrower, detail: Detail | None, valid: NDArray[np.bool_]) -> Led:
         """Return what led a frame, for its row in the report."""

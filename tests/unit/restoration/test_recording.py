@@ -412,3 +412,19 @@ def test_without_a_face_the_model_is_not_asked() -> None:
     masks = MasksInMemory(np.ones_like(MASKS))
     with pytest.raises(ValueError, match=r"mask: frame 0 is hidden entirely"):
         list(walk(source, masks, restorer_of(pipeline), scanner=nobody))
+
+
+@pytest.mark.parametrize("select", ["recent", "bank"])
+def test_a_model_none_of_whose_correction_is_taken_is_not_asked(select: str) -> None:
+    """Clear frames of a still scene say that the past is right, and that the mirror is not."""
+    still = np.repeat(FRAMES[:1], COUNT, axis=0)
+    masks = box_masks(COUNT, arrival=7)
+    pipeline, past = GuidePasser("symmetric"), PastSelection(select=select)
+    results = run(pipeline, masks, still, self_check=True, past=past)
+    tried = sum(call["frames"] for call in pipeline.calls)
+    assert 3 <= tried <= 8, "clear frames alone"
+    assert results[-1].record.guide_valid["past"]
+    np.testing.assert_allclose(results[-1].restored.image, FRAMES[0], atol=1)
+    asked = GuidePasser("symmetric")
+    run(asked, masks, still, self_check=False, past=past)
+    assert sum(call["frames"] for call in asked.calls) == COUNT - 7
