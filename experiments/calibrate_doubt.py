@@ -4,6 +4,7 @@
     … --people faces=9 grid=7 london_test=15 rendered=60     # how many of each at most
     … --study                                               # only evaluate the cases that there are
     … --resplits                                            # only split the rendered people again
+    … --groups                                              # only group what was measured
 
 FOLDER holds data/faces, data/grid (talking people) and data/london (people photographed twice).
 Something is drawn over their faces, ``restore``'s own walk restores them, and the errors of drawn
@@ -27,6 +28,7 @@ import numpy as np
 import polars as pl
 import torch
 from doubt_cases import make_cases
+from doubt_groups import by_trait, describe, groups_markdown
 from doubt_study import (
     KEPT,
     LEVEL,
@@ -47,7 +49,11 @@ from diffmvr.doubt.fitting import Witness, fit
 from diffmvr.doubt.judge import SHIPPED
 from diffmvr.doubt.model import DoubtModel
 from diffmvr.files import write_json, write_text
-from diffmvr.preprocessing.landmarks import SHARED_VARIABLE
+from diffmvr.preprocessing.landmarks import (
+    SHARED_VARIABLE,
+    FaceLandmarker,
+    find_landmarker_bundle,
+)
 from diffmvr.reporting.canvas import new_axes, save_figure
 from diffmvr.restoration.opening import DEFAULT_MODEL
 from diffmvr.runs.hashes import hash_weights
@@ -159,6 +165,30 @@ def split_rendered(
     return facts, [examine(one, rest[:half], model) for one in rest[half:]]
 
 
+def group(shared: Path, output: Path) -> None:
+    """Write what was measured of people by who they are, and in which circumstances.
+
+    Args:
+        shared: the folder that holds ``data`` and ``models``.
+        output: holds ``people.csv`` and ``circumstances.csv`` already.
+
+    Raises:
+        FileNotFoundError: if a table is missing.
+        ValueError: if there is no landmarker.
+    """
+    bundle = find_landmarker_bundle(None)
+    if bundle is None:
+        raise ValueError(f"{SHARED_VARIABLE}: expected models/face_landmarker.task in it, got none")
+    people = pl.read_csv(output / "people.csv")
+    landmarker = FaceLandmarker(bundle, video=False)
+    traits = describe(shared, people["person"].unique(maintain_order=True).to_list(), landmarker)
+    landmarker.close()
+    grouped = by_trait(people, traits)
+    grouped.write_csv(output / "groups.csv")
+    circumstances = pl.read_csv(output / "circumstances.csv")
+    write_text(output / "groups.md", groups_markdown(grouped, circumstances))
+
+
 def _falls(risks: pl.DataFrame) -> float:
     """Return by what share the mean error falls where a fifth of the frames is left out."""
     ours = risks.filter(pl.col("kept by") == "expected error")
@@ -225,6 +255,7 @@ def parse(words: Sequence[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument("--study", action="store_true", help="make no cases, use those there are")
     parser.add_argument("--resplits", action="store_true", help="only split the rendered people")
+    parser.add_argument("--groups", action="store_true", help="only group what was measured")
     parser.add_argument("--weights", type=Path, default=weights_dir() / DEFAULT_MODEL)
     parser.add_argument("--calibrate", type=Path, default=SHIPPED, help="the file to write")
     parser.add_argument("--cases", type=Path, default=Path("outputs/doubt/cases"))
@@ -257,11 +288,14 @@ def main() -> None:
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     torch.set_num_threads(arguments.threads)
     counts = counts_of(arguments.people)
+    shared = os.environ.get(SHARED_VARIABLE)
+    if not shared and (arguments.groups or not arguments.study):
+        raise ValueError(f"{SHARED_VARIABLE}: expected the folder that holds data, got none")
+    if arguments.groups:
+        group(Path(str(shared)), arguments.output)
+        return
     if not arguments.study:
-        shared = os.environ.get(SHARED_VARIABLE)
-        if not shared:
-            raise ValueError(f"{SHARED_VARIABLE}: expected the folder that holds data, got none")
-        make_cases(Path(shared), arguments.cases, counts, arguments.weights)
+        make_cases(Path(str(shared)), arguments.cases, counts, arguments.weights)
     arguments.output.mkdir(parents=True, exist_ok=True)
     if arguments.resplits:
         found, _ = split_rendered(read_witnesses(arguments.cases, ["rendered"]), arguments.output)
@@ -284,6 +318,8 @@ def main() -> None:
     }
     facts["cost"] = spent(arguments.cases)
     write_json(arguments.output / "facts.json", facts)
+    if shared:
+        group(Path(shared), arguments.output)
     log.info("%s", (arguments.output / "coverage.md").read_text(encoding="utf-8"))
 
 
