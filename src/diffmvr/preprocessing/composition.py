@@ -32,8 +32,7 @@ from diffmvr.preprocessing.layers import (
 from diffmvr.preprocessing.light import SAME_LIGHT, match_lights
 from diffmvr.preprocessing.mirrored_change import mirrored_change
 from diffmvr.preprocessing.rim import rim_difference
-from diffmvr.preprocessing.symmetry import warp_visible
-from diffmvr.preprocessing.visible import GREY
+from diffmvr.preprocessing.visible import GREY, move
 from diffmvr.preprocessing.weighing import (
     LARGE,
     differences_of,
@@ -194,7 +193,7 @@ def choose(references: Sequence[Reference], current: Reference, most: int) -> li
     for one in references:
         motion = compose(one.motions_to(current).head, invert(one.picture.coarsening))
         matrix = compose(current.picture.coarsening, motion)
-        picture, seen = warp_visible(*one.picture.coarse, matrix, mask.shape)
+        picture, seen = move(one.picture.coarse_seen, matrix, mask.shape)
         shown.append(picture.astype(np.float32))
         known.append(seen)
     gram = gram_of(*differences_of(np.stack(shown), np.stack(known), image, mask))

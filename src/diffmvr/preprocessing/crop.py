@@ -15,6 +15,9 @@ CROP_SCALE = 1.6
 """Side of a crop in face boxes: 4.8 distances between the eyes on average, as the rendered clips
 that the small model is trained on are framed."""
 
+WHOLE = 1e-6
+"""Pixels that are moved by a whole number of pixels, but for this much, are copied."""
+
 TOUCHED = 1e-3
 """Least interpolation weight by which a hidden pixel makes the result hidden."""
 
@@ -175,6 +178,9 @@ def _resample(image: np.ndarray, matrix: FloatArray, out_size: tuple[int, int]) 
     averages n × n samples: the box filter of ``cv2.INTER_AREA`` at any sub-pixel offset.
     """
     height, width = out_size
+    shift = np.rint(matrix[:, 2]).astype(int)
+    if np.abs(matrix - np.column_stack([np.eye(2), shift])).max() < WHOLE:
+        return _shifted(image, *shift.tolist(), height, width)
     dense = int(np.ceil(1.0 / zoom_of(matrix) - 1e-6))
     kernel = cv2.INTER_CUBIC if dense <= 1 else cv2.INTER_LINEAR
     dense = max(dense, 1)
@@ -188,3 +194,16 @@ def _resample(image: np.ndarray, matrix: FloatArray, out_size: tuple[int, int]) 
     if dense == 1:
         return moved
     return cv2.resize(moved, (width, height), interpolation=cv2.INTER_AREA)
+
+
+def _shifted(image: np.ndarray, x: int, y: int, height: int, width: int) -> np.ndarray:
+    """Copy an image so that its first pixel comes to (x, y); beyond its edge that is repeated."""
+    rows = np.clip(np.arange(height) - y, 0, image.shape[0] - 1)
+    columns = np.clip(np.arange(width) - x, 0, image.shape[1] - 1)
+    inner = [
+        slice(int(places[0]), int(places[-1]) + 1)
+        for places in (rows, columns)
+        if places[-1] - places[0] == len(places) - 1
+    ]
+    # A part of it is copied far faster than rows and columns by their numbers.
+    return image[tuple(inner)].copy() if len(inner) == 2 else image[rows[:, None], columns]

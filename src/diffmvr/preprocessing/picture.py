@@ -77,6 +77,11 @@ class Picture:
         return reduce_frame(image, mask, (width, height))
 
     @cached_property
+    def coarse_seen(self) -> UInt8Array:
+        """The same of the coarse form."""
+        return with_visibility(*self.coarse)
+
+    @cached_property
     def registration(self) -> Registration:
         """Of the reduced form, to which others are registered."""
         return Registration(*self.small)

@@ -42,10 +42,11 @@ def carry_detail(current: FrameInPlace, region: CropTransform, lent: Lent) -> De
         lent: the clear frames; there may be none.
     """
     square = current.square_around(region)
-    carried, known, composite = carry(lent, current, square)
-    hidden = square.apply_mask(current.mask) != 0
-    shown = np.where(known[..., None], carried, square.apply(current.image))
-    return Detail(inpaint(shown, hidden & ~known), square, composite)
+    here = current.reference(square)
+    carried, known, composite = carry(lent, here, current)
+    shown = here.picture.image.copy()
+    shown[known] = carried[known]
+    return Detail(inpaint(shown, (here.picture.mask != 0) & ~known), square, composite)
 
 
 def past_guide(detail: Detail, crop: CropTransform) -> UInt8Array:

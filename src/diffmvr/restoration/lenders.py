@@ -181,18 +181,17 @@ class Lenders:
         return Lent(frames, bank.references, most, mirrored)
 
 
-def carry(lent: Lent, current: FrameInPlace, square: CropTransform) -> Carried:
+def carry(lent: Lent, here: Reference, current: FrameInPlace) -> Carried:
     """Show clear frames where the current frame is hidden, as it would show them.
 
     Args:
         lent: the clear frames.
-        current: the frame, whose hidden pixels are not looked at.
-        square: a square of that frame, in the pixels of its ``picture``.
+        here: a square of the current frame, whose hidden pixels are not looked at.
+        current: that frame.
 
     Returns:
         What they show; nothing is known outside the hole.
     """
-    here = current.reference(square)
     hidden = here.picture.mask != 0
     carried = np.full_like(here.picture.image, GREY)
     known = np.zeros_like(hidden)
@@ -225,10 +224,13 @@ def carry(lent: Lent, current: FrameInPlace, square: CropTransform) -> Carried:
         missing[window] &= ~new
     if lent.references:
         # The mixture fades out towards where its references end.
-        blend = np.where(known, share, share > 0).astype(np.float32)[..., None]
-        faded = np.rint(blend * mixture + (1 - blend) * carried).astype(np.uint8)
+        inside = _window(hidden)
+        blend = np.where(known[inside], share[inside], share[inside] > 0)[..., None]
+        blend = blend.astype(np.float32)
+        faded = blend * mixture[inside] + (1 - blend) * carried[inside]
         known |= hidden & (share > 0)
-        carried = np.where(known[..., None], faded, np.uint8(GREY))
+        carried = np.full_like(carried, GREY)
+        carried[inside] = np.where(known[inside][..., None], np.rint(faded), GREY)
     return Carried(carried, known, composite)
 
 

@@ -170,3 +170,21 @@ def test_a_region_shows_its_square_edge_to_edge() -> None:
 
     edges = np.array([[-0.5, -0.5], [63.5, 63.5]])
     np.testing.assert_allclose(region.to_frame(edges), [[40, 30], [60, 50]])
+
+
+@pytest.mark.parametrize("corner", [(3, 5), (-4, 2), (30, -7), (45, 50), (-90, 0)])
+def test_whole_pixels_are_copied_as_interpolation_would(corner: tuple[int, int]) -> None:
+    """Inside the frame, across its edge and beside it; floats are those of a colour correction."""
+    image = np.random.default_rng(0).integers(0, 256, (40, 44, 3)).astype(np.uint8)
+    matrix = np.array([[1.0, 0, -corner[0]], [0, 1, -corner[1]]])
+    for values in (image, image.astype(np.float32) - 100):
+        expected = cv2.warpAffine(values, matrix, (24, 24), borderMode=cv2.BORDER_REPLICATE)
+        found = CropTransform(matrix, 24, (40, 44))
+        if values.dtype == np.uint8:
+            np.testing.assert_array_equal(found.apply(values), expected)
+        back = found.apply_inverse(expected)
+        inside = np.zeros((40, 44), bool)
+        rows, columns = (np.arange(24) + corner[k] for k in (1, 0))
+        kept = [part[(part >= 0) & (part < side)] for part, side in ((rows, 40), (columns, 44))]
+        inside[np.ix_(*kept)] = True
+        np.testing.assert_array_equal(back[inside], values[inside])

@@ -38,7 +38,7 @@ def test_a_still_recording_is_carried_as_it_is():
     past = FrameInPlace(image, np.zeros_like(mask), crop, face)
     current = FrameInPlace(np.where(mask[..., None] == 1, 0, image), mask, crop, face)
     frame = square(20, 20, 200, 200)
-    carried, known, _ = carry(Lent((past,)), current, frame)
+    carried, known, _ = carry(Lent((past,)), current.reference(frame), current)
     hole = frame.apply_mask(mask) == 1
     np.testing.assert_array_equal(known, hole)
     assert rms(carried, frame.apply(image), hole) < 2
@@ -46,7 +46,7 @@ def test_a_still_recording_is_carried_as_it_is():
 
 def test_nobody_knows_nothing():
     _, current, _ = scene()
-    carried, known, _ = carry(Lent(()), current, current.crop)
+    carried, known, _ = carry(Lent(()), current.reference(current.crop), current)
     assert not known.any()
     assert (carried == 128).all()
 
@@ -67,7 +67,7 @@ def test_a_past_frame_is_made_ready_once():
     past, current, _ = scene()
     picture, small = past.picture, past.picture.small
     for _ in range(2):
-        carry(Lent((past,)), current, current.crop)
+        carry(Lent((past,)), current.reference(current.crop), current)
     assert past.picture is picture and picture.small is small
 
 
