@@ -180,7 +180,8 @@ def _resample(image: np.ndarray, matrix: FloatArray, out_size: tuple[int, int]) 
     height, width = out_size
     shift = np.rint(matrix[:, 2]).astype(int)
     if np.abs(matrix - np.column_stack([np.eye(2), shift])).max() < WHOLE:
-        return _shifted(image, *shift.tolist(), height, width)
+        x, y = shift.tolist()
+        return _shifted(image, x, y, height, width)
     dense = int(np.ceil(1.0 / zoom_of(matrix) - 1e-6))
     kernel = cv2.INTER_CUBIC if dense <= 1 else cv2.INTER_LINEAR
     dense = max(dense, 1)
