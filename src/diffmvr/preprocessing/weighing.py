@@ -119,33 +119,35 @@ def ridge(gram: NDArray[np.floating[Any]], shrinkage: float = SHRINKAGE) -> Floa
 
 def differences_of(
     shown: NDArray[np.float32], known: NDArray[np.bool_], image: UInt8Array, mask: UInt8Array
-) -> tuple[FloatArray, FloatArray]:
+) -> tuple[NDArray[np.float32], FloatArray]:
     """Return ``[K, 3, h', w']``, how references differ from the current picture, and weights.
 
     Where a reference is not known, it differs as the others do on the mean.
     """
-    thin = (..., *thinned(mask))
-    channels = np.moveaxis(shown, -1, 1)[thin]
-    seen = known[thin][:, None]
-    difference = np.where(seen, channels - np.moveaxis(image, -1, 0)[thin], 0)
+    thin = thinned(mask)
+    seen = known[:, *thin]
     count = seen.sum(axis=0)
-    mean = difference.sum(axis=0) / np.maximum(count, 1)
-    difference = np.where(seen, difference, mean).astype(np.float64)
-    return difference, near_hole(mask)[thin] * (2 * count[0] >= len(known))
+    current = image[thin].astype(np.float32)
+    difference = (shown[:, *thin] - current) * seen[..., None].astype(np.float32)
+    mean = difference.sum(axis=0) / np.maximum(count, 1)[..., None].astype(np.float32)
+    difference[~seen] = np.broadcast_to(mean, difference.shape)[~seen]
+    planes = np.ascontiguousarray(np.moveaxis(difference, -1, 1))
+    return planes, near_hole(mask)[thin] * (2 * count >= len(known))
 
 
-def gram_of(difference: FloatArray, weight: FloatArray) -> FloatArray:
+def gram_of(difference: NDArray[np.float32], weight: FloatArray) -> FloatArray:
     """Return ``[K, K]``, the weighted mean products of differences, over pixels and channels."""
     flat = (difference * np.sqrt(weight)).reshape(len(difference), -1)
     return np.asarray(flat @ flat.T / (3 * max(float(weight.sum()), 1e-6)), np.float64)
 
 
-def _products(difference: FloatArray) -> FloatArray:
+def _products(difference: NDArray[np.float32]) -> NDArray[np.float32]:
     """Return ``[K, K, h', w']``, products of differences, mean over the channels."""
     count = len(difference)
-    products = np.empty((count, count, *difference.shape[2:]))
+    products = np.empty((count, count, *difference.shape[2:]), np.float32)
     for k, one in enumerate(difference):
-        products[k, k:] = products[k:, k] = (one * difference[k:]).sum(axis=1) / 3
+        red, green, blue = (one[c] * difference[k:, c] for c in range(3))
+        products[k, k:] = products[k:, k] = (red + green + blue) / np.float32(3)
     return products
 
 
