@@ -87,8 +87,16 @@ class LPIPSScorer:
         Raises:
             ValueError: if the ground truth is unknown or the shapes differ.
         """
-        if clip.frames is None:
-            raise ValueError(f"clip: {clip.clip_id!r} has no ground truth (frames is None)")
-        check_same_shape("restored", restored, "clip.frames", clip.frames)
-        pair = to_pixel_values(restored), to_pixel_values(clip.frames)
-        return {"lpips": float(self.distance(*pair).mean())}
+        return {"lpips": mean_distance(self.distance, restored, clip)}
+
+
+def mean_distance(distance: PerceptualDistance, restored: UInt8Array, clip: Clip) -> float:
+    """Return the mean distance of restored frames ``[T, H, W, 3]`` from the clean ones.
+
+    Raises:
+        ValueError: if the ground truth is unknown or the shapes differ.
+    """
+    if clip.frames is None:
+        raise ValueError(f"clip: {clip.clip_id!r} has no ground truth (frames is None)")
+    check_same_shape("restored", restored, "clip.frames", clip.frames)
+    return float(distance(to_pixel_values(restored), to_pixel_values(clip.frames)).mean())

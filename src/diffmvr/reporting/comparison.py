@@ -12,6 +12,7 @@ from diffmvr.reporting.tables import (
     DEFAULT_COLUMNS,
     DOWN,
     FACE_COLUMNS,
+    PERCEPTION_COLUMNS,
     TIE,
     UP,
     Column,
@@ -85,10 +86,10 @@ def comparison_table(
 
 
 def default_columns(rows: pl.DataFrame) -> tuple[Column, ...]:
-    """Return the columns shown unless others are named: what the face says, where it was scored."""
+    """Return the columns shown unless others are named: those of the face where it was scored."""
     scored = [
         column
-        for column in FACE_COLUMNS
+        for column in (*FACE_COLUMNS, *PERCEPTION_COLUMNS)
         if column.metric in rows.columns and rows[column.metric].null_count() < rows.height
     ]
     return (*DEFAULT_COLUMNS, *scored)

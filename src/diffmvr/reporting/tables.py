@@ -63,6 +63,12 @@ FACE_COLUMNS = (
 )
 """What the face says: the first three of rendered clips, the others of real ones."""
 
+PERCEPTION_COLUMNS = (
+    Column("st_lpips", "ST-LPIPS", False, 4),
+    Column("face_embedding_distance", "Face embedding distance", False, 3),
+)
+"""How alike it looks, and whether it is the same person (``scoring=perception``)."""
+
 
 @dataclass(frozen=True)
 class Mean:
