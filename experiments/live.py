@@ -24,10 +24,11 @@ import torch
 from PIL import Image
 
 from diffmvr.files import write_json
-from diffmvr.live import LiveRun, LiveSettings
 from diffmvr.preprocessing.frame_source import Frame, VideoInfo
 from diffmvr.preprocessing.video_io import open_frames
 from diffmvr.preprocessing.video_writer import VideoWriter
+from diffmvr.restoration.live.run import LiveRun
+from diffmvr.restoration.live.settings import LiveSettings
 from diffmvr.runs.facts import machine
 from diffmvr.text import csv_text
 

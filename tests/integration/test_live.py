@@ -18,13 +18,13 @@ from tests.helpers.recordings import (
 )
 from tests.helpers.tiny import build_tiny
 
-from diffmvr import live
 from diffmvr.files import read_json
-from diffmvr.live import LiveRun, LiveSettings
 from diffmvr.pipelines.diffmvr_pipeline import DiffMVRPipeline
 from diffmvr.preprocessing.frame_stream import with_masks
 from diffmvr.preprocessing.video_io import open_frames
 from diffmvr.preprocessing.video_writer import VideoWriter
+from diffmvr.restoration.live.run import DISK_IS_FULL, LiveRun
+from diffmvr.restoration.live.settings import LiveSettings
 from diffmvr.restoration.live.walk import restore_live
 from diffmvr.restoration.opening import (
     build_restorer,
@@ -225,7 +225,7 @@ def test_a_full_disk_ends_it_in_one_line_and_keeps_what_there_is(
     monkeypatch.setattr(VideoWriter, "_encode", full)
     run = LiveRun(settings_of(tmp_path), pipeline)
 
-    assert run.run()["ended"] == live.DISK_IS_FULL
+    assert run.run()["ended"] == DISK_IS_FULL
     kept = list(open_frames(tmp_path / "out" / "restored.mkv"))
     assert 0 < len(kept) == run.shown < COUNT
 
@@ -242,7 +242,7 @@ def test_a_disk_that_is_full_when_the_film_is_closed_is_told_as_well(
 
     monkeypatch.setattr(VideoWriter, "__exit__", full)
 
-    assert LiveRun(settings_of(tmp_path), pipeline).run()["ended"] == live.DISK_IS_FULL
+    assert LiveRun(settings_of(tmp_path), pipeline).run()["ended"] == DISK_IS_FULL
 
 
 @pytest.mark.parametrize(
