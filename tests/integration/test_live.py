@@ -1,7 +1,9 @@
 """``python -m diffmvr.live``: the walk of ``restore``, over frames that are read once."""
 
 import errno
+import io
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +21,8 @@ from tests.helpers.recordings import (
 from tests.helpers.tiny import build_tiny
 
 from diffmvr.files import read_json
+from diffmvr.page.camera import HandedFrames, HandingBack
+from diffmvr.page.handed import read_frame, write_frame
 from diffmvr.pipelines.diffmvr_pipeline import DiffMVRPipeline
 from diffmvr.preprocessing.frame_stream import with_masks
 from diffmvr.preprocessing.video_io import open_frames
@@ -268,3 +272,22 @@ def test_a_window_without_a_screen_is_told(
     settings = LiveSettings(one.input, "window", one.mask, face_box=BOX, pace="none")
     with pytest.raises(ValueError, match="output: window needs a screen"):
         LiveRun(settings, pipeline).run()
+
+
+def test_frames_that_the_page_hands_in_go_back_restored(
+    tmp_path: Path, pipeline: DiffMVRPipeline
+) -> None:
+    settings = replace(settings_of(tmp_path, waiting=1000), input="-", output="-")
+    coming, going = io.BytesIO(), io.BytesIO()
+    images = moving_frames(COUNT)
+    for number, image in enumerate(images):
+        write_frame(coming, number, image)
+    coming.seek(0)
+    report = LiveRun(settings, pipeline, source=HandedFrames(coming), sink=HandingBack(going)).run()
+
+    assert (report["shown"], report["restored"]) == (COUNT, COUNT - 3)
+    going.seek(0)
+    for number, (image, mask) in enumerate(zip(images, box_masks(COUNT), strict=True)):
+        assert (back := read_frame(going)) is not None and back[0] == number
+        assert np.array_equal(back[1][mask == 0], image[mask == 0])
+        assert not mask.any() or (back[1][mask != 0] != image[mask != 0]).any()

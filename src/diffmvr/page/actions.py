@@ -3,12 +3,14 @@
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from diffmvr.page.camera_run import CameraRun
 from diffmvr.page.comparison import Result, read_result
 from diffmvr.page.correction import FoundPlan
 from diffmvr.page.examples import EXAMPLE, render_example
 from diffmvr.page.jobs import Job, Progress
 from diffmvr.page.settings import AppSettings
 from diffmvr.page.workspace import Workspace
+from diffmvr.structures import UInt8Array
 
 STEP = 0.5
 """Seconds between two looks at how far a command has come."""
@@ -129,6 +131,24 @@ def run(space: Workspace, module: str, arguments: Sequence[str]) -> Iterator[Pro
         raise CancelledError
     if not job.succeeded:
         raise ValueError(job.error)
+
+
+def hand_camera(space: Workspace, image: UInt8Array, settings: AppSettings) -> CameraRun:
+    """Hand in a frame ``[H, W, 3]`` of a visitor's camera, and return what restores it.
+
+    What has ended, since no frame came for a while or frames had another size, is begun again;
+    what has failed is only after a pause of the camera.
+    """
+    with space.lock:
+        run = space.camera
+        if run is not None and (run.idle or not (run.running or run.state.error)):
+            run.close()
+            run = None
+        if run is None:
+            run = CameraRun(settings.overrides, space.root)
+            space.camera = run
+    run.hand(image)
+    return run
 
 
 def cancel(space: Workspace) -> bool:

@@ -10,7 +10,7 @@ from typing import Any
 from diffmvr.page import actions
 from diffmvr.page.correction import FoundPlan
 from diffmvr.page.settings import AppSettings
-from diffmvr.page.wording import told, told_doubt, told_progress, told_result
+from diffmvr.page.wording import told, told_camera, told_doubt, told_progress, told_result
 from diffmvr.page.workspace import Visitors, Workspace
 
 log = logging.getLogger(__name__)
@@ -95,6 +95,13 @@ class Events:
             return (told(str(error), error=True), *unseen)
         text = "What hides the face will be found." if file is None else f"{name} has a mask now."
         return (told(text), *unseen)
+
+    def watch(self, session: str, image: Any) -> str:
+        """Take a frame of the camera, and show the one that was restored last."""
+        if image is None:
+            return told_camera(None, None)
+        run = actions.hand_camera(self._space(session), image, self._settings)
+        return told_camera(run.latest, run.state)
 
     def look(self, session: str, name: str | None) -> Iterator[tuple[Any, ...]]:
         """Show where the face and what hides it are found."""

@@ -64,7 +64,7 @@ class Job:
         self._process = subprocess.Popen(
             [sys.executable, "-P", "-m", f"diffmvr.{module}", *arguments],
             cwd=folder,
-            env={**os.environ, "PYTHONPATH": _absolute(os.environ.get("PYTHONPATH", ""))},
+            env=child_environment(),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -105,11 +105,7 @@ class Job:
     @property
     def error(self) -> str:
         """Why it failed, in one line."""
-        told = [line for line in self._lines if line.startswith(_ERROR)]
-        if told:
-            return told[-1].removeprefix(_ERROR)
-        last = self._lines[-1] if self._lines else "it said nothing"
-        return f"the command ended with code {self._process.poll()}: {last}"
+        return told_error(list(self._lines), self._process.poll())
 
     def wait(self, seconds: float) -> bool:
         """Wait for the end; return whether it has come."""
@@ -142,6 +138,25 @@ class Job:
                 if found := _PROGRESS.match(line):
                     stage, done, total = found.groups()
                     self._progress = (stage, int(done), int(total) if total else None)
+
+
+def told_error(lines: Sequence[str], code: int | None) -> str:
+    """Return in one line why a command failed.
+
+    Args:
+        lines: what it said last.
+        code: that it ended with.
+    """
+    told = [line for line in lines if line.startswith(_ERROR)]
+    if told:
+        return told[-1].removeprefix(_ERROR)
+    last = lines[-1] if lines else "it said nothing"
+    return f"the command ended with code {code}: {last}"
+
+
+def child_environment() -> dict[str, str]:
+    """Return this process's environment for a command that runs in another folder."""
+    return {**os.environ, "PYTHONPATH": _absolute(os.environ.get("PYTHONPATH", ""))}
 
 
 def _absolute(paths: str) -> str:

@@ -22,6 +22,8 @@ CSS = """
 .doubt img { width: 100%; max-width: 56rem; height: auto; background: #fff; margin: .5rem 0 }
 .doubt summary { cursor: pointer; padding: .4rem 0; text-decoration: underline }
 .doubt iframe { width: 100%; height: 75vh; border: 1px solid #8884 }
+#restored img { width: 100%; height: auto; display: block }
+.latency { font-variant-numeric: tabular-nums; margin: .3rem 0 }
 .notes { font-size: 90%; margin: .4rem 0; padding-left: 1.2rem; list-style: disc }
 button:focus-visible, input:focus-visible,
 summary:focus-visible { outline: 3px solid #1f5fbf !important }

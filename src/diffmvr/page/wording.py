@@ -4,9 +4,13 @@ import base64
 import html
 from collections.abc import Sequence
 
+import cv2
+
+from diffmvr.page.camera_run import CameraState
 from diffmvr.page.comparison import Result
 from diffmvr.page.doubt import ToldDoubt
 from diffmvr.page.jobs import Progress
+from diffmvr.structures import UInt8Array
 
 STAGES = {
     "starting": "Loading what it needs",
@@ -19,6 +23,16 @@ INTRODUCTION = """
 Everything stays on the machine that serves this page, and is removed when you close the page.
 What is filled in is a likely picture, **not what was there**: do not judge a person's state by it
 alone.
+"""
+
+CAMERA = """
+## Your camera, while it runs
+The pictures of **this browser's camera** are sent to the machine that serves this page, restored
+there by the program that restores recordings, in its memory, and sent back. **Nothing is kept, and
+nothing is sent elsewhere.** If you opened this page as 127.0.0.1, that machine is this one.
+
+Show the face uncovered first: what is filled in later is led by what was seen. Other machines reach
+a camera through HTTPS alone.
 """
 
 
@@ -45,6 +59,34 @@ def told_progress(progress: Progress, which: str = "") -> str:
     return (
         f'<div class="told" role="status">{html.escape(text)}'
         f'<progress max="1"{bar} aria-label="{label}"></progress></div>'
+    )
+
+
+def told_camera(image: UInt8Array | None, state: CameraState | None) -> str:
+    """Return the picture that was restored last, and how late it is.
+
+    The picture is embedded, so that no file of it is written.
+
+    Args:
+        image: ``[H, W, 3]``; ``None`` before the first.
+        state: of the run; ``None``: no camera runs.
+    """
+    if state is None:
+        return told("The camera is off.")
+    if state.error is not None:
+        return told(state.error, error=True)
+    if image is None:
+        return told(f"Loading what it needs ({state.seconds:.0f} s)")
+    _, data = cv2.imencode(".jpg", cv2.cvtColor(image, cv2.COLOR_RGB2BGR))
+    code = base64.b64encode(data.tobytes()).decode()
+    late = "" if state.latency is None else f", {1000 * state.latency:.0f} ms late"
+    rate = "" if state.rate is None else f", {state.rate:.1f} pictures/s"
+    of_all = f"{state.dropped} of {state.shown + state.dropped} pictures left out"
+    said = f"Restored{late}{rate}, {of_all}"
+    # Not read out: it changes many times a second.
+    return (
+        f'<img alt="The camera\'s picture, restored" src="data:image/jpeg;base64,{code}">'
+        f'<p class="latency">{html.escape(said)}</p>'
     )
 
 

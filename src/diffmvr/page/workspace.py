@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from diffmvr.files import remove
+from diffmvr.page.camera_run import CameraRun
 from diffmvr.page.comparison import Pair
 from diffmvr.page.correction import FoundPlan
 from diffmvr.page.jobs import Job
@@ -29,6 +30,7 @@ class Workspace:
         pairs: what is shown of each restored recording.
         plans: what was found in each recording that was looked at, and its corrections.
         masks: what hides the face, by recording, where the visitor has given it.
+        camera: what restores the visitor's camera, or did last.
         lock: is held where a job is begun.
     """
 
@@ -37,6 +39,7 @@ class Workspace:
     pairs: dict[str, tuple[Pair, ...]] = field(default_factory=dict)
     plans: dict[str, FoundPlan] = field(default_factory=dict)
     masks: dict[str, Path] = field(default_factory=dict)
+    camera: CameraRun | None = None
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def __post_init__(self) -> None:
@@ -160,6 +163,8 @@ class Workspace:
         """End what runs, and remove everything."""
         if self.job is not None:
             self.job.cancel()
+        if self.camera is not None:
+            self.camera.close()
         shutil.rmtree(self.root, ignore_errors=True)
 
 
