@@ -8,13 +8,7 @@ import logging
 from omegaconf import DictConfig
 
 from diffmvr.cli import entry_point
-from diffmvr.hidden_packages import (
-    DEFERRED_BY_RESTORE,
-    UNUSED_BY_RESTORE,
-    defer,
-    hide,
-    leave_distributions_unread,
-)
+from diffmvr.hidden_packages import begin_restoration
 from diffmvr.restoration.live.run import DISK_IS_FULL, LiveRun
 from diffmvr.restoration.live.settings import LiveSettings
 
@@ -40,7 +34,5 @@ def main(config: DictConfig) -> None:
 
 
 if __name__ == "__main__":
-    hide(UNUSED_BY_RESTORE)
-    defer(DEFERRED_BY_RESTORE)
-    leave_distributions_unread()
+    begin_restoration()
     main()

@@ -16,13 +16,7 @@ from diffmvr.cli import entry_point
 from diffmvr.doubt.judge import LEVEL, SHIPPED, CalibratedJudge
 from diffmvr.doubt.sight import Judge
 from diffmvr.files import KEPT_NAME, staged_output
-from diffmvr.hidden_packages import (
-    DEFERRED_BY_RESTORE,
-    UNUSED_BY_RESTORE,
-    defer,
-    hide,
-    leave_distributions_unread,
-)
+from diffmvr.hidden_packages import begin_restoration
 from diffmvr.models.base_checkpoint import read_trained_side, resolve_folder
 from diffmvr.models.device import choose_device
 from diffmvr.parsing import user_path
@@ -267,7 +261,5 @@ def main(config: DictConfig) -> None:
 
 
 if __name__ == "__main__":
-    hide(UNUSED_BY_RESTORE)
-    defer(DEFERRED_BY_RESTORE)
-    leave_distributions_unread()
+    begin_restoration()
     main()

@@ -1,7 +1,6 @@
 """What others may rely on, and what importing the package costs."""
 
 import ast
-import importlib
 import os
 import signal
 import subprocess
@@ -13,7 +12,6 @@ from tests.helpers.commands import default_signals
 
 import diffmvr
 from diffmvr.config import PACKAGE
-from diffmvr.hidden_packages import defer
 
 PUBLIC = [
     "ClipDataModule",
@@ -99,41 +97,6 @@ def test_restore_has_imported_no_model_when_it_opens_its_input(tmp_path: Path) -
     assert "torch" in imported
     more = {*HEAVY, *MORE} - {"torch", "numpy"}
     assert not imported & {*more, "torch._dynamo", "torchvision.models", "kornia", "timm"}
-
-
-def test_hidden_packages_look_as_if_they_were_absent() -> None:
-    found = loaded_after(
-        "from diffmvr.hidden_packages import *\n"
-        "import json\n"
-        "hide([*UNUSED_BY_RESTORE, 'json'])\n"
-        "defer(DEFERRED_BY_RESTORE)\n"
-        "leave_distributions_unread()\n"
-        "assert sys.modules['json'] is json\n"
-        "import diffmvr.pipelines.diffmvr_pipeline\n"
-        "sys.modules = {name: module for name, module in sys.modules.items() if module}",
-        [
-            *("timm", "transformers", "wandb", "torchmetrics", "lightning", "diffusers", "json"),
-            # The stand-in for scipy.stats is no import of it.
-            *("scipy.stats._stats_py", "polars"),
-        ],
-    )
-    assert found == ["diffusers", "json"]
-
-
-def test_a_deferred_module_is_imported_when_something_of_it_is_used(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.delitem(sys.modules, "wave", raising=False)
-    defer(["wave"])
-    stand_in = importlib.import_module("wave")
-    assert "WAVE_FORMAT_PCM" not in vars(stand_in)
-
-    assert stand_in.WAVE_FORMAT_PCM == 1
-
-    assert sys.modules["wave"] is not stand_in
-    assert stand_in.open is sys.modules["wave"].open
-    defer(["wave"])
-    assert sys.modules["wave"].open is stand_in.open, "what is there stays"
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals are others there")

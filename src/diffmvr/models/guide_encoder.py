@@ -6,14 +6,13 @@ N images, L tokens, p token width.
 from pathlib import Path
 from typing import Any
 
-import open_clip
 import torch
 from diffusers import ConfigMixin, ModelMixin
 from diffusers.configuration_utils import register_to_config
-from open_clip.transformer import VisionTransformer
+from open_clip.constants import OPENAI_DATASET_MEAN, OPENAI_DATASET_STD
+from open_clip.transformer import QuickGELU, VisionTransformer
 from torch import Tensor
-from torchvision.transforms import InterpolationMode
-from torchvision.transforms.v2 import functional as tvf
+from torch.nn import functional
 
 from diffmvr.checks import check_one_of, check_shape
 from diffmvr.models.config_files import building, check_kinds
@@ -53,8 +52,8 @@ class GuideEncoder(ModelMixin, ConfigMixin):
         heads: int = 4,
         mlp_ratio: float = 4.0,
         embed_dim: int = 128,
-        image_mean: tuple[float, float, float] = open_clip.OPENAI_DATASET_MEAN,
-        image_std: tuple[float, float, float] = open_clip.OPENAI_DATASET_STD,
+        image_mean: tuple[float, float, float] = OPENAI_DATASET_MEAN,
+        image_std: tuple[float, float, float] = OPENAI_DATASET_STD,
         quick_gelu: bool = False,
     ) -> None:
         super().__init__()
@@ -66,7 +65,7 @@ class GuideEncoder(ModelMixin, ConfigMixin):
             heads=heads,
             mlp_ratio=mlp_ratio,
             output_dim=embed_dim,
-            act_layer=open_clip.transformer.QuickGELU if quick_gelu else torch.nn.GELU,
+            act_layer=QuickGELU if quick_gelu else torch.nn.GELU,
         )
         self._set_normalisation()
 
@@ -150,7 +149,10 @@ class GuideEncoder(ModelMixin, ConfigMixin):
         images = pixel_values * 0.5 + 0.5
         size = self.config.image_size
         if images.shape[-2:] != (size, size):
-            images = tvf.resize(
-                images, [size, size], interpolation=InterpolationMode.BICUBIC, antialias=True
+            # Of half precision torch can resize nothing on a CPU.
+            wide = images.to(torch.promote_types(images.dtype, torch.float32))
+            resized = functional.interpolate(
+                wide, (size, size), mode="bicubic", align_corners=False, antialias=True
             )
+            images = resized.to(images.dtype)
         return (images - self.mean) / self.std

@@ -8,6 +8,8 @@ import pytest
 import torch
 from safetensors.torch import save_file
 from torch import Tensor
+from torchvision.transforms import InterpolationMode
+from torchvision.transforms.v2 import functional as tvf
 
 from diffmvr.models.guide_encoder import GuideEncoder
 
@@ -89,6 +91,15 @@ def test_preprocessing_normalises_and_resizes(small: GuideEncoder) -> None:
     resized = small.preprocess(flat)
     assert resized.shape == (1, 3, SIZE, SIZE)
     torch.testing.assert_close(resized, ((0.35 - small.mean) / small.std).expand_as(resized))
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16])
+def test_resizing_is_torchvisions(small: GuideEncoder, dtype: torch.dtype) -> None:
+    given = images(50).to(dtype)
+    resized = tvf.resize(
+        given * 0.5 + 0.5, [SIZE, SIZE], interpolation=InterpolationMode.BICUBIC, antialias=True
+    )
+    assert torch.equal(small.preprocess(given), (resized - small.mean) / small.std)
 
 
 def test_save_and_load(small: GuideEncoder, tmp_path: Path) -> None:
