@@ -32,6 +32,30 @@ def test_where_nothing_tells_one_state_is_shown_and_no_mean_of_them() -> None:
     assert found.evidence[mouth].max(axis=0).mean() < 0.7, "nothing says so"
 
 
+def test_skin_beside_a_mouth_does_not_tell_its_state() -> None:
+    """Visible, and the same in all states: a mean of them would be two mouths in one."""
+    tight = np.zeros_like(HOLE)
+    tight[40:88, 40:88] = 1
+    shown = states()
+    image = np.random.default_rng(1).normal(150, 2, shown[0].shape).astype(np.uint8)
+    found = weigh(shown, KNOWN, image, tight)
+    assert found.shown[:, 46:82, 48:80].max(axis=0).mean() > 0.9
+
+
+def test_the_one_that_is_shown_fits_what_is_visible_beside_it() -> None:
+    """And not what is far away, however much that differs."""
+    shown = states()
+    for k, frame in enumerate(shown):
+        frame[12:] += 6 * k
+        frame[:12] += 30 * k
+    image = np.full(shown[0].shape, 150 + 6 * 2, np.uint8)
+    image[:12] = 150
+    tight = np.zeros_like(HOLE)
+    tight[40:88, 40:88] = 1
+    found = weigh(shown, KNOWN, image, tight)
+    assert found.shown[:, 60:68, 60:68].mean(axis=(1, 2)).argmax() == 2
+
+
 def test_where_the_states_agree_or_something_is_visible_they_are_mixed() -> None:
     shown = states()
     image = np.rint(shown.mean(axis=0)).clip(0, 255).astype(np.uint8)
