@@ -20,6 +20,7 @@ import polars as pl
 
 from diffmvr.clip_store import ClipStore, sheet_path
 from diffmvr.files import write_text
+from diffmvr.page_style import PAGE_STYLE
 from diffmvr.reporting.store_sheet import choose_frames, tile, tint
 
 INDEX_NAME = "index.html"
@@ -82,21 +83,23 @@ def index_page(store: ClipStore) -> str:
 <head>
 <meta charset="utf-8">
 <meta http-equiv="Content-Security-Policy" content="{_POLICY}">
-<meta name="viewport" content="width=device-width">
+<meta name="viewport" content="width=device-width, initial-scale=1">
 <title>Clip store {name}</title>
-<style>{_STYLE}</style>
+<style>{PAGE_STYLE}{_STYLE}</style>
 </head>
 <body>
 <h1>Clip store {name}</h1>
 <p>{", ".join(counts)}; pictures of
 {store.info.size} × {store.info.size} pixels. A frame is clear if at most
 {store.info.clear_threshold:.1%} of the face box is hidden. Click a heading to sort.</p>
+<div class="scroll" tabindex="0" role="region" aria-label="Clips">
 <table id="clips" class="sortable">
 <thead><tr>{head}</tr></thead>
 <tbody>
 {body}
 </tbody>
 </table>
+</div>
 <h2>Frames skipped</h2>
 {_skipped(store.manifest)}
 <details><summary>How the store was made</summary><pre>{settings}</pre></details>
@@ -226,8 +229,9 @@ def _skipped(manifest: pl.DataFrame) -> str:
     head = "".join(f'<th scope="col"><button>{name}</button></th>' for name in heads)
     rows = "\n".join(f"<tr>{''.join(_skipped_cells(run))}</tr>" for run in runs)
     return (
+        '<div class="scroll" tabindex="0" role="region" aria-label="Frames skipped">\n'
         f'<table id="skipped" class="sortable"><thead><tr>{head}</tr></thead>\n'
-        f"<tbody>{rows}</tbody></table>"
+        f"<tbody>{rows}</tbody></table></div>"
     )
 
 
@@ -244,20 +248,19 @@ def _skipped_cells(run: dict[str, Any]) -> Iterable[str]:
 _POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'unsafe-inline'"
 
 _STYLE = """
-:root { color-scheme: light dark; font: 15px/1.4 system-ui, sans-serif }
-body { margin: 1.5rem }
-table { border-collapse: collapse }
-th { position: sticky; top: 0; background: Canvas; text-align: left; vertical-align: bottom }
-th button { all: unset; cursor: pointer; padding: .3rem .5rem; font-weight: 600 }
-th button:focus-visible { outline: 2px solid }
+.scroll { max-height: 85vh }
+thead th { position: sticky; top: 0; background: var(--paper); padding: 0; vertical-align: bottom }
+th button { all: unset; cursor: pointer; padding: .3rem .6rem }
+th button:focus-visible { outline: 3px solid var(--accent); outline-offset: -3px }
 th[aria-sort=ascending] button::after { content: " ▲" }
 th[aria-sort=descending] button::after { content: " ▼" }
-td { padding: .3rem .5rem; border-top: 1px solid #8884; vertical-align: middle }
-td.number { text-align: right; font-variant-numeric: tabular-nums }
+td { vertical-align: middle }
+td.number { text-align: right }
 img { display: block }
-polyline { fill: #d33a; stroke: #d33 }
-svg { border: 1px solid #8884 }
-.small { font-size: 85%; opacity: .7 }
+polyline { fill: var(--alarm); fill-opacity: .6; stroke: var(--alarm) }
+svg { border: 1px solid var(--line) }
+pre { overflow-x: auto }
+summary { cursor: pointer }
 """
 
 _SCRIPT = """

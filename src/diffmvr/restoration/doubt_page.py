@@ -15,6 +15,7 @@ import numpy as np
 
 from diffmvr.doubt.words import clock
 from diffmvr.files import write_text
+from diffmvr.page_style import PAGE_STYLE
 from diffmvr.restoration.doubt_picture import age_text, error_text, overlaid, reduced
 from diffmvr.restoration.report import FrameRecord, RestoredFrame
 from diffmvr.restoration.spread import Spread
@@ -88,12 +89,12 @@ def page(
 <meta http-equiv="Content-Security-Policy" content="{_POLICY}">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>{title}</title>
-<style>{_STYLE}</style>
+<style>{PAGE_STYLE}{_STYLE}</style>
 </head>
 <body>
 <main>
 <h1>{title}</h1>
-<p class="warning">What is restored is a guess led by earlier views. It is no evidence of what
+<p class="care">What is restored is a guess led by earlier views. It is no evidence of what
 happened behind the cover.</p>
 <p>{summary}</p>
 <h2 id="course">Course</h2>
@@ -111,11 +112,12 @@ told.</p>
 <p>The expected error is the root mean square difference from the truth in the hidden part, in grey
 levels of 0 to 255; a frame that came out right has about 3, one that shows another expression 10 to
 30. The interval in brackets, and the interval of each pixel, hold the truth with a share of
-{level:.0%}: on the mean over people who are filmed and covered like those of the calibration. One
-person, one part of a face or one moment may be covered less, and so may other cameras, other covers
-and other movements, and a face that does something else <em>because</em> it is covered.</p>
+{100 * level:.0f} %: on the mean over people who are filmed and covered like those of the
+calibration. One person, one part of a face or one moment may be covered less, and so may other
+cameras, other covers and other movements, and a face that does something else <em>because</em> it
+is covered.</p>
 </main>
-<footer>diffmvr {html.escape(version("diffmvr"))}</footer>
+<footer class="small">diffmvr {html.escape(version("diffmvr"))}</footer>
 </body>
 </html>
 """
@@ -150,7 +152,7 @@ def _table(told: Sequence[Stretch]) -> str:
 
 
 def _row(one: Stretch) -> str:
-    share = "unknown" if one.hidden_share is None else f"{one.hidden_share:.0%}"
+    share = "unknown" if one.hidden_share is None else f"{100 * one.hidden_share:.0f} %"
     age = "none" if one.age is None else f"{one.age:.1f} s away"
     error = "unknown"
     if one.expected_error is not None and one.worst_error is not None:
@@ -195,19 +197,11 @@ def _jpeg(image: UInt8Array) -> bytes:
 _POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
 
 _STYLE = """
-:root { color-scheme: light dark; }
-body { font: 16px/1.5 system-ui, sans-serif; margin: 0; background: Canvas; color: CanvasText; }
-main { max-width: 68rem; margin: 0 auto; padding: 1rem; }
-footer { padding: 1rem; text-align: center; opacity: .75; }
-.warning { border-left: .35rem solid #d95f02; padding: .4rem .8rem; }
-img { background: #fff; } img.wide { width: 100%; height: auto; }
-.scroll { overflow-x: auto; }
-.scroll:focus-visible { outline: 3px solid #2a6f97; }
-table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }
-caption { text-align: left; font-weight: bold; padding: .5rem 0; }
-th, td { text-align: left; vertical-align: top; padding: .3rem .6rem;
-  border-bottom: 1px solid color-mix(in srgb, CanvasText 25%, Canvas); }
-.frames { display: grid; grid-template-columns: repeat(auto-fill, minmax(19rem, 1fr)); gap: 1rem; }
+main { max-width: 68rem; margin: 0 auto; }
+main table { width: 100%; } main :is(th, td):last-child { min-width: 18rem; }
+img { background: white; } img.wide { width: 100%; height: auto; }
+.frames { display: grid; gap: 1rem;
+  grid-template-columns: repeat(auto-fill, minmax(min(19rem, 100%), 1fr)); }
 figure { margin: 0; } figure img { width: 50%; vertical-align: top; }
 figcaption { font-size: .9rem; } figcaption ul { margin: .2rem 0; padding-left: 1.2rem; }
 """

@@ -9,6 +9,7 @@ from PIL import Image
 from tests.helpers.recordings import box_masks, moving_frames
 
 from diffmvr.doubt.judgement import DoubtMap, FrameDoubt
+from diffmvr.page_style import PAGE_STYLE
 from diffmvr.preprocessing.frame_source import Frame
 from diffmvr.restoration.contact_sheet import ContactSheet
 from diffmvr.restoration.doubt_page import PAGE, TIMELINE, DoubtPage
@@ -110,4 +111,4 @@ def test_the_page_stands_alone_and_says_in_words_what_pictures_show(tmp_path: Pa
     assert all('alt="' in one for one in images)
     assert "3.0 s away" in text
     assert "62 % of the face is hidden" in text
-    assert "prefers-color-scheme" in text or "color-scheme: light dark" in text
+    assert PAGE_STYLE in text
