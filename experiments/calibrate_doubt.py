@@ -49,11 +49,8 @@ from diffmvr.doubt.fitting import Witness, fit
 from diffmvr.doubt.judge import SHIPPED
 from diffmvr.doubt.model import DoubtModel
 from diffmvr.files import write_json, write_text
-from diffmvr.preprocessing.landmarks import (
-    SHARED_VARIABLE,
-    FaceLandmarker,
-    find_landmarker_bundle,
-)
+from diffmvr.landmarker_bundle import SHARED_VARIABLE, find_landmarker_bundle
+from diffmvr.preprocessing.landmarks import FaceLandmarker
 from diffmvr.reporting.canvas import new_axes, save_figure
 from diffmvr.restoration.opening import DEFAULT_MODEL
 from diffmvr.runs.hashes import hash_weights

@@ -28,13 +28,10 @@ from diffmvr.cli import run_cli
 from diffmvr.config import weights_dir
 from diffmvr.data.detection_set import LabelledImage, label_clip, write_yolo_set
 from diffmvr.data.synthetic import OCCLUDER_KINDS, composite_occluder
+from diffmvr.landmarker_bundle import SHARED_VARIABLE, find_landmarker_bundle
 from diffmvr.preprocessing.crop import CropTransform, square_region
 from diffmvr.preprocessing.face import track_from_landmarks
-from diffmvr.preprocessing.landmarks import (
-    SHARED_VARIABLE,
-    FaceLandmarker,
-    find_landmarker_bundle,
-)
+from diffmvr.preprocessing.landmarks import FaceLandmarker
 from diffmvr.preprocessing.video_io import open_frames
 from diffmvr.structures import Clip, FaceTrack, UInt8Array
 from diffmvr.text import as_cells, from_cell

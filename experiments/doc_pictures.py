@@ -26,8 +26,8 @@ from real_clips import restore_exactly
 
 from diffmvr.config import weights_dir
 from diffmvr.data.portraits import PortraitClip, PortraitClips
+from diffmvr.landmarker_bundle import SHARED_VARIABLE
 from diffmvr.preprocessing.frame_source import Frame, VideoInfo
-from diffmvr.preprocessing.landmarks import SHARED_VARIABLE
 from diffmvr.preprocessing.video_writer import VideoWriter
 from diffmvr.reporting import image_grid
 from diffmvr.structures import UInt8Array

@@ -28,6 +28,7 @@ from diffmvr.doubt.judgement import FrameDoubt, Judged
 from diffmvr.doubt.sight import Sight
 from diffmvr.evaluation.real_face_scores import RealFaceScorer
 from diffmvr.geometry import move_points
+from diffmvr.landmarker_bundle import find_landmarker_bundle
 from diffmvr.pipelines.crop_restorer import CropRestorer
 from diffmvr.pipelines.diffmvr_pipeline import DiffMVRPipeline
 from diffmvr.preprocessing.backends import choose_backends
@@ -35,7 +36,6 @@ from diffmvr.preprocessing.crop import crop_track, square_crops
 from diffmvr.preprocessing.frame_source import Frame, VideoInfo
 from diffmvr.preprocessing.frame_stream import with_masks
 from diffmvr.preprocessing.guides import AutomaticGuides
-from diffmvr.preprocessing.landmarks import find_landmarker_bundle
 from diffmvr.preprocessing.video_io import open_frames
 from diffmvr.restoration.recording import VideoRestorer
 from diffmvr.restoration.regions import cover_holes, hole_box

@@ -24,15 +24,12 @@ from diffmvr.config import weights_dir
 from diffmvr.data.frames import FrameDataset, stack_frames
 from diffmvr.data.portraits import PortraitClips
 from diffmvr.files import write_json
+from diffmvr.landmarker_bundle import SHARED_VARIABLE, find_landmarker_bundle
 from diffmvr.models.part_loading import load_vae
 from diffmvr.models.vae import decode_latents, encode_latents
 from diffmvr.pipelines.diffmvr_pipeline import DiffMVRPipeline
 from diffmvr.preprocessing.guides import AutomaticGuides
-from diffmvr.preprocessing.landmarks import (
-    SHARED_VARIABLE,
-    FaceLandmarker,
-    find_landmarker_bundle,
-)
+from diffmvr.preprocessing.landmarks import FaceLandmarker
 from diffmvr.preprocessing.reference import occluded_share
 from diffmvr.reporting.rendering import markdown_line
 from diffmvr.structures import FloatArray, UInt8Array, to_pixel_values

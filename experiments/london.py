@@ -33,13 +33,10 @@ from diffmvr.cli import run_cli
 from diffmvr.data.portraits import choose_test_people
 from diffmvr.evaluation.real_face_scores import RealFaceScorer
 from diffmvr.geometry import invert, move_points
+from diffmvr.landmarker_bundle import SHARED_VARIABLE, find_landmarker_bundle
 from diffmvr.preprocessing.crop import square_crops
 from diffmvr.preprocessing.face import track_from_landmarks
-from diffmvr.preprocessing.landmarks import (
-    SHARED_VARIABLE,
-    FaceLandmarker,
-    find_landmarker_bundle,
-)
+from diffmvr.preprocessing.landmarks import FaceLandmarker
 from diffmvr.preprocessing.picture_folder import read_frame
 from diffmvr.structures import Clip, FaceTrack, FloatArray, Restorer, UInt8Array
 

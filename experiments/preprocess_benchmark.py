@@ -27,10 +27,10 @@ import torch
 
 from diffmvr.cli import run_cli
 from diffmvr.data.synthetic import render_clip
+from diffmvr.landmarker_bundle import find_landmarker_bundle
 from diffmvr.preprocessing.backends import choose_backends, default_cleaning
 from diffmvr.preprocessing.frame_source import Frame
 from diffmvr.preprocessing.frame_stream import FrameAndMask
-from diffmvr.preprocessing.landmarks import find_landmarker_bundle
 from diffmvr.preprocessing.scene_layout import lay_out, mask_in_crop
 from diffmvr.preprocessing.video_io import open_frames
 

@@ -27,10 +27,11 @@ from diffmvr.checks import check_number, check_output_dir
 from diffmvr.cli import run_cli
 from diffmvr.config import weights_dir
 from diffmvr.data.synthetic.occluders import composite_occluder
+from diffmvr.landmarker_bundle import SHARED_VARIABLE, find_landmarker_bundle
 from diffmvr.preprocessing.audio import AudioCopy
 from diffmvr.preprocessing.face import track_from_landmarks
 from diffmvr.preprocessing.frame_source import Frame
-from diffmvr.preprocessing.landmarks import SHARED_VARIABLE, FaceLandmarker, find_landmarker_bundle
+from diffmvr.preprocessing.landmarks import FaceLandmarker
 from diffmvr.preprocessing.mask_io import open_masks
 from diffmvr.preprocessing.media_files import open_to_write
 from diffmvr.preprocessing.mediapipe_runtime import LandmarkerUnavailableError

@@ -36,7 +36,7 @@ from diffmvr.config import config_dir, weights_dir
 from diffmvr.evaluate import build_restorers, chosen_restorers
 from diffmvr.evaluation.real_face_scores import RealFaceScorer
 from diffmvr.files import write_json
-from diffmvr.preprocessing.landmarks import SHARED_VARIABLE, find_landmarker_bundle
+from diffmvr.landmarker_bundle import SHARED_VARIABLE, find_landmarker_bundle
 from diffmvr.restoration.opening import DEFAULT_MODEL
 from diffmvr.runs.hashes import model_hash
 from diffmvr.structures import Restorer

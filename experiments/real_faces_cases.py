@@ -16,9 +16,9 @@ from PIL import Image
 from real_clips import find_face, restore_exactly
 
 from diffmvr.checks import check_one_of
+from diffmvr.landmarker_bundle import SHARED_VARIABLE
 from diffmvr.preprocessing.crop import CropTransform, crop_track, square_crops
 from diffmvr.preprocessing.frame_source import Frame
-from diffmvr.preprocessing.landmarks import SHARED_VARIABLE
 from diffmvr.preprocessing.video_io import open_frames
 from diffmvr.preprocessing.video_writer import VideoWriter
 from diffmvr.structures import Clip, FaceTrack, UInt8Array

@@ -50,11 +50,11 @@ from diffmvr.evaluation.benchmark import (
     score_restorers,
 )
 from diffmvr.evaluation.real_face_scores import RealFaceScorer
+from diffmvr.landmarker_bundle import SHARED_VARIABLE
 from diffmvr.metrics.clip_scores import score_clip
 from diffmvr.pipelines.crop_restorer import CropRestorer
 from diffmvr.pipelines.diffmvr_pipeline import DiffMVRPipeline
 from diffmvr.preprocess import PreprocessSettings, preprocess
-from diffmvr.preprocessing.landmarks import SHARED_VARIABLE
 from diffmvr.reporting import image_grid, print_table, save_png, save_rows
 from diffmvr.runs.facts import machine, model_hash
 from diffmvr.structures import Clip, GuideBuilder, Restorer

@@ -28,12 +28,13 @@ from diffmvr.checks import check_number
 from diffmvr.cli import run_cli
 from diffmvr.clip_store import ClipStore
 from diffmvr.data.synthetic.occluders import composite_occluder
+from diffmvr.landmarker_bundle import SHARED_VARIABLE, find_landmarker_bundle
 from diffmvr.preprocess import PreprocessSettings, preprocess
 from diffmvr.preprocessing.backends import Backends, choose_backends, default_cleaning
 from diffmvr.preprocessing.face import track_from_landmarks
 from diffmvr.preprocessing.frame_source import Frame
 from diffmvr.preprocessing.frame_stream import FrameAndMask, sampled
-from diffmvr.preprocessing.landmarks import SHARED_VARIABLE, FaceLandmarker, find_landmarker_bundle
+from diffmvr.preprocessing.landmarks import FaceLandmarker
 from diffmvr.preprocessing.reference import occluded_share, past_clear_index
 from diffmvr.preprocessing.scene_layout import lay_out, mask_in_crop
 from diffmvr.preprocessing.video_io import open_frames

@@ -16,7 +16,7 @@ from pathlib import Path
 import nbformat
 from nbclient import NotebookClient
 
-from diffmvr.preprocessing.landmarks import BUNDLE_VARIABLE, SHARED_VARIABLE
+from diffmvr.landmarker_bundle import BUNDLE_VARIABLE, SHARED_VARIABLE
 
 HERE = Path(__file__).parent
 LONGEST = 3600

@@ -12,12 +12,12 @@ from diffmvr.cli import entry_point
 from diffmvr.clip_store import ClipStore, ClipStoreWriter, StoreInfo
 from diffmvr.clip_store.layout import FAILED_NAME, part_path
 from diffmvr.files import hash_files
+from diffmvr.landmarker_bundle import find_landmarker_bundle
 from diffmvr.parsing import parse_rate, read_settings, user_path
 from diffmvr.plan import Plan
 from diffmvr.preprocessing.backends import Backends, choose_backends, default_cleaning
 from diffmvr.preprocessing.companions import find_beside
 from diffmvr.preprocessing.guides import AutomaticGuides
-from diffmvr.preprocessing.landmarks import find_landmarker_bundle
 from diffmvr.preprocessing.layouts import Recording, check_outside, find_recordings
 from diffmvr.preprocessing.media_files import open_to_read
 from diffmvr.preprocessing.recording import RecordingJob, RecordingResult, RecordingSettings

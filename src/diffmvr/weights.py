@@ -10,7 +10,6 @@ the hub into the hub's cache.
 """
 
 import logging
-import os
 import shutil
 import sys
 import urllib.request
@@ -19,6 +18,7 @@ from pathlib import Path
 from diffmvr.checks import WeightsNotPresentError
 from diffmvr.cli import run_cli
 from diffmvr.files import write_at_once
+from diffmvr.landmarker_bundle import BUNDLE_NAME, find_landmarker_bundle
 from diffmvr.published_weights import COMMAND, PublishedWeights, published_weights
 from diffmvr.setting_names import nearest
 from diffmvr.text import first_line
@@ -26,7 +26,6 @@ from diffmvr.text import first_line
 log = logging.getLogger(__name__)
 
 ACTIONS = ("list", "where", "get")
-BUNDLE_VARIABLE = "DIFFMVR_FACE_LANDMARKER"
 TIMEOUT_SECONDS = 20.0
 
 
@@ -38,15 +37,12 @@ def find(one: PublishedWeights) -> Path | None:
         folder = cached_snapshot(one.repository)
         present = folder is not None and all((folder / name).is_file() for name in one.needed)
         return folder if present else None
-    return next((path for path in _places(one) if path.is_file()), None)
-
-
-def _places(one: PublishedWeights) -> list[Path]:
-    named = os.environ.get(BUNDLE_VARIABLE) if one.name == "face_landmarker" else None
-    shared = os.environ.get("DIFFMVR_SHARED") if one.name == "face_landmarker" else None
-    places = [Path(named)] if named else []
-    places += [Path(shared) / "models" / one.file] if shared else []
-    return [*places, one.place]
+    if one.file == BUNDLE_NAME:
+        try:
+            return find_landmarker_bundle()
+        except FileNotFoundError:
+            return None
+    return one.place if one.place.is_file() else None
 
 
 def listed() -> list[str]:

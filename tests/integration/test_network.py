@@ -154,7 +154,8 @@ def boxes(folder: Path) -> Path:
 
 LANDMARKS = """
 import numpy, time
-from diffmvr.preprocessing.landmarks import FaceLandmarker, find_landmarker_bundle
+from diffmvr.landmarker_bundle import find_landmarker_bundle
+from diffmvr.preprocessing.landmarks import FaceLandmarker
 landmarker = FaceLandmarker(find_landmarker_bundle(None))
 landmarker.detect(numpy.zeros((96, 96, 3), numpy.uint8))
 time.sleep(1)

@@ -8,6 +8,7 @@ from typing import Protocol
 
 import numpy as np
 
+from diffmvr.landmarker_bundle import BUNDLE_VARIABLE, find_landmarker_bundle
 from diffmvr.metrics.blendshape_error import (
     BlendshapeDistances,
     blendshape_distances,
@@ -16,12 +17,10 @@ from diffmvr.metrics.blendshape_error import (
 from diffmvr.metrics.landmark_error import landmark_error
 from diffmvr.preprocessing.landmarks import (
     BLENDSHAPES,
-    BUNDLE_VARIABLE,
     EYE_INDICES,
     LANDMARKS,
     FaceLandmarker,
     FoundFace,
-    find_landmarker_bundle,
 )
 from diffmvr.preprocessing.mediapipe_runtime import LandmarkerUnavailableError
 from diffmvr.preprocessing.reference import occluded_share, past_clear_index

@@ -1,6 +1,5 @@
 """Which weights are present, and what brings those that are not."""
 
-import os
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -8,6 +7,7 @@ from typing import Any
 from omegaconf import OmegaConf
 
 from diffmvr.health.finding import Finding
+from diffmvr.landmarker_bundle import BUNDLE_NAME, find_landmarker_bundle
 from diffmvr.models.hub import cached_snapshot
 from diffmvr.parsing import user_path
 from diffmvr.published_weights import PublishedWeights, named_in, published_weights
@@ -79,21 +79,17 @@ def check_metric_networks(config: Path, folder: Path) -> list[Finding]:
 
 def check_landmarker(given: str | None) -> Finding:
     """Look for MediaPipe's Face Landmarker bundle, where a restoration would look."""
-    shared = os.environ.get("DIFFMVR_SHARED")
-    named = given or os.environ.get("DIFFMVR_FACE_LANDMARKER")
-    path = Path(named) if named else None
-    if path is None and shared:
-        path = Path(shared) / "models" / "face_landmarker.task"
-    name = "face_landmarker.task"
-    if path is not None and path.is_file():
-        return Finding(AREA, name, "ok", str(path))
     remedy = (
-        f"{published_weights()['face_landmarker'].remedy(name)}, then DIFFMVR_FACE_LANDMARKER="
-        f"{name}; without it give face_box=, or the region around the mask is used"
+        f"{published_weights()['face_landmarker'].remedy()}; without it give face_box=, or the "
+        "region around the mask is used"
     )
-    if named:
-        return Finding(AREA, name, "warning", f"named, and absent: {path}", remedy)
-    return Finding(AREA, name, "note", "not named", remedy)
+    try:
+        path = find_landmarker_bundle(given)
+    except FileNotFoundError as error:
+        return Finding(AREA, BUNDLE_NAME, "warning", str(error).partition(";")[0], remedy)
+    if path is None:
+        return Finding(AREA, BUNDLE_NAME, "note", "absent", remedy)
+    return Finding(AREA, BUNDLE_NAME, "ok", str(path))
 
 
 def _published(name: str, weights: PublishedWeights) -> Finding:

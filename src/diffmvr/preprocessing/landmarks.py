@@ -16,12 +16,8 @@ from typing import Any
 import numpy as np
 
 from diffmvr.checks import check_number, check_shape
-from diffmvr.preprocessing.mediapipe_runtime import (
-    BUNDLE_NAME,
-    create_landmarker,
-    silent_stderr,
-    to_mediapipe,
-)
+from diffmvr.landmarker_bundle import BUNDLE_NAME
+from diffmvr.preprocessing.mediapipe_runtime import create_landmarker, silent_stderr, to_mediapipe
 from diffmvr.preprocessing.visible import GREY
 from diffmvr.published_weights import COMMAND
 from diffmvr.structures import FloatArray, UInt8Array
@@ -31,8 +27,6 @@ View = tuple[int, int, int, int]
 
 LANDMARKS = 478
 BLENDSHAPES = 52
-BUNDLE_VARIABLE = "DIFFMVR_FACE_LANDMARKER"
-SHARED_VARIABLE = "DIFFMVR_SHARED"
 
 MIDLINE_INDICES = (
     *(10, 151, 9, 8, 168, 6, 197, 195, 5, 4, 1, 19, 94, 2, 164, 0),
@@ -61,39 +55,6 @@ shorter side; the detector wants a face of roughly a tenth of its view or more."
 
 TILE_PERIOD = 15
 """A tile search finds what the whole frame hides but is slow: once in so many frames."""
-
-
-def find_landmarker_bundle(path: str | None) -> Path | None:
-    """Find the Face Landmarker bundle: the given path, else the one the environment names.
-
-    The environment is ``DIFFMVR_FACE_LANDMARKER`` (the file), then ``DIFFMVR_SHARED`` (a folder
-    that holds ``models/face_landmarker.task``).
-
-    Args:
-        path: an explicit path, which must exist, or ``None``.
-
-    Returns:
-        The path, or ``None`` if nothing was named or the shared folder holds none.
-
-    Raises:
-        FileNotFoundError: if an explicitly named file does not exist.
-    """
-    named = {"landmarker": path, BUNDLE_VARIABLE: os.environ.get(BUNDLE_VARIABLE)}
-    for source, value in named.items():
-        if value:
-            if not Path(value).is_file():
-                raise FileNotFoundError(
-                    f"{source}: no Face Landmarker bundle at {value}; give the path of "
-                    f"{BUNDLE_NAME} (`{COMMAND} where face_landmarker` tells how it comes here), "
-                    "or leave it out to do without landmarks"
-                )
-            return Path(value)
-    shared = os.environ.get(SHARED_VARIABLE)
-    if shared:
-        bundle = Path(shared) / "models" / BUNDLE_NAME
-        if bundle.is_file():
-            return bundle
-    return None
 
 
 @dataclass(frozen=True)

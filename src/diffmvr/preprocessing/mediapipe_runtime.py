@@ -14,10 +14,9 @@ from typing import Any
 
 import numpy as np
 
+from diffmvr.landmarker_bundle import BUNDLE_NAME
 from diffmvr.runs.telemetry import silence_mediapipe
 from diffmvr.structures import UInt8Array
-
-BUNDLE_NAME = "face_landmarker.task"
 
 _SILENCE = threading.Lock()
 

@@ -7,6 +7,7 @@ from typing import Any
 from diffmvr.collector import collector_paused
 from diffmvr.config import weights_dir
 from diffmvr.doubt.sight import Judge
+from diffmvr.landmarker_bundle import find_landmarker_bundle
 from diffmvr.models.device import choose_device
 from diffmvr.models.sampler import choose_sampler
 from diffmvr.parsing import parse_rate, user_path
@@ -17,7 +18,7 @@ from diffmvr.preprocessing.crop import CROP_SCALE
 from diffmvr.preprocessing.detection import NoFaces
 from diffmvr.preprocessing.frame_source import FrameSource
 from diffmvr.preprocessing.guides import AutomaticGuides
-from diffmvr.preprocessing.landmarks import FaceLandmarker, find_landmarker_bundle
+from diffmvr.preprocessing.landmarks import FaceLandmarker
 from diffmvr.preprocessing.mask_io import MaskSource, davis_annotations, open_masks
 from diffmvr.preprocessing.mediapipe_runtime import LandmarkerUnavailableError
 from diffmvr.preprocessing.scan import Scanner

@@ -5,10 +5,10 @@ from pathlib import Path
 
 from omegaconf import DictConfig
 
+from diffmvr.landmarker_bundle import find_landmarker_bundle
 from diffmvr.models.base_checkpoint import read_trained_side
 from diffmvr.parsing import user_path
 from diffmvr.plan import BENCH_FILE, Plan, bench_rows
-from diffmvr.preprocessing.landmarks import find_landmarker_bundle
 from diffmvr.restoration.cohort import find_cohort
 from diffmvr.restoration.doubt_page import PAGE, TIMELINE
 from diffmvr.restoration.opening import chosen_model, open_given_masks, open_recording

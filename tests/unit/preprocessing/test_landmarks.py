@@ -10,18 +10,12 @@ import cv2
 import numpy as np
 import pytest
 
+from diffmvr.landmarker_bundle import find_landmarker_bundle
 from diffmvr.preprocessing.face import track_from_landmarks
-from diffmvr.preprocessing.landmarks import EYE_INDICES, FaceLandmarker, find_landmarker_bundle
+from diffmvr.preprocessing.landmarks import EYE_INDICES, FaceLandmarker
 from diffmvr.preprocessing.mediapipe_runtime import LandmarkerUnavailableError, silent_stderr
 
 SHARED = os.environ.get("DIFFMVR_SHARED")
-
-
-@pytest.fixture
-def no_environment(monkeypatch):
-    for name in ("DIFFMVR_FACE_LANDMARKER", "DIFFMVR_SHARED"):
-        monkeypatch.delenv(name, raising=False)
-    return monkeypatch
 
 
 @pytest.fixture
@@ -31,34 +25,9 @@ def empty_bundle(tmp_path) -> Path:
     return path
 
 
-def test_an_explicit_path_wins(no_environment, empty_bundle, tmp_path):
-    no_environment.setenv("DIFFMVR_FACE_LANDMARKER", str(tmp_path / "absent.task"))
-    assert find_landmarker_bundle(str(empty_bundle)) == empty_bundle
-
-
-def test_then_the_environment_then_the_shared_folder(no_environment, tmp_path, empty_bundle):
-    assert find_landmarker_bundle(None) is None
-    no_environment.setenv("DIFFMVR_SHARED", str(tmp_path))
-    assert find_landmarker_bundle(None) is None
-    (tmp_path / "models").mkdir()
-    shared = tmp_path / "models" / "face_landmarker.task"
-    shared.write_bytes(b"")
-    assert find_landmarker_bundle(None) == shared
-    no_environment.setenv("DIFFMVR_FACE_LANDMARKER", str(empty_bundle))
-    assert find_landmarker_bundle(None) == empty_bundle
-
-
-def test_a_named_bundle_must_exist(no_environment, tmp_path):
-    absent = str(tmp_path / "absent.task")
-    with pytest.raises(
-        FileNotFoundError, match=r"landmarker: no Face Landmarker bundle at .*absent"
-    ):
-        find_landmarker_bundle(absent)
+def test_a_bundle_must_exist(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"bundle: no Face Landmarker bundle at .*absent"):
-        FaceLandmarker(Path(absent))
-    no_environment.setenv("DIFFMVR_FACE_LANDMARKER", absent)
-    with pytest.raises(FileNotFoundError, match=r"DIFFMVR_FACE_LANDMARKER: no Face .*absent"):
-        find_landmarker_bundle(None)
+        FaceLandmarker(tmp_path / "absent.task")
 
 
 def test_confidence_is_a_share(empty_bundle):
@@ -202,7 +171,8 @@ def test_handlers_that_are_put_back_do_not_end_the_process():
     pytest.importorskip("mediapipe")
     code = (
         "import signal, numpy as np\n"
-        "from diffmvr.preprocessing.landmarks import FaceLandmarker, find_landmarker_bundle\n"
+        "from diffmvr.landmarker_bundle import find_landmarker_bundle\n"
+        "from diffmvr.preprocessing.landmarks import FaceLandmarker\n"
         "image = np.random.default_rng(0).integers(0, 255, (256, 256, 3), dtype=np.uint8)\n"
         "for _ in range(3):\n"
         "    landmarker = FaceLandmarker(find_landmarker_bundle(None))\n"

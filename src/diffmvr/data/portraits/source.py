@@ -21,13 +21,8 @@ from diffmvr.data.portraits.portrait import Portrait, Still
 from diffmvr.data.synthetic.raster import canvas_size
 from diffmvr.data.synthetic.rng import generator
 from diffmvr.geometry import move_points, scaling
-from diffmvr.preprocessing.landmarks import (
-    BUNDLE_VARIABLE,
-    EYE_INDICES,
-    FaceLandmarker,
-    find_landmarker_bundle,
-)
-from diffmvr.preprocessing.mediapipe_runtime import BUNDLE_NAME
+from diffmvr.landmarker_bundle import BUNDLE_NAME, BUNDLE_VARIABLE, find_landmarker_bundle
+from diffmvr.preprocessing.landmarks import EYE_INDICES, FaceLandmarker
 from diffmvr.preprocessing.picture_folder import read_picture
 from diffmvr.published_weights import COMMAND
 

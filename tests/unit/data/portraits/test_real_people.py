@@ -12,7 +12,8 @@ from diffmvr.data.portraits.anatomy import LIDS
 from diffmvr.data.portraits.camera import plain_camera
 from diffmvr.data.portraits.clip import film
 from diffmvr.data.portraits.motion import still
-from diffmvr.preprocessing.landmarks import FaceLandmarker, find_landmarker_bundle
+from diffmvr.landmarker_bundle import find_landmarker_bundle
+from diffmvr.preprocessing.landmarks import FaceLandmarker
 
 SHARED = os.environ.get("DIFFMVR_SHARED")
 pytestmark = pytest.mark.skipif(
