@@ -46,7 +46,7 @@ def free_port() -> int:
         return one.getsockname()[1]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     pytest.importorskip("gradio", reason="the extra demo is not installed")
     root = tmp_path_factory.mktemp("served")
@@ -79,7 +79,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     assert not (root / "work" / "page").exists(), "everything is removed at the end"
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
     playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
     program = next(
@@ -118,7 +118,7 @@ def page(context: Any, served: Served) -> Any:
     return one
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def film(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A rendered recording with something before the face in its second half."""
     path = tmp_path_factory.mktemp("films") / "Ward 3, bed 2.mp4"

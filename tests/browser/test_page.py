@@ -5,6 +5,7 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
+import pytest
 from tests.browser.conftest import Served
 
 
@@ -108,6 +109,21 @@ def test_a_wrong_file_is_told_in_one_line(page: Any, served: Served, tmp_path: P
     told.wait_for()
     assert "letter.mp4" in told.inner_text() and "\n" not in told.inner_text().strip()
     assert str(served.folder) not in page.locator("body").inner_text()
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="switches are counted in /proc")
+def test_the_machine_rests_while_nobody_asks(page: Any, served: Served) -> None:
+    page.wait_for_timeout(1000)
+    before = switches(served.process.pid)
+    page.wait_for_timeout(1000)
+    assert switches(served.process.pid) - before < 200
+
+
+def switches(process: int) -> int:
+    """How often the threads of a process have gone to sleep."""
+    tasks = Path(f"/proc/{process}/task").iterdir()
+    lines = [line for task in tasks for line in (task / "status").read_text().splitlines()]
+    return sum(int(line.split()[1]) for line in lines if line.startswith("voluntary"))
 
 
 def test_nothing_open_is_told(page: Any) -> None:

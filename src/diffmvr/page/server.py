@@ -69,6 +69,7 @@ def serving(settings: AppSettings) -> Iterator[str]:
         # Films are served from where they lie, not copied; the folders' names cannot be guessed.
         gr.set_static_paths([visitors.root])
         page = build(Events(visitors, settings))
+        _look_less_often(page)
         try:
             _, address, _ = page.launch(
                 server_name=settings.host,
@@ -141,6 +142,16 @@ def _token_check(token: str) -> Callable[[str, str], bool]:
         return hmac.compare_digest(password.encode(), token.encode())
 
     return is_known
+
+
+def _look_less_often(page: Any) -> None:
+    """Let the machine rest while nobody asks for anything.
+
+    Gradio's queue would look 1000 times a second for a request, and 100 times for progress to tell;
+    except on Windows, where it has these intervals.
+    """
+    page._queue.sleep_when_free = 0.05
+    page._queue.progress_update_sleep_when_free = 0.1
 
 
 def _check_port(host: str, port: int) -> None:
