@@ -18,6 +18,8 @@ train: $(INSTALLED)
 	$(BIN)/python -m diffmvr.train $(ARGS)
 
 # By the names of the files, not by how many tests each has: few are long, and those come first.
+# The tests start many processes, which would each compile all modules if none kept the result.
+test: export PYTHONDONTWRITEBYTECODE =
 test: $(INSTALLED)
 	PYTHONFAULTHANDLER=1 $(BIN)/python -m pytest tests -n 2 --dist loadfile --no-loadscope-reorder
 
