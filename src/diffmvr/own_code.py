@@ -1,4 +1,4 @@
-"""A user's own code in a setting that has named choices: ``module:attribute``.
+"""A user's own code in settings: ``module:attribute`` where there are named choices, ``_target_``.
 
 ``guide.fusion=my_fusion:Sparse`` takes ``Sparse`` of ``my_fusion.py``, which Python finds as it
 finds every module: installed, on ``PYTHONPATH``, or in the working folder of ``python -m`` (the
@@ -10,11 +10,19 @@ names is looked up only if the user has named the same before in this process, o
 
 import importlib
 import os
+import pkgutil
 from collections.abc import Iterable
+from difflib import get_close_matches
 from typing import Any
 
 PLUGINS = "DIFFMVR_PLUGINS"
 """Modules, parted by commas, that a file may name."""
+
+TARGET = "_target_"
+"""The setting that Hydra builds an object by: ``package.module.Class``."""
+
+OWN = ("fusion", "kinds", "backbone")
+"""The last names of the settings that take ``module:attribute``."""
 
 _named: set[str] = set()
 
@@ -54,9 +62,34 @@ def load_own(setting: str, value: str) -> Any:
             "in a folder on PYTHONPATH"
         ) from error
     if not attribute.isidentifier() or not hasattr(module, attribute):
-        raise ValueError(f"{setting}: {value!r}: {module_name} has no {attribute!r}")
+        close = get_close_matches(attribute, vars(module), n=1)
+        meant = f"; did you mean {module_name}:{close[0]}?" if close else ""
+        raise ValueError(f"{setting}: {value!r}: {module_name} has no {attribute!r}{meant}")
     _named.add(value)
     return getattr(module, attribute)
+
+
+def check_named(setting: str, value: Any) -> None:
+    """Require that the code which a setting names is there; what names none is passed over.
+
+    Args:
+        setting: its full name: ``guide.fusion``, ``loss.extra.gradients._target_``.
+        value: of the setting.
+
+    Raises:
+        ValueError: if there is no such module, it cannot be imported, or it has no such attribute.
+    """
+    name = setting.rpartition(".")[2]
+    if name in OWN and is_own(value):
+        load_own(setting, value)
+    elif name == TARGET and isinstance(value, str):
+        try:
+            pkgutil.resolve_name(value)
+        except (ImportError, AttributeError, ValueError) as error:
+            raise ValueError(
+                f"{setting}: {value!r}: {error}; give module.Class of a module that is installed "
+                "or in a folder on PYTHONPATH"
+            ) from error
 
 
 def load_own_class(setting: str, value: str, base: type) -> Any:

@@ -1,7 +1,8 @@
 """A mistyped setting is answered with the nearest right name, before anything heavy is imported.
 
-Two mistakes are looked for: a choice that a group does not offer (``experiment=dul``), and a
-setting that a command does not have (``sede=3``).  Whatever else is wrong Hydra says.
+Three mistakes are looked for: a choice that a group does not offer (``experiment=dul``), a setting
+that a command does not have (``sede=3``), and code of the user's own that is not there
+(``guide.fusion=my_fusion:Shrap``).  Whatever else is wrong Hydra says.
 """
 
 import functools
@@ -18,8 +19,12 @@ from hydra.core.override_parser.types import Override, OverrideType, QuotedStrin
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException
 
+from diffmvr.own_code import TARGET, check_named
+
 # So many names still make a line that is read.
 SHOWN = 12
+# Whose classes the settings that come with the package name.
+SHIPPED = ("diffmvr", "diffusers", "hydra", "hydra_plugins", "lightning", "torch")
 
 
 @functools.cache
@@ -31,7 +36,8 @@ def check_names(settings: Path, overrides: tuple[str, ...]) -> None:
         overrides: what was typed, as Hydra reads it, without options.
 
     Raises:
-        ValueError: with the first that does not exist, and what is meant probably.
+        ValueError: with the first that does not exist, or names code that does not, and what is
+            meant probably.
         HydraException: with what else Hydra would refuse.
     """
     if not overrides:
@@ -47,6 +53,8 @@ def check_names(settings: Path, overrides: tuple[str, ...]) -> None:
     for one in parsed:
         if one not in groups and one.type is OverrideType.CHANGE:
             _check_setting(one, cfg)
+    for key, value in _named_code(parsed, cfg):
+        check_named(key, value)
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
@@ -126,6 +134,30 @@ def _check_setting(override: Override, cfg: DictConfig) -> None:
         ) from None
     except OmegaConfBaseException:
         return
+
+
+def _named_code(parsed: Sequence[Override], cfg: DictConfig) -> Iterator[tuple[str, Any]]:
+    """Yield settings that may name code of the user's own: what was typed, and what files say."""
+    for one in parsed:
+        if one.type is not OverrideType.DEL and _is_listed(one):
+            values = one.sweep_iterator() if one.is_sweep_override() else [one.value()]
+            for value in values:
+                yield from _leaves(one.key_or_group, value)
+    for key, value in _leaves("", OmegaConf.to_container(cfg, resolve=False)):
+        if not (key.endswith(TARGET) and str(value).partition(".")[0] in SHIPPED):
+            yield key, value
+
+
+def _leaves(key: str, content: Any) -> Iterator[tuple[str, Any]]:
+    """Yield every value with the full name of its setting; of a list each with the list's."""
+    if isinstance(content, dict):
+        for name, value in content.items():
+            yield from _leaves(f"{key}.{name}" if key else str(name), value)
+    elif isinstance(content, list):
+        for value in content:
+            yield from _leaves(key, value)
+    else:
+        yield key, content.text if isinstance(content, QuotedString) else content
 
 
 def _names(cfg: DictConfig) -> Iterator[str]:

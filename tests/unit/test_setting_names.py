@@ -92,3 +92,50 @@ def test_every_command_has_its_settings() -> None:
     assert settings_file("train_detector") == config_dir() / "detector" / "train_detector.yaml"
     assert settings_file("train") == config_dir() / "train.yaml"
     assert settings_file("no_command") is None
+
+
+@pytest.fixture
+def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The name of a user's own module, which imports nothing."""
+    name = "diffmvr_test_own_code"
+    (tmp_path / f"{name}.py").write_text("class Sharp:\n    pass\n", encoding="utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    return name
+
+
+@pytest.mark.parametrize(
+    ("argument", "told"),
+    [
+        ("guide.fusion={own}:Shrap", r"^guide\.fusion: '{own}:Shrap': .*mean {own}:Sharp\?$"),
+        ("guide.fusion={own}_2:Sharp", r"^guide\.fusion: .*No module named '{own}_2'; give"),
+        ("guide.fusion=gated,{own}:Shrap", r"^guide\.fusion: '{own}:Shrap'"),
+        ("guide.kinds=[past,{own}:blur]", r"^guide\.kinds: '{own}:blur': {own} has no 'blur'$"),
+        ("model.components.unet.backbone={own}:Net", r"^model\.components\.unet\.backbone: "),
+        ("+loss.extra.mine._target_={own}.Shrap", r"^loss\.extra\.mine\._target_: '{own}\.Shrap'"),
+        ("+loss.extra.mine={{_target_:{own}.Shrap}}", r"^loss\.extra\.mine\._target_: "),
+    ],
+)  # fmt: skip
+def test_own_code_that_is_not_there_is_told_before_anything_is_read(
+    own: str, argument: str, told: str
+) -> None:
+    # With a scratch model, which has the setting.
+    with pytest.raises(ValueError, match=told.format(own=own)) as error:
+        check("train", "model=tiny_scratch", argument.format(own=own), multirun="," in argument)
+    assert "\n" not in str(error.value)
+
+
+def test_own_code_that_is_there_is_let_through(own: str) -> None:
+    check("train", f"guide.fusion={own}:Sharp,gated", "seed=1,2", multirun=True)
+    check("train", f"+loss.extra.mine._target_={own}.Sharp")
+    check("evaluate", f"+baselines.mine._target_={own}.Sharp", "restorers=[telea,mine]")
+    check("train", "model=sd15", "model.components.image_encoder=[ViT-L-14,local-dir:X]")
+
+
+def test_own_code_in_a_file_of_settings_is_looked_for(own: str, tmp_path: Path) -> None:
+    settings = tmp_path / "mine.yaml"
+    settings.write_text("seed: 0\nguide: {fusion: absent_of_all:Sharp}\n", encoding="utf-8")
+    with pytest.raises(ValueError, match=r"^guide\.fusion: .*No module named 'absent_of_all'"):
+        check_names(settings, ("seed=1",))
+    settings.write_text(f"seed: 0\nscorer: {{_target_: {own}.Absent}}\n", encoding="utf-8")
+    with pytest.raises(ValueError, match=r"^scorer\._target_: .*has no attribute 'Absent'"):
+        check_names(settings, ("seed=2",))
