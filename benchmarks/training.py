@@ -73,6 +73,7 @@ class _Step:
             clip_id=("random",),
             subject_id=("random",),
             observed_pixel_values=pixel_values[None],
+            similarity=torch.eye(2, 3).expand(1, batch, 2, 3),
         )
         self._encoded = self.encode()
 

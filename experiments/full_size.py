@@ -177,6 +177,7 @@ def frames(side: int, guides: int) -> ClipBatch:
         frame_index=torch.arange(2)[None],
         clip_id=("random",),
         subject_id=("random",),
+        similarity=side * torch.tensor([[0.25, 0.0, 0.5], [0.0, 0.25, 0.4]]).expand(1, 2, 2, 3),
     )
 
 

@@ -245,6 +245,7 @@ class ClipBatch:
         subject_id: B names.
         observed_pixel_values: ``[B, T, 3, H, W]`` float in [-1, 1], the occluder included; for
             pictures only.
+        similarity: ``[B, T, 2, 3]`` float, canonical face coordinates → pixels (``FaceTrack``).
     """
 
     pixel_values: Tensor
@@ -255,6 +256,7 @@ class ClipBatch:
     clip_id: tuple[str, ...]
     subject_id: tuple[str, ...]
     observed_pixel_values: Tensor
+    similarity: Tensor
 
     def __post_init__(self) -> None:
         check_shape("pixel_values", self.pixel_values, (None, None, 3, None, None))
@@ -265,6 +267,7 @@ class ClipBatch:
         check_shape("guide_valid", self.guide_valid, (b, t, g))
         check_shape("frame_index", self.frame_index, (b, t))
         check_shape("observed_pixel_values", self.observed_pixel_values, (b, t, 3, h, w))
+        check_shape("similarity", self.similarity, (b, t, 2, 3))
 
     @property
     def num_frames(self) -> int:
@@ -409,4 +412,5 @@ def collate_clips(samples: Sequence[tuple[Clip, Guides]]) -> ClipBatch:
         clip_id=tuple(clip.clip_id for clip in clips),
         subject_id=tuple(clip.subject_id for clip in clips),
         observed_pixel_values=to_pixel_values(observed),
+        similarity=torch.from_numpy(np.stack([clip.track.similarity for clip in clips])).float(),
     )

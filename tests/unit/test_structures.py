@@ -91,7 +91,7 @@ def test_a_batch_moves_as_a_whole() -> None:
     batch = tiny_batch()
     moved = batch.to("meta")
     tensors = [value for value in vars(moved).values() if isinstance(value, torch.Tensor)]
-    assert len(tensors) == 6 and all(value.is_meta for value in tensors)
+    assert len(tensors) == 7 and all(value.is_meta for value in tensors)
     assert moved.clip_id == batch.clip_id
     assert batch.pixel_values.device.type == "cpu"
 
@@ -131,6 +131,7 @@ def test_a_batch_that_does_not_fit_together() -> None:
         ("mask", r"mask: expected shape \(2, 4, 1, 32, 32\)"),
         ("guide_valid", r"guide_valid: expected shape \(2, 4, 2\)"),
         ("frame_index", r"frame_index: expected shape \(2, 4\)"),
+        ("similarity", r"similarity: expected shape \(2, 4, 2, 3\)"),
     ]:
         with pytest.raises(ValueError, match=message):
             ClipBatch(**{**vars(batch), name: torch.zeros(1)})

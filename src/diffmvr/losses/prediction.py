@@ -30,6 +30,8 @@ class Prediction:
         frames: T.
         scheduler: the diffusers noise schedule.
         decode: latents to pictures ``[N, 3, H, W]`` in about [-1, 1]; the gradient goes through it.
+        expressive: ``[N, 1, h, w]`` in [0, 1], how much a cell belongs to eyes, brows or mouth;
+            ``None`` where nobody knows where the faces are.
     """
 
     output: Tensor
@@ -41,6 +43,7 @@ class Prediction:
     frames: int
     scheduler: Any
     decode: Callable[[Tensor], Tensor]
+    expressive: Tensor | None = None
 
     @cached_property
     def target(self) -> Tensor:

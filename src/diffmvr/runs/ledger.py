@@ -68,6 +68,8 @@ ADDED_SETTINGS: Mapping[str, Any] = MappingProxyType(
         "guide.past.select": "recent",
         "guide.past.size": 16,
         "guide_builder.past": "${guide.past}",
+        "loss.decoded.expression_weight": 1.0,
+        "loss.denoising.expression_weight": 1.0,
         "loss.extra": {},
         "model.augmentation": "${augmentation}",
         "model.channels_last": False,

@@ -87,7 +87,7 @@ class ClipAugmentation:
         self._move = (
             K.AugmentationSequential(
                 _of_a_clip(*moves),
-                data_keys=[DataKey.IMAGE, DataKey.MASK],
+                data_keys=[DataKey.IMAGE, DataKey.MASK, DataKey.KEYPOINTS],
                 # The mask stays 0 and 1.
                 extra_args={DataKey.MASK: {"resample": Resample.NEAREST, "align_corners": True}},
             )
@@ -110,22 +110,25 @@ class ClipAugmentation:
         # Under mixed precision matrices would be rounded to whole pixels.
         with torch.random.fork_rng(devices), torch.autocast(device.type, enabled=False):
             clips = [self._one(batch, b, seed) for b, seed in enumerate(seeds)]
-        target, observed, guides, mask = (torch.stack(parts) for parts in zip(*clips, strict=True))
+        target, observed, guides, mask, similarity = (
+            torch.stack(parts) for parts in zip(*clips, strict=True)
+        )
         return replace(
             batch,
             pixel_values=target,
             observed_pixel_values=observed,
             guide_pixel_values=guides,
             mask=mask,
+            similarity=similarity,
         )
 
-    def _one(self, batch: ClipBatch, b: int, seed: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Return target, observed, guides and mask of one clip."""
+    def _one(self, batch: ClipBatch, b: int, seed: int) -> tuple[Tensor, ...]:
+        """Return target, observed, guides, mask and similarity of one clip."""
         torch.manual_seed(seed)
         target, observed, mask = (
             part[b] for part in (batch.pixel_values, batch.observed_pixel_values, batch.mask)
         )
-        guides = batch.guide_pixel_values[b]
+        guides, similarity = batch.guide_pixel_values[b], batch.similarity[b]
 
         # Light first, while what is unknown in a guide can be told by its grey.
         if self._light is not None:
@@ -139,13 +142,26 @@ class ClipAugmentation:
         if self._move is not None:
             # [T, (2 + G)·3, H, W]: all images of a frame are channels of one.
             images = torch.cat([target, observed, guides.flatten(1, 2)], dim=1)
-            moved, hole = self._move(images[None], mask[None])
+            moved, hole, corners = self._move(images[None], mask[None], _corners(similarity)[None])
             # A clip whose hole would leave the picture has nothing to restore.
             if hole.any() or not mask.any():
                 mask = hole[0]
                 target, observed, carried = moved[0].split([3, 3, images.shape[1] - 6], dim=1)
                 guides = carried.reshape(guides.shape)
-        return target, observed, guides, mask
+                similarity = _through(corners[0])
+        return target, observed, guides, mask, similarity
+
+
+def _corners(similarity: Tensor) -> Tensor:
+    """Return where the canonical face's origin and units lie, ``[T, 3, 2]`` pixels."""
+    linear, origin = similarity[..., :2].transpose(1, 2), similarity[:, None, :, 2]
+    return torch.cat([origin, origin + linear], dim=1)
+
+
+def _through(corners: Tensor) -> Tensor:
+    """Return the map ``[T, 2, 3]`` of which these are the corners.  A mirrored face's reflects."""
+    origin = corners[:, :1]
+    return torch.cat([corners[:, 1:] - origin, origin], dim=1).transpose(1, 2)
 
 
 def _of_a_clip(*steps: nn.Module) -> K.VideoSequential:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, fields
 import torch
 from torch import Tensor, nn
 
+from diffmvr.losses.expressive import expressive_area
 from diffmvr.models.components import Components
 from diffmvr.models.conditioning import Conditions, encode_conditions
 from diffmvr.models.vae import encode_latents
@@ -24,12 +25,15 @@ class EncodedBatch:
         conditions: of the N frames.
         clips: B.
         names: of the clips and their frames, for messages; empty where nobody told.
+        expressive: ``[N, 1, h, w]`` in [0, 1], how much a cell belongs to eyes, brows or mouth;
+            ``None`` where nobody told.
     """
 
     latents: Tensor
     conditions: Conditions
     clips: int
     names: tuple[str, ...] = ()
+    expressive: Tensor | None = None
 
     @property
     def num_frames(self) -> int:
@@ -44,11 +48,13 @@ class EncodedBatch:
     @staticmethod
     def cat(parts: Sequence["EncodedBatch"]) -> "EncodedBatch":
         """Join the clips of several batches."""
+        told = [part.expressive for part in parts if part.expressive is not None]
         return EncodedBatch(
             torch.cat([part.latents for part in parts]),
             Conditions.cat([part.conditions for part in parts]),
             sum(part.clips for part in parts),
             tuple(name for part in parts for name in part.names),
+            torch.cat(told) if len(told) == len(parts) else None,
         )
 
     def to(self, device: torch.device | str) -> "EncodedBatch":
@@ -56,7 +62,10 @@ class EncodedBatch:
         moved = {
             f.name: getattr(self.conditions, f.name).to(device) for f in fields(self.conditions)
         }
-        return EncodedBatch(self.latents.to(device), Conditions(**moved), self.clips, self.names)
+        expressive = None if self.expressive is None else self.expressive.to(device)
+        return EncodedBatch(
+            *(self.latents.to(device), Conditions(**moved), self.clips, self.names, expressive)
+        )
 
 
 class ClipEncoder:
@@ -106,7 +115,15 @@ class ClipEncoder:
             batch.guide_pixel_values[clips].flatten(0, 1),
             batch.guide_valid[clips].flatten(0, 1),
         )
-        return EncodedBatch(latents, conditions, clips.stop - clips.start)
+        height, width = batch.mask.shape[-2:]
+        expressive = expressive_area(
+            batch.similarity[clips].flatten(0, 1),
+            (height, width),
+            (latents.shape[-2], latents.shape[-1]),
+        )
+        return EncodedBatch(
+            latents, conditions, clips.stop - clips.start, expressive=expressive.to(latents)
+        )
 
 
 def name_frames(clip_id: str, frame_index: Sequence[int]) -> str:

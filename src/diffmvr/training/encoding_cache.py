@@ -26,7 +26,7 @@ from diffmvr.structures import ClipBatch
 from diffmvr.table_io import read_table, write_table
 from diffmvr.training.encoding import EncodedBatch, name_frames
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 INFO_NAME = "cache.json"
 FRAMES_NAME = "frames.parquet"
 DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
@@ -44,6 +44,7 @@ SCHEMA: dict[str, Any] = {
     "mask": pl.String,
     "masked_latents": pl.String,
     "reference_latents": pl.String,
+    "expressive": pl.String,
     "guide_latents": _KEYS,
     "image_embeds": _KEYS,
     "guide_valid": pl.List(pl.Boolean),
@@ -79,8 +80,13 @@ class EncodingCacheWriter:
             split: ``train`` or ``val``.
             batch: the clip, B = 1.
             encoded: what became of it.
+
+        Raises:
+            ValueError: if it does not say where the faces are.
         """
-        conditions = encoded.conditions
+        conditions, expressive = encoded.conditions, encoded.expressive
+        if expressive is None:
+            raise ValueError("encoded: expected to be told where the faces are, got None")
         for t in range(encoded.frames):
             guides = range(len(conditions.image_embeds))
             self._rows.append(
@@ -95,6 +101,7 @@ class EncodingCacheWriter:
                     "mask": self._put(conditions.mask[t]),
                     "masked_latents": self._put(conditions.masked_latents[t]),
                     "reference_latents": self._put(conditions.reference_latents[t]),
+                    "expressive": self._put(expressive[t]),
                     "guide_latents": [self._put(conditions.guide_latents[t, g]) for g in guides],
                     "image_embeds": [self._put(conditions.image_embeds[g, t]) for g in guides],
                     "guide_valid": conditions.guide_valid[t].tolist(),
@@ -158,7 +165,12 @@ class EncodingCache:
                 "python -m diffmvr.cache output=FOLDER"
             )
         content = json.loads(info.read_text(encoding="utf-8"))
-        check_one_of("encodings version", content.get("version"), [FORMAT_VERSION])
+        if content.get("version") != FORMAT_VERSION:
+            raise ValueError(
+                f"encodings: expected version {FORMAT_VERSION} of the format in {folder}, got "
+                f"{content.get('version')}; write the cache again with python -m diffmvr.cache "
+                "output=FOLDER"
+            )
         self.made: dict[str, Any] = content["made"]
         self.table = read_table(folder / FRAMES_NAME)
         self._files = [
@@ -209,7 +221,9 @@ class EncodingCache:
             reference_latents=reference if guide.uses_residual else torch.zeros_like(reference),
         )
         name = name_frames(columns["clip_id"][0], columns["frame_index"])
-        return EncodedBatch(stack("latents"), conditions, clips=1, names=(name,))
+        return EncodedBatch(
+            stack("latents"), conditions, clips=1, names=(name,), expressive=stack("expressive")
+        )
 
     def _tensor(self, key: str) -> Tensor:
         tensor: Tensor = self._file_of[key].get_tensor(key)

@@ -100,7 +100,12 @@ def estimate_training(
     scheduler, decoded = module.scheduler, module.decoded
 
     def step() -> None:
-        losses = module.losses(EncodedBatch(batch.latents(), batch.conditions(), clips), _draws())
+        conditions = batch.conditions()
+        # Where the expression is takes as much as where the hole is.
+        encoded = EncodedBatch(
+            batch.latents(), conditions, clips, expressive=torch.empty_like(conditions.mask)
+        )
+        losses = module.losses(encoded, _draws())
         total = module.total_loss(losses)
         current = parts.current()
         if shares > 1:

@@ -261,15 +261,18 @@ class DiffMVRModule(L.LightningModule):
         decode = partial(decode_latents, self.components.vae)
         said = Prediction(
             *(output, noisy, latents, noise, timesteps, conditions.mask, frames),
-            *(self.scheduler, decode),
+            *(self.scheduler, decode, encoded.expressive),
         )
         of_schedule = self.scheduler, timesteps
+        where = conditions.mask, *of_schedule, encoded.expressive
         losses = {
-            "denoising": self.denoising(output, said.target, conditions.mask, *of_schedule),
+            "denoising": self.denoising(output, said.target, *where),
             "motion": self.motion(output, noisy, latents, *of_schedule, frames),
         }
         if self.decoded.weight > 0:
-            losses["decoded"] = self.decoded(said.clean, latents, conditions.mask, decode)
+            losses["decoded"] = self.decoded(
+                *(said.clean, latents, conditions.mask, decode, encoded.expressive)
+            )
         for name, term in self.extra_losses.items():
             losses[name] = term(said)
         return losses

@@ -134,7 +134,12 @@ class EveryFrameDecoded(DecodedLoss):
     """Needs the same memory, and no values to pick frames by."""
 
     def forward(
-        self, estimate: Tensor, clean: Tensor, mask: Tensor, decode: Callable[[Tensor], Tensor]
+        self,
+        estimate: Tensor,
+        clean: Tensor,
+        mask: Tensor,
+        decode: Callable[[Tensor], Tensor],
+        expressive: Tensor | None = None,
     ) -> Tensor:
         """Return a loss over all frames; see ``DecodedLoss``."""
         with torch.no_grad():

@@ -114,6 +114,27 @@ def test_the_mask_stays_0_and_1_and_lies_where_the_image_goes() -> None:
     assert torch.equal(moved.guide_valid, batch.guide_valid)
 
 
+def test_the_face_goes_with_the_picture() -> None:
+    face = torch.tensor([[8.0, 0.0, 15.0], [0.0, 8.0, 14.0]])
+    batch = replace(tiny_batch(clips=6), similarity=face.expand(6, 4, 2, 3))
+    place = torch.tensor([0.1, 0.2, 1.0])
+    spots = batch.similarity @ place
+    side = batch.mask.shape[-1]
+    grid = torch.stack(torch.meshgrid(torch.arange(side), torch.arange(side), indexing="xy"))
+    # A soft spot where that place of the face is.
+    distance = (grid - spots[..., None, None]).square().sum(dim=2, keepdim=True)
+    picture = (2.0 * torch.exp(-distance / 8.0) - 1.0).expand_as(batch.pixel_values)
+    moved = ClipAugmentation(**MOVED)(replace(batch, pixel_values=picture), draws(3))
+    weight = (moved.pixel_values[:, :, 0] + 1.0).square()
+    found = (weight[:, :, None] * grid).sum(dim=(3, 4)) / weight.sum(dim=(2, 3))[..., None]
+    expected = moved.similarity @ place
+    assert not torch.allclose(expected, spots, atol=0.5)
+    # What lies near an edge is seen a second time, mirrored.
+    inside = ((expected > 5) & (expected < side - 6)).all(dim=-1)
+    assert inside.float().mean() > 0.5
+    torch.testing.assert_close(found[inside], expected[inside], atol=0.5, rtol=0)
+
+
 def test_a_mirrored_guide_stays_the_mirror_image_of_its_frame() -> None:
     # No shear: what two images are to each other, they are after the move.
     batch = tiny_batch(clips=1, frames=1)

@@ -119,6 +119,7 @@ def test_encodings_come_back_in_shards_as_they_were(frozen_parts: Path, tmp_path
     expected = ClipEncoder(build_tiny(frozen_parts, guide))(collate_clips([clip]))
     got = EncodedWindows(cache, "train", guide)[0]
     torch.testing.assert_close(got.latents, expected.latents)
+    torch.testing.assert_close(got.expressive, expected.expressive)
     for field in fields(expected.conditions):
         name = field.name
         torch.testing.assert_close(
@@ -147,6 +148,12 @@ def test_a_missing_file_is_named(frozen_parts: Path, tmp_path: Path) -> None:
         EncodingCache(tmp_path)
 
 
+def test_a_cache_of_another_version_is_to_be_written_again(tmp_path: Path) -> None:
+    (tmp_path / "cache.json").write_text('{"version": 1}', encoding="utf-8")
+    with pytest.raises(ValueError, match=r"expected version 2 .*, got 1; write the cache again"):
+        EncodingCache(tmp_path)
+
+
 def test_a_cache_of_other_data_or_weights_is_refused() -> None:
     made = {
         "clips": {"seed": 0},
@@ -171,6 +178,7 @@ def test_batches_join(frozen_parts: Path, tmp_path: Path) -> None:
     windows = EncodedWindows(cache, "train", EVERYTHING, window=2, require_hole=True)
     joined = EncodedBatch.cat([windows[0], windows[1]])
     assert (joined.clips, joined.frames, len(joined.conditions)) == (2, 2, 4)
+    assert torch.equal(joined.expressive[:2], windows[0].expressive)
     with pytest.raises(ValueError, match="no window of 99 frames in its train clips"):
         EncodedWindows(cache, "train", EVERYTHING, window=99)
 

@@ -1,5 +1,6 @@
 """One training step: what it depends on, what it moves, and what it leaves alone."""
 
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ from tests.helpers.tiny import (
     tiny_trainer,
 )
 
-from diffmvr.losses import DecodedLoss, MotionConsistencyLoss
+from diffmvr.losses import DecodedLoss, DenoisingLoss, MotionConsistencyLoss
 from diffmvr.models.dual_guide_attention import DualGuideAttnProcessor
 from diffmvr.models.guide_settings import GuideSettings
 from diffmvr.models.vae import encode_latents
@@ -103,6 +104,26 @@ def test_the_decoded_loss_trains_the_unet_and_not_the_autoencoder(frozen_parts: 
     module.losses(tiny_batch(), seeded())["decoded"].backward()
     assert any(p.grad is not None and p.grad.any() for p in module.unet.parameters())
     assert all(p.grad is None for p in module.components.vae.parameters())
+
+
+def test_the_weight_of_the_expression_reaches_the_losses(frozen_parts: Path) -> None:
+    face = torch.tensor([[8.0, 0.0, 15.0], [0.0, 8.0, 14.0]])
+    seen = replace(tiny_batch(), similarity=face.expand(2, 4, 2, 3))
+    far = torch.tensor([[8.0, 0.0, 999.0], [0.0, 8.0, 14.0]])
+    away = replace(seen, similarity=far.expand(2, 4, 2, 3))
+    found = []
+    for weight in (1.0, 5.0):
+        module = tiny_module(
+            frozen_parts,
+            cache_encodings=False,  # a clip that was seen would not be encoded again
+            denoising=DenoisingLoss(expression_weight=weight),
+            decoded=DecodedLoss(1.0, weight),
+        )
+        found.append([module.losses(batch, seeded(1)) for batch in (seen, away)])
+    for name in ("denoising", "decoded"):
+        (plain, plain_away), (weighed, weighed_away) = ([x[name] for x in row] for row in found)
+        assert torch.equal(plain, plain_away) and torch.equal(plain, weighed_away), name
+        assert not torch.allclose(plain, weighed), name
 
 
 def test_losses_follow_the_generator_alone(frozen_parts: Path) -> None:
