@@ -12,3 +12,6 @@ def score_brightness(restored: UInt8Array, clip: Clip) -> dict[str, float]:
         return {"brightness_error": float("nan")}
     truth, shown = (pictures[hidden].mean(dtype=np.float64) for pictures in (clip.frames, restored))
     return {"brightness_error": abs(float(shown - truth))}
+
+
+score_brightness.higher_is_better = {"brightness_error": False}  # its column in the table

@@ -105,7 +105,8 @@ def evaluate(cfg: DictConfig) -> Table | None:
     reference, collected = built[cfg.reference].name, scoring.distances
     table = None
     if shard is None:
-        table = save_benchmark(rows, collected, output, reference, missing)
+        own = scoring.own_columns
+        table = save_benchmark(rows, collected, output, reference, missing, own)
         save_missing(missing, output)
         print_table(table)
     else:

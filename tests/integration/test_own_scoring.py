@@ -37,3 +37,4 @@ def test_a_data_set_a_restorer_and_a_metric_are_one_file_and_one_line_each(
     assert set(rows["clip_id"]) == {"anna_1", "ben_1", "cleo_1"}
     assert set(rows["restorer"]) == {"telea", "mean_colour"}
     assert rows["brightness_error"].is_not_null().all()
+    assert "| brightness_error ↓ |" in (tmp_path / "table.md").read_text(encoding="utf-8")

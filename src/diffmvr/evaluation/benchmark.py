@@ -14,6 +14,7 @@ from diffmvr.models.vae import decode_latents, encode_latents
 from diffmvr.pipelines.diffmvr_pipeline import DiffMVRPipeline
 from diffmvr.progress import ProgressBars
 from diffmvr.reporting import (
+    Column,
     Table,
     comparison_table,
     rows_frame,
@@ -22,12 +23,18 @@ from diffmvr.reporting import (
     to_csv,
     to_markdown,
 )
+from diffmvr.reporting.comparison import default_columns
 from diffmvr.reporting.distance_rows import POOLED, distances_frame, save_distances
 from diffmvr.reporting.run_collection import MISSING_FILE
 from diffmvr.structures import Clip, Restorer, UInt8Array, to_pixel_values, to_uint8
 
+OWN_DIGITS = 4
+"""Decimals of a score of the user's own, of which nothing is known but its name."""
+
 ClipScorer = Callable[[UInt8Array, Clip], Mapping[str, float]]
-"""(restored ``[T, H, W, 3]`` uint8, its clip) → scores by name, NaN where there is none."""
+"""(restored ``[T, H, W, 3]`` uint8, its clip) → scores by name, NaN where there is none.
+
+One of a user's own says in ``higher_is_better``, its attribute, by name which way is good."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +48,25 @@ class Scoring:
 
     scorers: Mapping[str, ClipScorer]
     distances: SetDistances | None = None
+
+    @property
+    def own_columns(self) -> tuple[Column, ...]:
+        """The columns of scores whose scorers say themselves which way is good.
+
+        Raises:
+            ValueError: if one says something else than true or false by name.
+        """
+        columns = []
+        for key, scorer in self.scorers.items():
+            # Hydra's _partial_ wraps a function.
+            told = getattr(getattr(scorer, "func", scorer), "higher_is_better", {})
+            if not isinstance(told, Mapping) or not all(isinstance(v, bool) for v in told.values()):
+                raise ValueError(
+                    f"scoring.scorers.{key}: higher_is_better: expected true or false by the name "
+                    f"of a score, got {told!r}"
+                )
+            columns += [Column(name, name, better, OWN_DIGITS) for name, better in told.items()]
+        return tuple(columns)
 
 
 class AutoencoderCeiling:
@@ -152,6 +178,7 @@ def benchmark_table(
     reference: str,
     missing: Mapping[str, str] | None = None,
     distances: pl.DataFrame | None = None,
+    own: Sequence[Column] = (),
 ) -> Table:
     """Compare every restorer with ``reference``: bootstrap over subjects, paired, 95 %.
 
@@ -160,8 +187,14 @@ def benchmark_table(
         reference: restorer the others are compared with.
         missing: restorers that could not run, with the reason.
         distances: distances between sets, shown in columns of their own.
+        own: more columns than every table has, where the rows have the scores.
     """
-    return comparison_table(rows, reference=reference, missing=missing, distances=distances)
+    shown = default_columns(rows)
+    names = {column.metric for column in shown}
+    shown += tuple(c for c in own if c.metric in rows.columns and c.metric not in names)
+    return comparison_table(
+        rows, columns=shown, reference=reference, missing=missing, distances=distances
+    )
 
 
 def run_benchmark(
@@ -192,7 +225,8 @@ def run_benchmark(
         list(scoring.scorers.values()),
         scoring.distances,
     )
-    return rows, save_benchmark(rows, scoring.distances, output, reference, missing)
+    own = scoring.own_columns
+    return rows, save_benchmark(rows, scoring.distances, output, reference, missing, own)
 
 
 def save_benchmark(
@@ -201,6 +235,7 @@ def save_benchmark(
     output: Path,
     reference: str,
     missing: Mapping[str, str] | None = None,
+    own: Sequence[Column] = (),
 ) -> Table:
     """Compare restorers that have been scored, and write rows, distances and table into a folder.
 
@@ -210,6 +245,7 @@ def save_benchmark(
         output: the folder.
         reference: restorer the others are compared with.
         missing: restorers that could not run, with the reason.
+        own: more columns than every table has.
     """
     # Before anything else can go wrong: the rows are what took time.
     save_rows(rows, output / "scores")
@@ -217,7 +253,7 @@ def save_benchmark(
     if collected is not None:
         distances = distance_rows(collected, rows)
         save_distances(distances, output)
-    table = benchmark_table(rows, reference, missing, distances)
+    table = benchmark_table(rows, reference, missing, distances, own)
     save_table(table, output)
     return table
 

@@ -1,7 +1,9 @@
 """Scoring restorers against each other and against the autoencoder's own limit."""
 
+import functools
 from dataclasses import replace
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import polars as pl
@@ -89,6 +91,36 @@ def test_a_table_is_written_twice(rows: pl.DataFrame, tmp_path: Path) -> None:
 
 def brightness(restored: UInt8Array, clip: Clip) -> dict[str, float]:
     return {"brightness": float(restored.mean())}
+
+
+class Brighter:
+    """A scorer that says itself which way is good."""
+
+    higher_is_better: ClassVar = {"brightness": True, "never_given": False, "psnr_hole": False}
+
+    def __call__(self, restored: UInt8Array, clip: Clip) -> dict[str, float]:
+        return brightness(restored, clip)
+
+
+def test_a_scorer_that_says_which_way_is_good_has_a_column(tmp_path: Path) -> None:
+    scorers = {"clip": score_clip, "own": Brighter()}
+    asked = {"reference": "telea", "seed": 3, "mask_type": "bbox"}
+    restorers = [Truth(), get_restorer("telea")]
+    _, table = run_benchmark(restorers, iter(CLIPS), Scoring(scorers), tmp_path, **asked)
+    titles = [column.title for column in table.columns]
+    assert titles[-1] == "brightness ↑" and titles.count("PSNR hole ↑") == 1
+    assert len(set(titles)) == len(titles) and "never_given ↓" not in titles
+    # Nothing is said: it is in the rows alone.
+    quiet = Scoring({"clip": score_clip, "own": functools.partial(brightness)})
+    assert quiet.own_columns == ()
+
+
+@pytest.mark.parametrize("told", [True, {"brightness": "up"}])
+def test_which_way_is_good_is_true_or_false_by_name(told: object) -> None:
+    scorer = Brighter()
+    scorer.higher_is_better = told
+    with pytest.raises(ValueError, match=r"scoring\.scorers\.own: higher_is_better: expected true"):
+        _ = Scoring({"own": functools.partial(scorer)}).own_columns
 
 
 def colours() -> SetDistances:
