@@ -8,7 +8,13 @@ import numpy as np
 
 from diffmvr.checks import check_number, check_one_of
 from diffmvr.config import weights_dir
-from diffmvr.preprocessing.detection import Detector, FixedBox, GivenBoxes, MediapipeFaces
+from diffmvr.preprocessing.detection import (
+    Detector,
+    FixedBox,
+    GivenBoxes,
+    MediapipeFaces,
+    NearestFace,
+)
 from diffmvr.preprocessing.landmarks import FaceLandmarker
 from diffmvr.preprocessing.occlusion import DETECTED, MASK_KINDS, OccluderFinder
 from diffmvr.preprocessing.scan import Scanner
@@ -61,7 +67,11 @@ class Backends:
         return {name: path for name, path in named.items() if path is not None}
 
     def open_scanner(
-        self, boxes: Path | FloatArray | None = None, max_gap: int = 10, max_frames: int = 600
+        self,
+        boxes: Path | FloatArray | None = None,
+        max_gap: int = 10,
+        max_frames: int = 600,
+        at: FloatArray | None = None,
     ) -> Scanner:
         """Load what is named; call it in the process that uses it.
 
@@ -69,6 +79,8 @@ class Backends:
             boxes: of ``face="given"``: a file, or ``[4]``, the box of every frame.
             max_gap: see ``Scanner``.
             max_frames: see ``Scanner``.
+            at: ``[2]`` (x, y) in pixels, in the face that is meant among several; ``None``: the
+                largest.
 
         Raises:
             FileNotFoundError: if a file is missing.
@@ -78,9 +90,11 @@ class Backends:
         occluders = None
         if self.mask in DETECTED:
             occluders = OccluderFinder(self._yolo(self.occluder_weights), self.mask)
-        return Scanner(self._faces(boxes), self.face, landmarker, occluders, max_gap, max_frames)
+        return Scanner(
+            self._faces(boxes, at), self.face, landmarker, occluders, max_gap, max_frames
+        )
 
-    def _faces(self, boxes: Path | FloatArray | None) -> Detector:
+    def _faces(self, boxes: Path | FloatArray | None, at: FloatArray | None) -> Detector:
         if self.face == "given":
             if isinstance(boxes, np.ndarray):
                 return FixedBox(boxes)
@@ -91,14 +105,15 @@ class Backends:
                 )
             return GivenBoxes.from_file(boxes)
         if self.face == "yolo":
-            return self._yolo(self.face_weights)
+            found = self._yolo(self.face_weights)
+            return found if at is None else NearestFace(found, at)
         if self.landmarker is None:
             raise ValueError(
                 "landmarker: face=mediapipe needs the Face Landmarker bundle, got none; give "
                 f"landmarker=PATH of face_landmarker.task (`{COMMAND} where face_landmarker` tells "
                 "how it comes here)"
             )
-        return MediapipeFaces(FaceLandmarker(self.landmarker))
+        return MediapipeFaces(FaceLandmarker(self.landmarker, at=at))
 
     def _yolo(self, weights: Path | None) -> Detector:
         if weights is None:

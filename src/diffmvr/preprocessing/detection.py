@@ -18,6 +18,7 @@ import numpy as np
 from diffmvr.checks import check_box, check_shape
 from diffmvr.preprocessing.face import boxes_around
 from diffmvr.preprocessing.landmarks import FaceLandmarker
+from diffmvr.preprocessing.which_face import nearest_box
 from diffmvr.structures import FloatArray, UInt8Array
 
 BOX_COLUMNS = ("frame", "x0", "y0", "x1", "y1")
@@ -113,6 +114,39 @@ class MediapipeFaces(Detector):
     def close(self) -> None:
         """Forget the video and free what MediaPipe holds."""
         self.landmarker.close()
+
+
+class NearestFace(Detector):
+    """Of the faces that another detector finds, the one that is meant, until it is found.
+
+    Args:
+        faces: the detector.
+        at: ``[2]`` (x, y) in pixels of the whole frame, in the face that is meant or near it.
+    """
+
+    def __init__(self, faces: Detector, at: FloatArray) -> None:
+        self.faces, self.at, self.search = faces, at, faces.search
+        self._found = False
+
+    def detect(self, image: UInt8Array) -> Detections:
+        """Return that face of ``[H, W, 3]``; once it was found, all faces."""
+        found = self.faces.detect(image)
+        if self._found:
+            return found
+        nearest = nearest_box(found.boxes, self.at)
+        if nearest is None:
+            return Detections.none()
+        self._found = True
+        return Detections(found.boxes[[nearest]], found.scores[[nearest]])
+
+    def seek(self, frame: int) -> None:
+        """Say which frame comes next."""
+        self.faces.seek(frame)
+
+    def close(self) -> None:
+        """Forget the video: the face is looked for at the point again."""
+        self._found = False
+        self.faces.close()
 
 
 class GivenBoxes(Detector):

@@ -19,6 +19,7 @@ from diffmvr.checks import check_number, check_shape
 from diffmvr.landmarker_bundle import BUNDLE_NAME
 from diffmvr.preprocessing.mediapipe_runtime import create_landmarker, silent_stderr, to_mediapipe
 from diffmvr.preprocessing.visible import GREY
+from diffmvr.preprocessing.which_face import nearest_box
 from diffmvr.published_weights import COMMAND
 from diffmvr.structures import FloatArray, UInt8Array
 
@@ -53,8 +54,14 @@ TILE_SCALES = (1.0, 0.6, 0.35)
 """Sides of the half-overlapping square tiles searched for a small face, as shares of the frame's
 shorter side; the detector wants a face of roughly a tenth of its view or more."""
 
+MOST_FACES = 8
+"""So many faces of one picture are told apart at most."""
+
 TILE_PERIOD = 15
 """A tile search finds what the whole frame hides but is slow: once in so many frames."""
+
+
+_SEVERAL = "SEVERAL"
 
 
 @dataclass(frozen=True)
@@ -88,6 +95,8 @@ class FaceLandmarker:
         blendshapes: whether :meth:`find` also reads the expression, which takes longer.
         video: whether the frames are of one video; ``False``: they are pictures of different
             moments, and each is searched by itself.
+        at: ``[2]`` (x, y) in pixels, where the face is that is meant among several until it is
+            found; ``None``: whichever MediaPipe takes.
 
     Raises:
         FileNotFoundError: if there is no such bundle.
@@ -101,6 +110,7 @@ class FaceLandmarker:
         *,
         blendshapes: bool = False,
         video: bool = True,
+        at: FloatArray | None = None,
     ) -> None:
         if not Path(bundle).is_file():
             raise FileNotFoundError(
@@ -112,6 +122,7 @@ class FaceLandmarker:
         self.confidence = confidence
         self.blendshapes = blendshapes
         self.video = video
+        self.at = at
         # One MediaPipe task for each running mode in use.  They are closed when this object goes,
         # at the latest at exit: left to the interpreter's own shutdown they end in a traceback.
         self._handles: dict[str, Any] = {}
@@ -178,6 +189,22 @@ class FaceLandmarker:
             self._follow(face.points, height, width)
         return face
 
+    def find_several(self, image: UInt8Array) -> list[FoundFace]:
+        """Return all faces of a picture, small ones too; it is no frame of the video.
+
+        Args:
+            image: ``[H, W, 3]`` uint8 RGB.
+        """
+        check_shape("image", image, (None, None, 3))
+        height, width = image.shape[:2]
+        found: list[FoundFace] = []
+        for view in [(0, 0, width, height), *_tiles(height, width)]:
+            for face in self._all_in(image, view, _SEVERAL):
+                # Tiles overlap, and the edge of one may cut a face.
+                if not any(_same(_corners(face), _corners(one)) for one in found):
+                    found.append(face)
+        return found
+
     def close(self) -> None:
         """Free what MediaPipe holds; a later :meth:`detect` starts afresh, as in a new video."""
         _close_all(self._handles)
@@ -193,6 +220,7 @@ class FaceLandmarker:
             "confidence": self.confidence,
             "blendshapes": self.blendshapes,
             "video": self.video,
+            "at": self.at,
         }
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -201,6 +229,8 @@ class FaceLandmarker:
     def _search(self, image: UInt8Array) -> FoundFace | None:
         """Look in the whole frame, then in tiles if it is their turn."""
         height, width = image.shape[:2]
+        if self.at is not None:
+            return self._nearest(image, self.at)
         views = [(0, 0, width, height)]
         if self._frames_to_tiles == 0 or not self.video:
             views += _tiles(height, width)
@@ -209,6 +239,23 @@ class FaceLandmarker:
             face = self._find_in(image, view, "IMAGE")
             if face is not None:
                 return face
+        return None
+
+    def _nearest(self, image: UInt8Array, at: FloatArray) -> FoundFace | None:
+        """Look in the whole frame, then, for a small face, around the point."""
+        height, width = image.shape[:2]
+        for scale in (None, *TILE_SCALES[1:]):
+            view = (0, 0, width, height)
+            if scale is not None:
+                reach = scale * min(height, width) / 2
+                x0, y0 = np.maximum(np.floor(at - reach), 0).astype(int)
+                x1, y1 = np.minimum(np.ceil(at + reach), [width, height]).astype(int)
+                view = (int(x0), int(y0), int(x1), int(y1))
+            found = self._all_in(image, view, _SEVERAL)
+            boxes = np.array([_corners(one) for one in found]).reshape(-1, 4)
+            nearest = nearest_box(boxes, at)
+            if nearest is not None:
+                return found[nearest]
         return None
 
     def _follow(self, points: FloatArray, height: int, width: int) -> None:
@@ -233,6 +280,10 @@ class FaceLandmarker:
 
     def _find_in(self, image: UInt8Array, view: View, mode: str) -> FoundFace | None:
         """Return the face found in one view, in pixels of the whole image."""
+        found = self._all_in(image, view, mode)
+        return found[0] if found else None
+
+    def _all_in(self, image: UInt8Array, view: View, mode: str) -> list[FoundFace]:
         x0, y0, x1, y1 = view
         fresh = mode not in self._handles
         with silent_stderr() if fresh else nullcontext():
@@ -245,18 +296,34 @@ class FaceLandmarker:
                 result = self._handles[mode].detect_for_video(frame, self._time_ms)
             else:
                 result = self._handles[mode].detect(frame)
-        if not result.face_landmarks:
-            return None
-        shares = np.array([(mark.x, mark.y) for mark in result.face_landmarks[0]])
-        # Shares run from edge to edge of the view; our integers are pixel centres.
-        points = shares * [x1 - x0, y1 - y0] + [x0 - 0.5, y0 - 0.5]
-        if not self.blendshapes:
-            return FoundFace(points)
-        return FoundFace(points, np.array([one.score for one in result.face_blendshapes[0]]))
+        found = []
+        for place, marks in enumerate(result.face_landmarks):
+            shares = np.array([(mark.x, mark.y) for mark in marks])
+            # Shares run from edge to edge of the view; our integers are pixel centres.
+            points = shares * [x1 - x0, y1 - y0] + [x0 - 0.5, y0 - 0.5]
+            shapes = None
+            if self.blendshapes:
+                shapes = np.array([one.score for one in result.face_blendshapes[place]])
+            found.append(FoundFace(points, shapes))
+        return found
 
     def _create(self, mode: str) -> Any:
         self._process = os.getpid()
-        return create_landmarker(self.bundle, mode, self.confidence, self.blendshapes)
+        several = mode == _SEVERAL
+        return create_landmarker(
+            *(self.bundle, "IMAGE" if several else mode, self.confidence, self.blendshapes),
+            faces=MOST_FACES if several else 1,
+        )
+
+
+def _corners(face: FoundFace) -> FloatArray:
+    return np.concatenate([face.points.min(axis=0), face.points.max(axis=0)])
+
+
+def _same(one: FloatArray, other: FloatArray) -> bool:
+    """Return whether the middle of one box lies in the other, or the other way round."""
+    pairs = ((one, (other[:2] + other[2:]) / 2), (other, (one[:2] + one[2:]) / 2))
+    return any((box[:2] < at).all() and (at < box[2:]).all() for box, at in pairs)
 
 
 def _tiles(height: int, width: int) -> list[View]:

@@ -25,7 +25,9 @@ class LandmarkerUnavailableError(RuntimeError):
     """MediaPipe or something it needs is not installed; the message names the remedy."""
 
 
-def create_landmarker(bundle: Path, mode: str, confidence: float, blendshapes: bool) -> Any:
+def create_landmarker(
+    bundle: Path, mode: str, confidence: float, blendshapes: bool, faces: int = 1
+) -> Any:
     """Load MediaPipe and open a bundle.
 
     Args:
@@ -33,6 +35,7 @@ def create_landmarker(bundle: Path, mode: str, confidence: float, blendshapes: b
         mode: MediaPipe's name of how it runs: ``"IMAGE"`` or ``"VIDEO"``.
         confidence: least confidence of detection, presence and tracking, in [0, 1].
         blendshapes: whether the expression is read, too.
+        faces: how many are found at most.
 
     Raises:
         LandmarkerUnavailableError: if MediaPipe or a library it needs is missing.
@@ -46,7 +49,7 @@ def create_landmarker(bundle: Path, mode: str, confidence: float, blendshapes: b
         options = vision.FaceLandmarkerOptions(
             base_options=BaseOptions(model_asset_path=str(bundle)),
             running_mode=vision.RunningMode[mode],
-            num_faces=1,
+            num_faces=faces,
             output_face_blendshapes=blendshapes,
             min_face_detection_confidence=confidence,
             min_face_presence_confidence=confidence,

@@ -49,6 +49,7 @@ def restore_cohort(
     """
     for name, value in (
         ("face_box", settings.face_box),
+        ("face_at", settings.face_at),
         ("name", settings.name),
         *((f"guides.{kind}", value) for kind, value in settings.guides.items()),
     ):

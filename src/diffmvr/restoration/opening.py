@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from diffmvr.collector import collector_paused
 from diffmvr.config import weights_dir
 from diffmvr.doubt.sight import Judge
@@ -28,7 +30,7 @@ from diffmvr.preprocessing.threads import worker_count
 from diffmvr.preprocessing.video_io import open_frames
 from diffmvr.restoration.far_references import FarReference
 from diffmvr.restoration.recording import VideoRestorer
-from diffmvr.restoration.scene_plan import NO_FACE, check_face_box
+from diffmvr.restoration.scene_plan import NO_FACE, check_face_at, check_face_box
 from diffmvr.restoration.settings import RestoreSettings
 from diffmvr.structures import FloatArray
 
@@ -113,6 +115,7 @@ def open_scanner(
     """
     if face_box is not None:
         check_face_box(face_box, frames.info)
+    check_face_at(settings.face_at, frames.info)
     files = detector_files(settings)
     try:
         backends = choose_backends(
@@ -134,7 +137,8 @@ def open_scanner(
             f"mask: none is given for {frames.path}, and it cannot be found by itself ({error}); "
             "give mask=VIDEO, mask=FOLDER of PNGs or mask=PNG (non-zero = hidden)"
         ) from error
-    return backends.open_scanner(face_box), []
+    at = None if settings.face_at is None else np.array(settings.face_at, np.float64)
+    return backends.open_scanner(face_box, at=at), []
 
 
 def detector_files(settings: RestoreSettings) -> dict[str, Path]:

@@ -144,6 +144,19 @@ def plan(
         planner.check()
 
 
+def check_face_at(at: list[float] | None, info: VideoInfo) -> None:
+    """Require a point in the picture.
+
+    Raises:
+        ValueError: naming it, and the size of the picture.
+    """
+    if at is not None and not (at[0] < info.width and at[1] < info.height):
+        raise ValueError(
+            f"face_at: expected a point in the picture of {info.size} pixels, got {at}; the first "
+            "number is from the left, the second from the top"
+        )
+
+
 def check_face_box(box: FloatArray, info: VideoInfo) -> None:
     """Require a box with an area that reaches into the frame.
 

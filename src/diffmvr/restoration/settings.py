@@ -1,6 +1,7 @@
 """What ``python -m diffmvr.restore`` can be told."""
 
 from dataclasses import asdict, dataclass, field
+from math import isfinite
 from typing import Any
 
 from omegaconf import DictConfig
@@ -43,6 +44,7 @@ class RestoreSettings:
     audio: bool = True
     landmarker: str | None = None
     face_box: list[float] | None = None
+    face_at: list[float] | None = None
     detect: str = "segmentation"
     occluder_weights: str | None = None
     face_weights: str | None = None
@@ -101,6 +103,8 @@ class RestoreSettings:
             parse_rate("fps", self.fps)
         if self.face_box is not None:
             check_box("face_box", self.face_box)
+        if self.face_at is not None:
+            self._check_face_at(self.face_at)
         if self.threads is not None:
             check_number("threads", self.threads, 1, 1024)
         if self.name is not None:
@@ -155,6 +159,16 @@ class RestoreSettings:
                     f"{self.past_selection.select}, past_detail={str(self.past_detail).lower()} "
                     f"and guides.past={self.guides.get('past')}; change that, or leave {name} out"
                 )
+
+    def _check_face_at(self, at: list[float]) -> None:
+        """Require one point, and no box, which says which face is meant, too."""
+        if len(at) != 2 or not all(isfinite(value) and value >= 0 for value in at):
+            raise ValueError(f"face_at: expected [x,y] in pixels, both 0 or more, got {at}")
+        if self.face_box is not None:
+            raise ValueError(
+                f"face_at: face_box={self.face_box} says where the face is already, got {at}; "
+                "leave one of them out"
+            )
 
     def _check_guides(self) -> None:
         """Require text, or a list of texts where several pictures can be used."""

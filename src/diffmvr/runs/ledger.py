@@ -62,6 +62,7 @@ ADDED_SETTINGS: Mapping[str, Any] = MappingProxyType(
         "data.test_subjects": None,
         "data.val_subjects": None,
         "evaluation.sampler": None,
+        "face_at": None,
         "guide.past.carried": 6,
         "guide.past.mirrored": False,
         "guide.past.reach": "past",

@@ -5,7 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from diffmvr.preprocessing.detection import Detections, FixedBox, GivenBoxes
+from diffmvr.preprocessing.detection import Detections, FixedBox, GivenBoxes, NearestFace, Search
+from diffmvr.preprocessing.face_search import find_all
+from diffmvr.structures import UInt8Array
 
 IMAGE = np.zeros((20, 30, 3), np.uint8)
 
@@ -34,6 +36,30 @@ def test_a_fixed_box_is_in_every_frame() -> None:
     fixed = FixedBox(np.array([1.0, 2, 3, 4]))
     fixed.seek(99)
     np.testing.assert_array_equal(fixed.detect(IMAGE).boxes, [[1, 2, 3, 4]])
+
+
+class TwoFaces(GivenBoxes):
+    """A large face on the right and a small one on the left, in whatever is shown."""
+
+    search = Search.NEARBY
+
+    def detect(self, image: UInt8Array) -> Detections:
+        boxes = np.array([[16.0, 2, 28, 18], [2, 4, 8, 12]])
+        return Detections(boxes, np.array([0.9, 0.8]))
+
+
+def test_the_face_that_is_pointed_at_is_found_first_and_all_of_them_later() -> None:
+    faces = NearestFace(TwoFaces({}), np.array([5.0, 8.0]))
+    assert faces.search is Search.NEARBY
+    np.testing.assert_array_equal(faces.detect(IMAGE).boxes, [[2, 4, 8, 12]])
+    # Once it is followed the tracker chooses: coordinates are those of a part of the frame.
+    assert len(faces.detect(IMAGE)) == 2
+    faces.close()
+    assert faces.detect(IMAGE).scores.tolist() == [0.8], "after a cut it is looked for again"
+    far = NearestFace(TwoFaces({}), np.array([5.0, 300.0]))
+    assert len(far.detect(IMAGE)) == 0, "whom nobody has pointed at is not restored"
+    np.testing.assert_array_equal(find_all(faces, IMAGE)[:, 0], [2, 16])
+    assert len(find_all(FixedBox(np.array([1.0, 2, 3, 4])), IMAGE)) == 0
 
 
 def test_tables_that_are_none_are_named(tmp_path: Path) -> None:

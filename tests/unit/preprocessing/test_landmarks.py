@@ -157,6 +157,27 @@ def test_a_small_face_in_a_large_frame_is_found_in_tiles_and_followed(landmarker
     assert landmarker.detect(np.full((90, 120, 3), 90, np.uint8)) is None
 
 
+def test_of_two_faces_the_one_that_is_pointed_at_is_found_and_followed(landmarker):
+    large = read_frames("d12", 2)
+    small = [cv2.resize(one, None, fx=0.4, fy=0.4, interpolation=cv2.INTER_AREA) for one in large]
+    height, width = large[0].shape[:2]
+    start = width + 40
+    pictures = []
+    for one, other in zip(large, small, strict=True):
+        canvas = np.full((height, start + other.shape[1] + 40, 3), 90, np.uint8)
+        canvas[:, :width] = one
+        canvas[60 : 60 + other.shape[0], start : start + other.shape[1]] = other
+        pictures.append(canvas)
+    assert len(landmarker.find_several(pictures[0])) == 2
+    middle = np.array([start + small[0].shape[1] / 2, 60 + small[0].shape[0] / 2])
+    for at, low, high in ((middle, start, pictures[0].shape[1]), (middle * [0.2, 1], 0, width)):
+        chosen = FaceLandmarker(landmarker.bundle, at=at)
+        for picture in pictures:
+            points = chosen.detect(picture)
+            assert points is not None and low < points[:, 0].min() <= points[:, 0].max() < high
+        chosen.close()
+
+
 def test_a_used_landmarker_refuses_to_work_in_a_fork(landmarker, monkeypatch):
     landmarker.detect(np.full((90, 120, 3), 90, np.uint8))
     here = os.getpid()

@@ -28,6 +28,18 @@ def test_a_recording_has_a_plain_name_and_many_have_none(tmp_path: Path) -> None
         restore_cohort(settings, members, lambda _: None)
 
 
+def test_one_point_says_which_face_is_meant(tmp_path: Path) -> None:
+    for at in ([1.0], [1.0, 2.0, 3.0], [-1.0, 2.0], [float("nan"), 2.0]):
+        with pytest.raises(ValueError, match=r"face_at: expected \[x,y\] in pixels, .*, got \["):
+            RestoreSettings("in.mp4", "out", face_at=at)
+    with pytest.raises(ValueError, match=r"face_at: face_box=.* got \[1\.0, 2\.0\]; leave one"):
+        RestoreSettings("in.mp4", "out", face_at=[1.0, 2.0], face_box=[0.0, 0.0, 5.0, 5.0])
+    settings = RestoreSettings("in", str(tmp_path / "out"), face_at=[1.0, 2.0])
+    members = [Member(name, Path(name), None) for name in ("a", "b")]
+    with pytest.raises(ValueError, match="face_at: is of one recording, and in holds 2"):
+        restore_cohort(settings, members, lambda _: None)
+
+
 @pytest.mark.parametrize(
     ("guides", "past", "message"),
     [

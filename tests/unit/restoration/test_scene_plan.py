@@ -13,7 +13,7 @@ from diffmvr.preprocessing.frame_stream import with_masks
 from diffmvr.preprocessing.occlusion import OccluderFinder
 from diffmvr.preprocessing.scan import Scanner
 from diffmvr.restoration.regions import crop_box
-from diffmvr.restoration.scene_plan import ScenePlan, check_face_box, plan
+from diffmvr.restoration.scene_plan import ScenePlan, check_face_at, check_face_box, plan
 
 WIDTH, HEIGHT, COUNT = 96, 72, 12
 FRAMES = moving_frames(COUNT, WIDTH, HEIGHT)
@@ -135,6 +135,14 @@ def test_masks_that_are_too_few_or_too_many_are_refused() -> None:
 def test_a_box_that_is_none_is_refused(box: list[float]) -> None:
     with pytest.raises(ValueError, match=r"face_box: .* frame of 96x72, .*, got \[(?:[\d.]+|nan)"):
         check_face_box(np.array(box, float), FramesInMemory(FRAMES).info)
+
+
+@pytest.mark.parametrize("at", [[96.0, 10.0], [10.0, 72.0]])
+def test_a_point_outside_the_picture_is_refused(at: list[float]) -> None:
+    info = FramesInMemory(FRAMES).info
+    check_face_at([95.0, 71.0], info)
+    with pytest.raises(ValueError, match=r"face_at: .* picture of 96x72 pixels, got \[[\d.]+, "):
+        check_face_at(at, info)
 
 
 def test_the_frames_are_not_kept() -> None:
