@@ -6,6 +6,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from diffmvr.page.examples import render_example
 
 HOOKS = Path(__file__).parents[1] / "helpers" / "network"
 PATIENCE_MS = 120_000
+TOKEN = "0123456789abcdef"
 
 
 @dataclass
@@ -56,6 +58,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
         cwd=root,
         env={
             **os.environ,
+            "DIFFMVR_APP_TOKEN": TOKEN,
             "NETWORK_LOG": str(asked),
             "PYTHONPATH": os.pathsep.join([str(HOOKS), os.environ.get("PYTHONPATH", "")]),
         },
@@ -88,7 +91,9 @@ def browser() -> Iterator[Any]:
     if program is None:
         pytest.skip("no Chromium is installed (apt-get install chromium)")
     with playwright.sync_playwright() as driver:
-        opened = driver.chromium.launch(executable_path=program, args=["--no-sandbox"])
+        # A camera that shows a moving pattern, and a user who lets the page use it.
+        camera = ["--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"]
+        opened = driver.chromium.launch(executable_path=program, args=["--no-sandbox", *camera])
         yield opened
         opened.close()
 
@@ -96,6 +101,12 @@ def browser() -> Iterator[Any]:
 @pytest.fixture
 def context(browser: Any) -> Iterator[Any]:
     """A visitor with a browser of his own, who sees no other site."""
+    with visitor(browser) as one:
+        yield one
+
+
+@contextmanager
+def visitor(browser: Any) -> Iterator[Any]:
     one = browser.new_context(viewport={"width": 1000, "height": 800}, reduced_motion="reduce")
     one.set_default_timeout(PATIENCE_MS)
     one.elsewhere = []
@@ -112,6 +123,13 @@ def context(browser: Any) -> Iterator[Any]:
 
 @pytest.fixture
 def page(context: Any, served: Served) -> Any:
+    return opened_page(context, served)
+
+
+def opened_page(context: Any, served: Served) -> Any:
+    """Log in, as the form does, and open the page."""
+    form = {"username": "anyone", "password": TOKEN}
+    assert context.request.post(f"{served.address}login", form=form).ok
     one = context.new_page()
     one.goto(served.address)
     one.get_by_text("No recording is open yet.").wait_for()

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.browser.conftest import Served
+from tests.browser.conftest import TOKEN, Served, opened_page, visitor
 
 
 def upload(page: Any, *files: Path) -> None:
@@ -75,6 +75,13 @@ def test_a_visitor_restores_a_recording_and_another_sees_nothing_of_it(
         arg=first,
     )
     assert "Frames restored" in page.locator("#facts").inner_text()
+    # How sure it is: in words, as a picture, and a page of its own that has no address.
+    doubt = page.locator("#doubt")
+    assert "How sure it is" in doubt.inner_text() and doubt.locator("img").count() == 1
+    doubt.locator("summary").press("Enter")
+    inner = page.frame_locator("#doubt iframe").locator("h1")
+    inner.wait_for()
+    assert inner.inner_text() == "How sure: Ward-3-bed-2.mp4"
     film_src = page.locator("#film video").get_attribute("src") or ""
     assert film_src.endswith("concat.mp4")
     assert str(served.folder) not in page.locator("body").inner_text()
@@ -84,11 +91,57 @@ def test_a_visitor_restores_a_recording_and_another_sees_nothing_of_it(
     packed = tmp_path / "packed.zip"
     waiting.value.save_as(packed)
     names = {Path(name).name for name in zipfile.ZipFile(packed).namelist()}
-    assert {"restored.mp4", "concat.mp4", "report.json", "manifest.json"} <= names
+    assert {"restored.mp4", "concat.mp4", "report.json", "manifest.json", "doubt.html"} <= names
     report = json.loads(zipfile.ZipFile(packed).read("Ward-3-bed-2.mp4/report.json"))
     assert report["mask"] == "corrected", "what was drawn is what was restored"
     # Neither the page nor what it started has asked anything of another machine.
     assert not served.asked.exists(), served.asked.read_text()
+
+
+def test_only_who_has_the_token_comes_in(context: Any, served: Served) -> None:
+    one = context.new_page()
+    one.goto(served.address)
+    for password in ("wrong", TOKEN):
+        # A name that was given before is gone: Gradio empties the form.
+        one.get_by_label("username").fill("a nurse")
+        one.get_by_label("password").fill(password)
+        assert context.request.get(f"{served.address}config").status == 401
+        one.get_by_role("button", name="Login").click()
+        if password == "wrong":
+            one.get_by_text("Incorrect Credentials").wait_for()
+    one.get_by_text("No recording is open yet.").wait_for()
+
+
+def test_who_comes_second_is_told_to_wait_and_may_leave(
+    page: Any, browser: Any, film: Path, served: Served
+) -> None:
+    upload(page, film)
+    press(page, "Restore")
+    running(page)
+    with visitor(browser) as second:
+        other = opened_page(second, served)
+        upload(other, film)
+        press(other, "Restore")
+        told = other.locator("#progress .told")
+        other.get_by_text("Waiting until the recording of another visitor is done.").wait_for()
+        press(other, "Cancel")
+        other.get_by_text("Cancelled.").wait_for()
+        assert page.locator("#progress progress").is_visible(), "the first one's goes on"
+        press(page, "Cancel")
+        page.get_by_text("Cancelled.").wait_for()
+        assert told.inner_text() == "Cancelled.", "what was cancelled does not begin after all"
+
+
+def test_the_camera_is_restored_in_memory_alone(page: Any, served: Served) -> None:
+    page.get_by_role("tab", name="Live camera").click()
+    told = page.locator("#restored")
+    assert "The camera is off." in told.inner_text()
+    assert "Nothing is kept" in page.locator("body").inner_text()
+    page.get_by_text("Click to Access Webcam").click()
+    before = {*served.folder.rglob("*.*")}
+    page.locator("#camera").get_by_role("button", name="capture photo").click()
+    told.get_by_text("Loading what it needs").or_(told.locator("img")).first.wait_for()
+    assert {*served.folder.rglob("*.*")} <= before, "no picture is written"
 
 
 def test_cancel_ends_what_runs(page: Any, film: Path, served: Served) -> None:

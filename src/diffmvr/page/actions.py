@@ -63,7 +63,15 @@ def restore_arguments(
         arguments.append(f"mask={mask.relative_to(space.root)}")
     if mark:
         arguments.append("mark=corner")
-    return arguments
+    return [*arguments, *face_argument(space, name)]
+
+
+def face_argument(space: Workspace, name: str) -> list[str]:
+    """Return what a command is told of the face that the visitor has chosen, if any."""
+    if name not in space.faces:
+        return []
+    x, y = space.faces[name]
+    return [f"face_at=[{x},{y}]"]
 
 
 def restore(
@@ -105,6 +113,7 @@ def look(space: Workspace, name: str, settings: AppSettings) -> Iterator[Progres
         ]
         if name in space.masks:
             arguments.append(f"mask={space.masks[name].relative_to(space.root)}")
+        arguments += face_argument(space, name)
         yield from run(space, "page.look", arguments)
     if name not in space.plans:
         space.plans[name] = FoundPlan(space.recording(name), folder)

@@ -40,7 +40,9 @@ class FoundPlan:
 
     def __init__(self, recording: Path, folder: Path) -> None:
         self.folder = folder
-        self.rows: list[dict[str, Any]] = read_json(folder / "plan.json")["frames"]
+        plan = read_json(folder / "plan.json")
+        self.rows: list[dict[str, Any]] = plan["frames"]
+        self.faces: list[list[float]] = plan["faces"]
         self._chosen = spread([row for row in self.rows if "time" in row])
         self._frames = read_frames(recording, set(self._chosen))
 

@@ -10,7 +10,15 @@ from typing import Any
 from diffmvr.page import actions
 from diffmvr.page.correction import FoundPlan
 from diffmvr.page.settings import AppSettings
-from diffmvr.page.wording import told, told_camera, told_doubt, told_progress, told_result
+from diffmvr.page.wording import (
+    LARGEST,
+    face_names,
+    told,
+    told_camera,
+    told_doubt,
+    told_progress,
+    told_result,
+)
 from diffmvr.page.workspace import Visitors, Workspace
 
 log = logging.getLogger(__name__)
@@ -77,16 +85,27 @@ class Events:
             names = [*(one for one in names if one != name), str(name)]
         yield from self._restore(space, names, pictures, mark)
 
-    def cancel(self, session: str) -> None:
-        """End what runs."""
-        actions.cancel(self._space(session))
+    def wait(self, session: str) -> str:
+        """Say at once that something was asked for; one visitor is served after the other."""
+        self._space(session).wanted = True
+        if self._visitors.busy:
+            return told("Waiting until the recording of another visitor is done.")
+        return told("Starting.")
+
+    def cancel(self, session: str) -> Any:
+        """End what runs, or let what waits not begin."""
+        import gradio as gr
+
+        space = self._space(session)
+        space.wanted = False
+        return gr.skip() if actions.cancel(space) else told("Cancelled.")
 
     def give_mask(self, session: str, name: str | None, file: str | None) -> tuple[Any, ...]:
         """Take what hides the face of the chosen recording; ``None``: it is found again."""
         import gradio as gr
 
         space = self._space(session)
-        unseen = gr.update(visible=False), None, gr.skip()
+        unseen = gr.update(visible=False), None, gr.skip(), gr.update(visible=False)
         if not name:
             return (told("Open a recording first, or the example.", error=True), *unseen)
         try:
@@ -108,7 +127,10 @@ class Events:
         import gradio as gr
 
         space = self._space(session)
-        same = gr.skip(), gr.skip(), gr.skip()
+        same = gr.skip(), gr.skip(), gr.skip(), gr.skip()
+        if not space.wanted:
+            yield (told("Cancelled."), *same)
+            return
         if not name:
             yield (told("Open a recording first, or the example.", error=True), *same)
             return
@@ -123,6 +145,20 @@ class Events:
             return
         yield self._seen(space, name)
 
+    def choose(self, session: str, name: str | None, whose: str) -> str:
+        """Take whose face is meant; what was found is looked for anew."""
+        space = self._space(session)
+        plan = space.plans.get(str(name))
+        if plan is not None and name:
+            names = face_names(len(plan.faces))
+            chosen = plan.faces[names.index(whose)] if whose in names else None
+            centre = None
+            if chosen is not None:
+                x0, y0, x1, y1 = chosen
+                centre = max(0, round((x0 + x1) / 2)), max(0, round((y0 + y1) / 2))
+            space.choose_face(name, centre)
+        return self.wait(session)
+
     def look_away(self, session: str, name: str | None) -> tuple[Any, ...]:
         """Show what was found in another recording, if it was looked for, and its mask if given."""
         import gradio as gr
@@ -132,7 +168,8 @@ class Events:
         mask = None if given is None else str(given)
         if name in space.plans:
             return (*self._seen(space, str(name)), mask)
-        return told(""), gr.update(visible=False), None, gr.skip(), mask
+        unseen = gr.update(visible=False), None, gr.skip(), gr.update(visible=False)
+        return (told(""), *unseen, mask)
 
     def look_at(self, session: str, name: str | None, place: float) -> Any:
         """Show another frame."""
@@ -183,6 +220,9 @@ class Events:
         import gradio as gr
 
         nothing = tuple(gr.skip() for _ in self._nothing())
+        if not space.wanted:
+            yield (told("Cancelled."), *nothing)
+            return
         if not names:
             yield (told("Open a recording first, or the example.", error=True), *nothing)
             return
@@ -190,6 +230,8 @@ class Events:
         try:
             own = space.take(list(pictures or ()), "pictures", self._settings.max_mib)
             for number, name in enumerate(names, start=1):
+                if not space.wanted:
+                    raise actions.CancelledError
                 which = f"{number} of {len(names)}: {name}" if len(names) > 1 else ""
                 try:
                     told_of = actions.restore(space, name, self._settings, own, mark)
@@ -243,7 +285,13 @@ class Events:
             text += f" In {none} frames no face was found."
         middle = (count + 1) // 2
         slider = gr.update(maximum=max(2, count), value=middle, visible=count > 1)
-        return told(text), gr.update(visible=True), _editor(plan, middle), slider
+        names = face_names(len(plan.faces))
+        whose = gr.update(
+            choices=[LARGEST, *names],
+            value=_chosen(space.faces.get(name), plan.faces, names),
+            visible=len(names) > 1,
+        )
+        return told(text), gr.update(visible=True), _editor(plan, middle), slider, whose
 
     def _nothing(self) -> tuple[Any, ...]:
         import gradio as gr
@@ -266,6 +314,17 @@ def _slider(pair: Any) -> Any:
         value=(str(pair.before), str(pair.after)),
         label=f"Before (left) and after (right): frame {pair.index}, {pair.seconds:.2f} s",
     )
+
+
+def _chosen(
+    at: tuple[int, int] | None, faces: Sequence[Sequence[float]], names: Sequence[str]
+) -> str:
+    """Return what the face is called that a point is in."""
+    if at is not None:
+        for (x0, y0, x1, y1), name in zip(faces, names, strict=True):
+            if x0 <= at[0] <= x1 and y0 <= at[1] <= y1:
+                return name
+    return LARGEST
 
 
 def _frame(plan: FoundPlan, place: int) -> int:

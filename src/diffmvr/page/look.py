@@ -2,7 +2,7 @@
 
 It is told what ``diffmvr.restore`` is told and lays the recording out as that does, but restores
 nothing; masks that are given are taken as they are.  Its output holds ``masks/00000.png``, … of
-every frame and ``plan.json``.
+every frame and ``plan.json``, with all faces of the first frame that shows one.
 """
 
 from functools import partial
@@ -18,6 +18,7 @@ from diffmvr.cli import entry_point
 from diffmvr.files import staged_output, write_json
 from diffmvr.models.base_checkpoint import read_trained_side, resolve_folder
 from diffmvr.parsing import user_path
+from diffmvr.preprocessing.face_search import find_all
 from diffmvr.progress import ProgressBars
 from diffmvr.restoration.first_pass import planned
 from diffmvr.restoration.opening import (
@@ -73,7 +74,10 @@ def look(settings: RestoreSettings) -> None:
         if given is not None:
             for index, mask in enumerate(islice(given, len(rows))):
                 _write(staging / MASKS, index, mask)
-        write_json(staging / PLAN, {"frames": rows})
+        first = next((row["index"] for row in rows if row["person"] is not None), 0)
+        image = next(frame.image for frame in frames if frame.index >= first)
+        faces = find_all(scanner.faces, image).round().tolist()
+        write_json(staging / PLAN, {"frames": rows, "faces": faces})
 
 
 def _write(folder: Path, index: int, mask: np.ndarray) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 from diffmvr.page.answers import at_once, step_by_step
 from diffmvr.page.correction import SCOPES
 from diffmvr.page.events import Events
-from diffmvr.page.wording import told
+from diffmvr.page.wording import LARGEST, told
 
 VIDEOS = [".mp4", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".m4v", ".png", ".jpg", ".jpeg"]
 PICTURES = [".png", ".jpg", ".jpeg"]
@@ -56,6 +56,13 @@ def build_recordings(page: Any, events: Events) -> None:
             eraser=gr.Eraser(),
             layers=gr.LayerOptions(allow_additional_layers=False),
             buttons=[],
+        )
+        whose = gr.Radio(
+            [LARGEST],
+            value=LARGEST,
+            label="Several faces were found. Restore",
+            visible=False,
+            elem_id="whose",
         )
         looked = gr.Slider(1, 2, step=1, label="Shown frame", elem_id="looked")
         with gr.Row():
@@ -125,8 +132,11 @@ def build_recordings(page: Any, events: Events) -> None:
         "concurrency_limit": 1,
         "show_progress": "hidden",
     }
-    seen = [corrected, found, editor, looked]
-    look.click(step_by_step(events.look), [recording], seen, **running)
+    seen = [corrected, found, editor, looked, whose]
+    waited: dict[str, Any] = {"queue": False, "show_progress": "hidden"}
+    look.click(at_once(events.wait), None, [corrected], **waited).then(
+        step_by_step(events.look), [recording], seen, **running
+    )
     # Not on a change, which is also where another recording's mask is shown.
     gr.on(
         [mask.upload, mask.clear],
@@ -134,6 +144,9 @@ def build_recordings(page: Any, events: Events) -> None:
         [recording, mask],
         seen,
         show_progress="hidden",
+    )
+    whose.input(at_once(events.choose), [recording, whose], [corrected], **waited).then(
+        step_by_step(events.look), [recording], seen, **running
     )
     looked.change(at_once(events.look_at), [recording, looked], [editor], show_progress="hidden")
     drawn = [recording, looked, editor, scope]
@@ -144,9 +157,11 @@ def build_recordings(page: Any, events: Events) -> None:
             [corrected, editor],
             show_progress="hidden",
         )
-    restore.click(step_by_step(events.restore), asked, [progress, *shown], **running)
-    restore_all.click(step_by_step(events.restore_all), asked, [progress, *shown], **running)
-    cancel.click(at_once(events.cancel), None, None, queue=False)
+    for button, action in ((restore, events.restore), (restore_all, events.restore_all)):
+        button.click(at_once(events.wait), None, [progress], **waited).then(
+            step_by_step(action), asked, [progress, *shown], **running
+        )
+    cancel.click(at_once(events.cancel), None, [progress], **waited)
     frame.change(
         at_once(events.show_frame),
         [recording, frame],

@@ -25,6 +25,8 @@ What is filled in is a likely picture, **not what was there**: do not judge a pe
 alone.
 """
 
+LARGEST = "the largest face"
+ORDINALS = ("1st", "2nd", "3rd")
 CAMERA = """
 ## Your camera, while it runs
 The pictures of **this browser's camera** are sent to the machine that serves this page, restored
@@ -60,6 +62,16 @@ def told_progress(progress: Progress, which: str = "") -> str:
         f'<div class="told" role="status">{html.escape(text)}'
         f'<progress max="1"{bar} aria-label="{label}"></progress></div>'
     )
+
+
+def face_names(count: int) -> list[str]:
+    """Return what faces are called, from left to right.
+
+    >>> face_names(2)
+    ['the 1st face from the left', 'the 2nd face from the left']
+    """
+    numbers = [ORDINALS[k] if k < len(ORDINALS) else f"{k + 1}th" for k in range(count)]
+    return [f"the {number} face from the left" for number in numbers]
 
 
 def told_camera(image: UInt8Array | None, state: CameraState | None) -> str:

@@ -30,7 +30,10 @@ class Workspace:
         pairs: what is shown of each restored recording.
         plans: what was found in each recording that was looked at, and its corrections.
         masks: what hides the face, by recording, where the visitor has given it.
+        faces: a point in the face that is meant, (x, y) in pixels, by recording, where the visitor
+            has chosen one.
         camera: what restores the visitor's camera, or did last.
+        wanted: whether what was asked for last is still wanted when its turn comes.
         lock: is held where a job is begun.
     """
 
@@ -39,7 +42,9 @@ class Workspace:
     pairs: dict[str, tuple[Pair, ...]] = field(default_factory=dict)
     plans: dict[str, FoundPlan] = field(default_factory=dict)
     masks: dict[str, Path] = field(default_factory=dict)
+    faces: dict[str, tuple[int, int]] = field(default_factory=dict)
     camera: CameraRun | None = None
+    wanted: bool = True
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def __post_init__(self) -> None:
@@ -86,6 +91,23 @@ class Workspace:
             remove(self.masks.pop(name))
         if taken:
             self.masks[name] = self.root / "masks" / taken[0]
+        self.plans.pop(name, None)
+        remove(folder)
+
+    def choose_face(self, name: str, face: tuple[int, int] | None) -> None:
+        """Take which face is meant; what was found before is forgotten.
+
+        Args:
+            name: of the recording.
+            face: (x, y) in pixels, a point in it; ``None``: the largest.
+
+        Raises:
+            ValueError: if there is no such recording.
+        """
+        folder = self.plan(name)
+        self.faces.pop(name, None)
+        if face is not None:
+            self.faces[name] = face
         self.plans.pop(name, None)
         remove(folder)
 
@@ -189,6 +211,12 @@ class Visitors:
             if session not in self._open:
                 self._open[session] = Workspace(self.root / secrets.token_hex(16))
             return self._open[session]
+
+    @property
+    def busy(self) -> bool:
+        """Whether something runs for anyone."""
+        with self._lock:
+            return any(one.job is not None and one.job.running for one in self._open.values())
 
     def leave(self, session: str) -> None:
         """End a session: what runs for it is ended, and its folder removed."""

@@ -18,7 +18,7 @@ class FakeJob:
     error = "mask: none is given"
 
     def __init__(self, module: str, arguments: list[str], folder: Path) -> None:
-        self.looks, self.cancelled = 3, False
+        self.looks, self.cancelled, self.told = 3, False, arguments
         self.succeeded = "fail" not in arguments
 
     @property
@@ -57,6 +57,19 @@ def test_the_command_is_told_what_was_chosen(space: Workspace) -> None:
     assert more[len(told) :] == ["guides.past=[pictures/b.png,pictures/c.png]", "mark=corner"]
     mask = space.root / "masks"
     assert restore_arguments(space, "a.mp4", settings, mask=mask)[-1] == "mask=masks"
+
+
+def test_the_face_that_was_chosen_is_told_to_both_commands(space: Workspace) -> None:
+    space.plan("a.mp4").mkdir(parents=True)
+    space.choose_face("a.mp4", (40, 25))
+    assert not space.plan("a.mp4").exists(), "what was found of another face is forgotten"
+    assert restore_arguments(space, "a.mp4", AppSettings())[-1] == "face_at=[40,25]"
+    with pytest.raises(FileNotFoundError, match=r"plan\.json"):
+        # The command that is no command has written none.
+        list(actions.look(space, "a.mp4", AppSettings()))
+    assert isinstance(space.job, FakeJob) and space.job.told[-1] == "face_at=[40,25]"
+    space.choose_face("a.mp4", None)
+    assert "face_at" not in str(restore_arguments(space, "a.mp4", AppSettings()))
 
 
 def test_it_runs_to_its_end(space: Workspace) -> None:

@@ -30,7 +30,7 @@ def plan(tmp_path: Path) -> FoundPlan:
         person = None if index == 4 else 0
         row = {"index": index, "time": index / 20, "restored": True, "person": person}
         rows.append(row | {"crop": [10.0 + 2 * index, 10.0, side]})
-    (folder / "plan.json").write_text(json.dumps({"frames": rows}))
+    (folder / "plan.json").write_text(json.dumps({"frames": rows, "faces": []}))
     return FoundPlan(recording, folder)
 
 
