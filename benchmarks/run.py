@@ -7,9 +7,9 @@
 
 Suites: ``sampling`` (by stage), ``training`` (a step by stage), ``loading`` (against a raw decode),
 ``preprocessing`` and ``restoring`` a recording (by stage), ``references`` (the same by the number
-of clear frames that are kept), ``comparison`` (against a plain diffusers loop) and ``startup`` (of
-every command).  A GPU's figures are of bfloat16.  Full size on a CPU takes hours and is left out
-unless ``--slow`` asks for it.
+of clear frames that are kept), ``comparison`` (against a plain diffusers loop), ``startup`` (of
+every command) and ``live`` (ten minutes of it: memory and latency).  A GPU's figures are of
+bfloat16.  Full size on a CPU takes hours and is left out unless ``--slow`` asks for it.
 """
 
 import argparse
@@ -26,6 +26,7 @@ from typing import Any
 
 import torch
 from benchmarks.comparison import CLIPS, comparison
+from benchmarks.live import live
 from benchmarks.loading import loading
 from benchmarks.models import PIXELS, SIZES, Case, build_case
 from benchmarks.restoring import restoring
@@ -159,6 +160,14 @@ class Runner:
         quick, repeats = self._options.quick, min(3, self._options.repeats)
         yield from startup(("restore",) if quick else COMMANDS, repeats, mistakes=not quick)
 
+    def live(self) -> Rows:
+        """Run live for ten minutes."""
+        # A little longer, so that the tenth minute is read before it ends.
+        size, seconds, every = (96, 4.0, 1.0) if self._options.quick else (512, 615.0, 60.0)
+        log.info("live: %g s", seconds)
+        with tempfile.TemporaryDirectory() as folder:
+            yield live(Path(folder), size, seconds, every)
+
     def _skipped(self, size: str) -> bool:
         return size == "sd15" and self._device.type != "cuda" and not self._options.slow
 
@@ -178,6 +187,7 @@ SUITES: dict[str, tuple[Callable[[Runner], Rows], ...]] = {
     "references": (Runner.references,),
     "comparison": (Runner.comparison,),
     "startup": (Runner.startup,),
+    "live": (Runner.live,),
 }
 
 

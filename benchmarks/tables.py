@@ -132,6 +132,18 @@ TABLES: Mapping[str, Columns] = {
         "U-Net a frame": _ratio("unet_per_frame"),
         "Largest difference": _of("largest_difference", ".1e"),
     },
+    "live": {
+        "Pixels": _of("pixels"),
+        "Captured": _of("captured"),
+        "Shown": _of("shown"),
+        "Dropped": _of("dropped"),
+        "Frames/s": _of("frames_per_second"),
+        "Latency p50, ms": lambda row: f"{1000 * row['latency_p50']:.0f}",
+        "p95, ms": lambda row: f"{1000 * row['latency_p95']:.0f}",
+        "MiB by the minute": lambda row: ", ".join(f"{one['mib']:.0f}" for one in row["memory"]),
+        "Cores had": _of("cores_had", ".2f"),
+        "Load": _of("load_average", ".1f"),
+    },
     "startup": {
         "Command": _of("command"),
         "Call": _of("call"),

@@ -72,6 +72,9 @@ def test_everything_is_measured_and_written(tmp_path: Path) -> None:
         assert row["largest_difference"] <= 1e-4
         assert row["hidden_frames"] <= row["frames"]
         assert all(ratio > 0 for ratio in row["ratios"].values())
+    (lived,) = results["live"]
+    assert lived["captured"] == lived["shown"] + lived["dropped"] > 0
+    assert lived["memory"] and all(one["mib"] > 50 for one in lived["memory"])
     started = {row["call"]: row for row in results["startup"]}
     assert {"--help", "first frame", "first restored", "import torch"} <= started.keys()
     for row in started.values():
