@@ -23,6 +23,7 @@ from typing import Any
 
 import numpy as np
 import polars as pl
+from weight_sums import write_sums
 
 from diffmvr.cli import run_cli
 from diffmvr.config import weights_dir
@@ -230,6 +231,7 @@ def ship(runs: dict[str, Path]) -> None:
         target = weights_dir() / "detectors" / task
         shutil.rmtree(target, ignore_errors=True)
         shutil.copytree(run / "detector", target)
+        write_sums(weights_dir())
 
 
 @run_cli

@@ -35,3 +35,6 @@ for rival in fourier temporal; do
 done
 
 # 6. The detectors, which need the extra `detect` and the real clips: experiments/detectors.py.
+
+# 7. What is read is checked against this list: anew wherever weights were put.
+$PYTHON experiments/weight_sums.py "$OUT"

@@ -1,4 +1,7 @@
-"""The one list of weights that others have published: what they are, and what brings them."""
+"""The list of weights that others have published, what brings them, and what is inside which file.
+
+The weights that ship are listed in ``SHA256SUMS`` beside them, as ``sha256sum`` writes it.
+"""
 
 import functools
 import hashlib
@@ -15,6 +18,7 @@ import yaml
 from diffmvr.config import weights_dir
 
 LIST_FILE = "published.yaml"
+SUMS_FILE = "SHA256SUMS"
 COMMAND = "python -m diffmvr.weights"
 
 
@@ -133,3 +137,48 @@ def named_in(message: str) -> PublishedWeights | None:
         if (one.repository and one.repository in message) or (one.file and one.file in message):
             return one
     return None
+
+
+_known: set[tuple[Path, int, int]] = set()
+
+
+def check_known(path: Path) -> None:
+    """Require a file that ships with the package, or has a published name, to be what it is called.
+
+    A file is looked at once in a process, as long as it stays as it is; any other file passes.
+
+    Args:
+        path: the file.
+
+    Raises:
+        ValueError: with what was expected and what was found.
+    """
+    if not path.is_file():
+        return
+    found = path.resolve()
+    facts = found.stat()
+    state = (found, facts.st_size, facts.st_mtime_ns)
+    if state in _known:
+        return
+    sums = weights_dir() / SUMS_FILE
+    listed = _read_sums(sums, sums.stat().st_mtime_ns) if sums.is_file() else {}
+    expected = listed.get(found)
+    if expected is not None:
+        with found.open("rb") as file:
+            got = hashlib.file_digest(file, hashlib.sha256).hexdigest()
+        if got != expected:
+            raise ValueError(
+                f"{path}: expected the SHA-256 {expected} of what ships with diffmvr, got {got}; "
+                "the file is damaged or was replaced, so install diffmvr anew"
+            )
+    for one in published_weights().values():
+        if one.file == path.name and (one.sha256 or one.sha256_begins or one.md5):
+            one.check(path)
+    _known.add(state)
+
+
+@functools.cache
+def _read_sums(path: Path, _changed: int) -> Mapping[Path, str]:
+    """Return the SHA-256 of each file that ``SHA256SUMS`` lists."""
+    lines = [line.split(maxsplit=1) for line in path.read_text(encoding="utf-8").splitlines()]
+    return {(path.parent / name).resolve(): digest for digest, name in lines}

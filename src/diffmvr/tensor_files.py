@@ -12,6 +12,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
+from diffmvr.published_weights import check_known
+
 log = logging.getLogger(__name__)
 
 COMPILED = "_orig_mod."
@@ -30,8 +32,10 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
         without it, and a line in the log says so.
 
     Raises:
-        ValueError: if the file is damaged or of another kind, or a weight is not finite.
+        ValueError: if the file is damaged or of another kind, is not what its name says
+            (``check_known``), or a weight is not finite.
     """
+    check_known(path)
     try:
         if path.suffix == ".safetensors":
             content: Any = load_file(path)
@@ -81,13 +85,15 @@ def run_torchscript(
         device: where it runs.
 
     Raises:
-        ValueError: if it is not trusted, or no such program.
+        ValueError: if it is not trusted, not what its name says (``check_known``), or no such
+            program.
     """
     if not trusted:
         raise ValueError(
             f"{setting}: expected true for {path}, got false; TorchScript is a program that would "
             f"run here, so give {setting}=true only if you trust where it is from"
         )
+    check_known(path)
     try:
         return torch.jit.load(path, map_location=device).eval()
     except (RuntimeError, ValueError) as error:
