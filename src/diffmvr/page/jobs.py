@@ -137,6 +137,10 @@ class Job:
                 self._lines.append(line)
                 if found := _PROGRESS.match(line):
                     stage, done, total = found.groups()
+                    _, before, whole = self._progress
+                    if int(done) == 0 and 0 < before < (whole or before + 1):
+                        # Both stages have a bar; one that has not begun says nothing new.
+                        continue
                     self._progress = (stage, int(done), int(total) if total else None)
 
 

@@ -36,6 +36,15 @@ def test_progress_and_notes_are_read(tmp_path: Path) -> None:
     assert progress.share == 0.5 and job.notes == ["a face is cut off"]
 
 
+def test_a_stage_that_has_not_begun_does_not_hide_the_one_that_runs(tmp_path: Path) -> None:
+    lines = ["finding faces: 4 of 8 frames", "restoring: 0 of 8 frames"]
+    told = run(f"print({chr(10).join(lines)!r})", tmp_path).progress
+    assert (told.stage, told.done) == ("finding faces", 4)
+    lines[:0] = ["finding faces: 8 of 8 frames"]
+    told = run(f"print({chr(10).join([lines[0], lines[2]])!r})", tmp_path).progress
+    assert (told.stage, told.done) == ("restoring", 0)
+
+
 def test_a_total_that_nobody_knows_has_no_share() -> None:
     assert Progress("restoring", 3, None, 1.0).share is None
     assert Progress("restoring", 9, 8, 1.0).share == 1
