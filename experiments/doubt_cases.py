@@ -37,10 +37,11 @@ from diffmvr.preprocessing.frame_source import Frame, VideoInfo
 from diffmvr.preprocessing.frame_stream import with_masks
 from diffmvr.preprocessing.guides import AutomaticGuides
 from diffmvr.preprocessing.video_io import open_frames
+from diffmvr.restoration.planner import plan
 from diffmvr.restoration.recording import VideoRestorer
 from diffmvr.restoration.regions import cover_holes, hole_box
 from diffmvr.restoration.report import RestoredFrame
-from diffmvr.restoration.scene_plan import ScenePlan, plan
+from diffmvr.restoration.scene_plan import ScenePlan
 from diffmvr.restoration.self_check import ClearPicture, trial_clips
 from diffmvr.structures import Clip, FaceTrack, FloatArray, PastSelection, UInt8Array
 

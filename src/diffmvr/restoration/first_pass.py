@@ -10,7 +10,8 @@ from diffmvr.preprocessing.mask_io import MaskSource
 from diffmvr.preprocessing.scan import Scanner
 from diffmvr.preprocessing.scene_layout import MaskCleaning
 from diffmvr.preprocessing.threads import ReadAhead
-from diffmvr.restoration.scene_plan import ScenePlan, plan
+from diffmvr.restoration.planner import plan
+from diffmvr.restoration.scene_plan import ScenePlan
 from diffmvr.structures import CLEAR_THRESHOLD, PastSelection
 
 

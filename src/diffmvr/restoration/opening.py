@@ -29,8 +29,9 @@ from diffmvr.preprocessing.sightings import REGION_SCALE, REGION_SIZE
 from diffmvr.preprocessing.threads import worker_count
 from diffmvr.preprocessing.video_io import open_frames
 from diffmvr.restoration.far_references import FarReference
+from diffmvr.restoration.given_face import check_face_at, check_face_box
 from diffmvr.restoration.recording import VideoRestorer
-from diffmvr.restoration.scene_plan import NO_FACE, check_face_at, check_face_box
+from diffmvr.restoration.scene_plan import NO_FACE
 from diffmvr.restoration.settings import RestoreSettings
 from diffmvr.structures import FloatArray
 

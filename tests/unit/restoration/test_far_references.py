@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from tests.helpers.detectors import OCCLUDER, ByColour, Discs, disc_frames
 from tests.helpers.recordings import FramesInMemory, MasksInMemory, box_masks, moving_frames
+from tests.unit.restoration.test_planner import AT, ELSEWHERE, bars, discs, other_room
 from tests.unit.restoration.test_recording import (
     BOX,
     GuidePasser,
@@ -14,7 +15,6 @@ from tests.unit.restoration.test_recording import (
     run,
     walk,
 )
-from tests.unit.restoration.test_scene_plan import AT, ELSEWHERE, bars, discs, other_room
 
 from diffmvr.geometry import invert
 from diffmvr.preprocessing.detection import Detections
@@ -25,8 +25,9 @@ from diffmvr.preprocessing.scan import Scanner
 from diffmvr.preprocessing.scene_layout import MaskCleaning
 from diffmvr.preprocessing.sightings import REGION_SIZE
 from diffmvr.restoration.far_references import FarReference, picture_reference
+from diffmvr.restoration.planner import plan
 from diffmvr.restoration.report import FrameRecord
-from diffmvr.restoration.scene_plan import ScenePlan, plan
+from diffmvr.restoration.scene_plan import ScenePlan
 from diffmvr.structures import PastSelection
 
 COUNT, HIDDEN = 7, 2

@@ -19,7 +19,7 @@ from diffmvr.preprocessing.frame_source import Frame
 from diffmvr.preprocessing.frame_stream import with_masks
 from diffmvr.preprocessing.scan import Scanner
 from diffmvr.restoration.first_pass import planned
-from diffmvr.restoration.scene_plan import plan
+from diffmvr.restoration.planner import plan
 from diffmvr.restoration.settings import RestoreSettings
 from diffmvr.restore import restore
 

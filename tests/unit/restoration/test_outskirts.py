@@ -13,8 +13,9 @@ from diffmvr.preprocessing.occlusion import OccluderFinder
 from diffmvr.preprocessing.scan import Scanner
 from diffmvr.preprocessing.sightings import REGION_SIZE
 from diffmvr.restoration.outskirts import LATE, look_around
+from diffmvr.restoration.planner import plan
 from diffmvr.restoration.report import RestoredFrame
-from diffmvr.restoration.scene_plan import ScenePlan, plan
+from diffmvr.restoration.scene_plan import ScenePlan
 
 SIZE, AT = (160, 320), (100.0, 80.0)
 COUNT, ARRIVAL = 11, 7

@@ -11,7 +11,7 @@ import torch
 from tests.helpers.detectors import Discs, disc_frames
 from tests.helpers.recordings import FramesInMemory, MasksInMemory, box_masks, moving_frames
 from tests.helpers.tiny import build_tiny
-from tests.unit.restoration.test_scene_plan import AT, ELSEWHERE, bars, discs, other_room
+from tests.unit.restoration.test_planner import AT, ELSEWHERE, bars, discs, other_room
 from torch import Tensor
 
 from diffmvr.pipelines.crop_restorer import CropRestorer
@@ -22,9 +22,10 @@ from diffmvr.preprocessing.frame_stream import with_masks
 from diffmvr.preprocessing.guides import AutomaticGuides
 from diffmvr.preprocessing.scan import Scanner
 from diffmvr.restoration.paste_back import shows_all
+from diffmvr.restoration.planner import plan
 from diffmvr.restoration.recording import VideoRestorer
 from diffmvr.restoration.report import RestoredFrame
-from diffmvr.restoration.scene_plan import ScenePlan, plan
+from diffmvr.restoration.scene_plan import ScenePlan
 from diffmvr.structures import PastSelection
 
 COUNT, ARRIVAL = 12, 3

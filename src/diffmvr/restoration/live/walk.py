@@ -13,9 +13,9 @@ from diffmvr.preprocessing.frame_stream import FrameAndMask
 from diffmvr.preprocessing.scan import Scanner
 from diffmvr.preprocessing.scene_layout import MaskCleaning
 from diffmvr.preprocessing.threads import ReadAhead
+from diffmvr.restoration.planner import plan
 from diffmvr.restoration.recording import VideoRestorer
 from diffmvr.restoration.report import RestoredFrame
-from diffmvr.restoration.scene_plan import plan
 from diffmvr.structures import CLEAR_THRESHOLD
 
 CONTEXT = 24

@@ -12,8 +12,9 @@ from diffmvr.preprocessing.detection import FixedBox, MediapipeFaces, NoFaces
 from diffmvr.preprocessing.frame_stream import with_masks
 from diffmvr.preprocessing.occlusion import OccluderFinder
 from diffmvr.preprocessing.scan import Scanner
+from diffmvr.restoration.planner import plan
 from diffmvr.restoration.regions import crop_box
-from diffmvr.restoration.scene_plan import ScenePlan, check_face_at, check_face_box, plan
+from diffmvr.restoration.scene_plan import ScenePlan
 
 WIDTH, HEIGHT, COUNT = 96, 72, 12
 FRAMES = moving_frames(COUNT, WIDTH, HEIGHT)
@@ -126,23 +127,6 @@ def test_masks_that_are_too_few_or_too_many_are_refused() -> None:
         masks = np.zeros((count, HEIGHT, WIDTH), np.uint8)
         with pytest.raises(ValueError, match=rf"mask: masks has {count} masks but frames has 12 "):
             plans(boxed(18, 12, 78, 60), masks=masks)
-
-
-@pytest.mark.parametrize(
-    "box",
-    [[50, 20, 30, 40], [200, 10, 230, 40], [10, 10, 10, 40], [np.nan, 0, 9, 9], [0, 0, 999, 9]],
-)
-def test_a_box_that_is_none_is_refused(box: list[float]) -> None:
-    with pytest.raises(ValueError, match=r"face_box: .* frame of 96x72, .*, got \[(?:[\d.]+|nan)"):
-        check_face_box(np.array(box, float), FramesInMemory(FRAMES).info)
-
-
-@pytest.mark.parametrize("at", [[96.0, 10.0], [10.0, 72.0]])
-def test_a_point_outside_the_picture_is_refused(at: list[float]) -> None:
-    info = FramesInMemory(FRAMES).info
-    check_face_at([95.0, 71.0], info)
-    with pytest.raises(ValueError, match=r"face_at: .* picture of 96x72 pixels, got \[[\d.]+, "):
-        check_face_at(at, info)
 
 
 def test_the_frames_are_not_kept() -> None:
