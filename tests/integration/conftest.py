@@ -1,5 +1,7 @@
 """What the tests of the entry points share."""
 
+from collections.abc import Iterator
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +10,7 @@ from tests.helpers.cases import Restored, restore_case
 from tests.helpers.tiny import build_tiny
 
 from diffmvr.config import weights_dir
+from diffmvr.data.synthetic import render_clip
 from diffmvr.models.guide_settings import GuideSettings
 from diffmvr.pipelines.diffmvr_pipeline import DiffMVRPipeline
 from diffmvr.restoration.opening import DEFAULT_MODEL
@@ -28,6 +31,14 @@ def shipped_pipeline() -> DiffMVRPipeline:
     pipeline = DiffMVRPipeline.from_pretrained(weights_dir() / DEFAULT_MODEL)
     pipeline.set_progress_bar_config(disable=True)
     return pipeline
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _rendered_once() -> Iterator[None]:
+    """A rendered clip is the same on every run: the tests draw it once."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("diffmvr.data.sources.render_clip", lru_cache(2048)(render_clip))
+        yield
 
 
 @pytest.fixture
