@@ -1,35 +1,17 @@
 """Real commands with names that patterns, grammars and shells take for their own."""
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import cv2
+from tests.helpers.commands import run
 from tests.helpers.recordings import box_masks, moving_frames, write_video
 from tests.helpers.study import write_run
 
 from diffmvr.clip_store import ClipStore
 
-# One process for all of them: most of the time of a command is spent on imports.
-COMMANDS = """
-import importlib, json, sys
-for name, *arguments in json.loads(sys.argv[1]):
-    sys.argv = [name, *arguments]
-    importlib.import_module(f"diffmvr.{name}").main()
-"""
 SIDE, COUNT = 64, 6
 BOXES = "frame,x0,y0,x1,y1\n" + "".join(f"{frame},8,8,56,56\n" for frame in range(COUNT))
-
-
-def run(folder: Path, *commands: list[str]) -> None:
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    call = [sys.executable, "-c", COMMANDS, json.dumps(commands)]
-    done = subprocess.run(
-        call, cwd=folder, env=environment, capture_output=True, text=True, timeout=300
-    )
-    assert done.returncode == 0, done.stderr
 
 
 def test_names_in_inputs_and_outputs_are_taken_as_they_are(tmp_path: Path) -> None:
@@ -52,7 +34,8 @@ def test_names_in_inputs_and_outputs_are_taken_as_they_are(tmp_path: Path) -> No
     tables = ["report", "table=4", "source=[run[1]]", "output=out, [2]", "collect=true"]
     tables += ["figures=false"]
     again = ["report", "table=4", "source=out, [2]/rows", "output='quoted'", "figures=false"]
-    run(tmp_path, store, restored, tables, again)
+    for command, *arguments in (store, restored, tables, again):
+        run(f"diffmvr.{command}", *arguments, cwd=tmp_path)
 
     found = ClipStore(tmp_path / "store[3]")
     assert list(found.verify()) == []

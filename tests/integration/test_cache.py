@@ -1,14 +1,13 @@
 """``python -m diffmvr.cache``, and training from what it wrote."""
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import polars as pl
 import pytest
 from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig
+from tests.helpers.commands import start
 
 from diffmvr.cache import cache
 from diffmvr.config import config_dir
@@ -81,12 +80,7 @@ def test_the_command_line_needs_an_output_only(tmp_path: Path) -> None:
     """No other setting is missing: it gets as far as the folder, which is a file."""
     taken = tmp_path / "taken"
     taken.write_text("")
-    done = subprocess.run(
-        [sys.executable, "-m", "diffmvr.cache", f"output={taken}"],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
-    assert done.returncode == 2
-    assert done.stderr.splitlines()[-1].startswith(f"error: output: {taken}")
+    command = start("diffmvr.cache", f"output={taken}", cwd=tmp_path)
+    command.wait()
+    assert command.exit_code == 2
+    assert command.said.splitlines()[-1].startswith(f"error: output: {taken}")

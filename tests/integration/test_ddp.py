@@ -44,16 +44,16 @@ def test_a_sweep_with_several_processes_is_killed_and_given_again(
     ]
     first, second = sweep / "s0", sweep / "s1"
 
-    killed = start("train", *command, cwd=tmp_path)
+    killed = start("diffmvr.train", *command, cwd=tmp_path)
     try:
-        until(lambda: killed.poll() is not None or any(first.glob("checkpoints/*.ckpt")))
-        assert killed.poll() is None, killed.communicate()[0]
+        until(lambda: killed.exit_code is not None or any(first.glob("checkpoints/*.ckpt")))
+        assert killed.exit_code is None, killed.said
         # The sweep alone: whatever it has started is to end by itself.
-        killed.kill()
+        killed.process.kill()
         killed.wait()
-        until(lambda: not living(killed.pid), seconds=60)
+        until(lambda: not living(killed.process.pid), seconds=60)
     finally:
-        for pid in living(killed.pid):
+        for pid in living(killed.process.pid):
             os.kill(pid, signal.SIGKILL)
     assert not (first / "run.json").exists() and not second.exists()
     # As if the other job had finished, which costs as much as the first one.
@@ -61,7 +61,7 @@ def test_a_sweep_with_several_processes_is_killed_and_given_again(
     finished = RunRecord("train", "finished", 1, "", config_hash=settings_hash(settings))
     save_run_record(finished, second)
 
-    said = run("train", *command, cwd=tmp_path)
+    said = run("diffmvr.train", *command, cwd=tmp_path)
 
     # Once, by the first of two processes.
     assert said.count("channels are left out") == 1

@@ -210,7 +210,9 @@ def test_from_the_command_line(weights: Path, tmp_path: Path) -> None:
     least = [entry for entry in LEAST if not entry.startswith("callbacks.samples")]
     quiet = ["callbacks.progress=null", "+trainer.enable_progress_bar=false"]
     fixed = [f"paths.weights={weights}", f"hydra.run.dir={folder}", "trainer=fsdp_sim"]
-    said = run("train", *least, *fixed, *quiet, "trainer.precision=bf16-mixed", cwd=tmp_path)
+    said = run(
+        "diffmvr.train", *least, *fixed, *quiet, "trainer.precision=bf16-mixed", cwd=tmp_path
+    )
     assert "Traceback" not in said
     check_two_processes(folder)
     # Sampled while the weights were shared out, by the first process.

@@ -43,7 +43,8 @@ def test_joblib_trains_two_jobs_at_a_time(weights: Path, tmp_path: Path) -> None
     pytest.importorskip(JOBLIB)
     sweep = tmp_path / "sweep"
     fixed = [f"paths.weights={weights}", f"hydra.sweep.dir={sweep}", "ledger=true", "logger=csv"]
-    run("train", "--multirun", "hydra/launcher=workers", *LEAST, *fixed, "seed=0,1", cwd=tmp_path)
+    swept = ["--multirun", "hydra/launcher=workers", "seed=0,1"]
+    run("diffmvr.train", *swept, *LEAST, *fixed, cwd=tmp_path)
     records = {load_run_record(path.parent).seed for path in sweep.rglob("run.json")}
     assert records == {0, 1}
     assert len(list(sweep.glob("baseline-s?/model/unet"))) == 2
@@ -61,6 +62,6 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> pl.DataFrame:
 def test_a_cohort_is_scored_by_several_jobs(tmp_path: Path, whole: pl.DataFrame) -> None:
     pytest.importorskip(SUBMITIT)
     swept = ["--multirun", "hydra/launcher=submitit_local", "shard=1/2,2/2"]
-    run("evaluate", *swept, *FLOOR, f"hydra.sweep.dir={tmp_path}", cwd=tmp_path)
+    run("diffmvr.evaluate", *swept, *FLOOR, f"hydra.sweep.dir={tmp_path}", cwd=tmp_path)
     (merged,) = merge(MergeSettings(str(tmp_path)))
     assert pl.read_parquet(merged / "scores.parquet").equals(whole)

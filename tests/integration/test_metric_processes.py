@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 import torch
 import torch.distributed as dist
-import torch.multiprocessing as mp
+from tests.helpers.fresh import METHOD, fresh_processes
 from tests.helpers.metric_cases import CASES, VIDEOS, fed, values
+from torch.multiprocessing.spawn import start_processes
 
 
 def _worker(rank: int, folder: str) -> None:
@@ -22,7 +23,8 @@ def _worker(rank: int, folder: str) -> None:
 
 
 def test_two_processes_equal_one(tmp_path: Path) -> None:
-    mp.spawn(_worker, args=(str(tmp_path),), nprocs=2)
+    fresh_processes()
+    start_processes(_worker, (str(tmp_path),), nprocs=2, start_method=METHOD)
     expected = {name: values(fed(name, range(VIDEOS)).compute()) for name in CASES}
     for rank in range(2):
         results = torch.load(tmp_path / f"{rank}.pt", weights_only=True)

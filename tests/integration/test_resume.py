@@ -3,7 +3,6 @@
 import json
 import logging
 import os
-import subprocess
 import sys
 from pathlib import Path
 
@@ -12,6 +11,7 @@ import pytest
 import torch
 from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig
+from tests.helpers.commands import run
 from tests.helpers.tiny import fingerprint
 
 from diffmvr.config import config_dir
@@ -43,16 +43,8 @@ def model_of(run: Path) -> dict[str, str]:
 
 
 def test_kills_and_corruptions(tmp_path: Path) -> None:
-    done = subprocess.run(
-        [
-            *(sys.executable, str(TRIALS), "--kills", "3", "--corruptions", "40", "--steps", "6"),
-            *("--output", str(tmp_path / "resume.json")),
-        ],
-        capture_output=True,
-        text=True,
-        timeout=1800,
-    )
-    assert done.returncode == 0, done.stderr
+    trials = ["--kills=3", "--corruptions=40", "--steps=6"]
+    run(str(TRIALS), *trials, f"--output={tmp_path / 'resume.json'}", cwd=tmp_path)
     facts = json.loads((tmp_path / "resume.json").read_text())
     assert facts["kills"]["kills"] == 3 and facts["kills"]["losses compared in each run"] > 12
     assert facts["kills"]["differences from the run that was not killed"] == []

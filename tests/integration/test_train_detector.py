@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import yaml
 from PIL import Image
+from tests.helpers.commands import start
 
 # Not importorskip: its import would not be confined.
 pytestmark = pytest.mark.skipif(
@@ -19,13 +20,13 @@ pytestmark = pytest.mark.skipif(
 SMALL = ("task.image_size=64", "training.epochs=1", "training.batch_size=4", "init=null")
 
 
-def run(cwd, *arguments, check=True):
+def run(cwd, *arguments):
     environment = {**os.environ, "HOME": str(cwd), "MPLCONFIGDIR": str(cwd / "mpl")}
     return subprocess.run(
         [sys.executable, "-m", "diffmvr.train_detector", *arguments],
         cwd=cwd,
         env=environment,
-        check=check,
+        check=True,
         capture_output=True,
         text=True,
     )
@@ -90,7 +91,9 @@ def test_mistakes_end_in_one_line(tmp_path, annotated):
     label = annotated / "labels" / "train" / "A_0.txt"
     label.write_text("0 0.5 0.5 12 0.2\n")
     settings = ("task=face", "data=yolo", f"data.root={annotated}", *SMALL)
-    done = run(tmp_path, *settings, f"hydra.run.dir={tmp_path / 'run'}", check=False)
-    assert done.returncode == 2
-    assert "A_0.txt, line 1: expected shares" in done.stderr
-    assert "Traceback" not in done.stderr
+    folder = f"hydra.run.dir={tmp_path / 'run'}"
+    done = start("diffmvr.train_detector", *settings, folder, cwd=tmp_path)
+    done.wait()
+    assert done.exit_code == 2
+    assert "A_0.txt, line 1: expected shares" in done.said
+    assert "Traceback" not in done.said
