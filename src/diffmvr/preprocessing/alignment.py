@@ -220,6 +220,11 @@ def residual_positions(matrix: FloatArray, residual: FlowArray) -> FlowArray:
     return np.asarray(position, np.float32)
 
 
+def sample(field: NDArray[np.float32], matrix: FloatArray, residual: FlowArray) -> Any:
+    """Read a field ``[H, W]`` at matrix⁻¹(x + u(x)), as ``warp_by_residual`` reads an image."""
+    return _look_up(field, residual_positions(matrix, residual))
+
+
 def _look_up(array: Any, position: FlowArray, border: int = cv2.BORDER_REPLICATE) -> Any:
     """Read an image or field at ``[H, W, 2]`` (x, y) positions, bilinearly."""
     nothing: Any = None

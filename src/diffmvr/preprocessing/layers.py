@@ -3,7 +3,8 @@
 A hole shows skin and background, and no single motion carries both.  Three hypotheses say where a
 current pixel was in the past frame: it moved with the head; it moved as the dense flow of the
 surroundings does; it stood still in the recording.  Each pixel takes their mean, weighted by how
-well each explains what is visible nearby, and by whether the pixel lies on the head.
+well each explains what is visible nearby, and by whether it shows the head where the head is, and
+something else beside it (``beliefs.py``).
 
 Motions and weights are smooth, so they are found in pictures that are reduced where they are large
 (``find_layers``); the past frame's own pixels are then read once by each hypothesis
@@ -20,7 +21,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from diffmvr.checks import check_same_shape, check_shape
+from diffmvr.checks import check_same_shape
 from diffmvr.geometry import compose, invert, move_points, zoom_of
 from diffmvr.preprocessing.alignment import (
     FLOW_SIZE,
@@ -31,6 +32,8 @@ from diffmvr.preprocessing.alignment import (
     refine_by_flow,
     residual_positions,
 )
+from diffmvr.preprocessing.beliefs import UNSEEN_ERROR, Way, beliefs
+from diffmvr.preprocessing.head_region import HEAD_AXES, HEAD_CENTRE
 from diffmvr.preprocessing.mirrored_change import mirrored_change
 from diffmvr.preprocessing.picture import Picture
 from diffmvr.preprocessing.visible import GREY, Shown, look_up, move
@@ -47,25 +50,9 @@ the finest scale.  Chosen on four recordings of real faces.  Against the flow of
 three others came out 0.1 dB better on the mean (one 0.7 better, one 0.5 worse), at a quarter of the
 CPU time."""
 
-HEAD_CENTRE = (0.0, 0.3)
-HEAD_AXES = (1.2, 1.6)
-"""The head as an ellipse in canonical face coordinates (unit: the distance between the eyes): its
-centre, and its half axes across and down."""
-
-NO_BACKGROUND, STANDS = 0.98, 0.05
-"""By how much less the past frame is believed of what its head hid, where the head is elsewhere
-now; a head that has moved by less than so many distances between the eyes is not."""
-
-NEAR_HEAD = 1.15
-"""Only so near to the head, in its radii, does what moved with it stand in for background that it
-hid before (the ellipse leaves some hair out).  Farther away that is not known: the cloth below a
-past chin would hang in the air."""
-
-HEAD_EDGE = 0.08
-"""Softness of the ellipse's edge, in radii."""
-
-PRIOR = 0.9
-"""Weight of the head's motion on the head, and of the others off it; the rest is 1 − PRIOR."""
+STANDS, MOVES = 0.05, 0.25
+"""A head that has moved by less than so many distances between the eyes tells nothing of what is
+behind it, and hides what it hid; from the second on all is told by what moved."""
 
 NEIGHBOURHOOD = 0.03
 """Width (standard deviation, in shares of the frame's shorter side) of the neighbourhood in which
@@ -79,8 +66,8 @@ THIRDS = np.full((1, 3), 1 / 3, np.float32)
 LARGEST_ERROR = 2000.0
 """Squared differences of grey levels count up to this much: one wrong edge is no worse than two."""
 
-UNSEEN_ERROR, UNSEEN_WEIGHT = 300.0, 1e-4
-"""Where nothing visible is near, every hypothesis is given this error."""
+UNSEEN_WEIGHT = 1e-4
+"""Of ``UNSEEN_ERROR``, in that of a surrounding that is all visible."""
 
 Window = tuple[slice, slice]
 """Rows and columns of the current frame."""
@@ -104,6 +91,14 @@ class Motions:
     def face_before(self) -> FloatArray:
         """``[2, 3]``, canonical face → where the past face was, if it had stood still."""
         return compose(self.surroundings, compose(invert(self.head), self.face))
+
+    @property
+    def head_moves(self) -> float:
+        """How far the head has moved before its surroundings: 0 for hardly, 1 for clearly."""
+        axes = np.array(HEAD_CENTRE) + np.array([[0, 0], [HEAD_AXES[0], 0], [0, HEAD_AXES[1]]])
+        moved = move_points(self.face_before, axes) - move_points(self.face, axes)
+        distance = np.linalg.norm(moved, axis=1).max() / zoom_of(self.face)
+        return float(np.clip((distance - STANDS) / (MOVES - STANDS), 0, 1))
 
 
 @dataclass(frozen=True, eq=False)
@@ -215,50 +210,29 @@ def find_layers(past: Picture, current: Picture, motions: Motions, spline: bool 
     """
     (image, mask), past_seen = current.small, past.small_seen
     flow = (PASSES, TOLERANCE) if mask is current.mask else (REDUCED_PASSES, REDUCED_TOLERANCE)
-    head = head_region(compose(current.reduction, motions.face), mask.shape)
-    seen, nowhere = _behind(current, motions, head)
-    layers, pictures = [], []
-    for matrix, region, share, stood in (
-        (motions.head, head, np.ones_like(head), False),
-        (motions.surroundings, 1 - head, seen, True),
-    ):
+    ways = []
+    for matrix, stood in ((motions.head, False), (motions.surroundings, True)):
         small = compose(compose(current.reduction, matrix), invert(past.reduction))
         carried = move(past_seen, small, mask.shape)
         if spline and min(mask.shape) >= FLOW_SIZE:
             residual = current.registration.motion_to(*carried)
         else:
             residual = refine_by_flow(*carried, image, mask, *flow)
-        refined = look_up(past_seen, residual_positions(small, residual))
-        hypotheses: list[tuple[FlowArray | None, Shown]] = [(residual, refined)]
+        hypotheses: list[tuple[FlowArray | None, Shown]] = [
+            (residual, look_up(past_seen, residual_positions(small, residual)))
+        ]
         if stood:
             hypotheses.append((None, carried))
-        prior = share * (PRIOR * region + (1 - PRIOR) * (1 - region))
-        prior[nowhere] = 0
         for motion, shown in hypotheses:
-            weight: Any = prior / _nearby_error(*shown, image, mask) ** 2
-            layers.append(Layer(matrix, motion, weight))
-            pictures.append(shown)
-    return Layers(tuple(layers), tuple(pictures))
-
-
-def _behind(
-    current: Picture, motions: Motions, head: NDArray[np.float32]
-) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-    """Tell what the past frame knows of what is behind the head.
-
-    What the head hid there is no background: taken for it, a second face stands beside the head.
-
-    Returns:
-        ``[h, w]``, how far it is to be believed; and where it shows nothing of use at all.
-    """
-    axes = np.array(HEAD_CENTRE) + np.array([[0, 0], [HEAD_AXES[0], 0], [0, HEAD_AXES[1]]])
-    moved = move_points(motions.face_before, axes) - move_points(motions.face, axes)
-    if np.linalg.norm(moved, axis=1).max() < STANDS * zoom_of(motions.face):
-        return np.ones_like(head), np.zeros(head.shape, bool)
-    before = head_region(compose(current.reduction, motions.face_before), head.shape)
+            error = _nearby_error(*shown, image, mask)
+            ways.append(Way(matrix, small, motion, shown, error))
     face = compose(current.reduction, motions.face)
-    near = head_region(face, head.shape, NEAR_HEAD)
-    return 1 - NO_BACKGROUND * np.maximum(before - head, 0), before - near > 0.5
+    priors = beliefs(ways, face, past.small, motions.head_moves)
+    layers = [
+        Layer(way.matrix, way.residual, prior / way.error**2)
+        for way, prior in zip(ways, priors, strict=True)
+    ]
+    return Layers(tuple(layers), tuple(way.shown for way in ways))
 
 
 def show_layers(
@@ -324,32 +298,6 @@ def in_colours(field: NDArray[np.float32]) -> NDArray[np.float32]:
     """Return ``[h, w, 3]``, a field once for each channel; NumPy repeats one far more slowly."""
     repeated: Any = cv2.merge([field] * 3)
     return repeated
-
-
-def head_region(face: FloatArray, size: tuple[int, ...], radii: float = 1.0) -> NDArray[np.float32]:
-    """Return how surely each pixel lies on the head, from the ellipse around the face.
-
-    Args:
-        face: ``[2, 3]``, canonical face → pixels.
-        size: (height, width).
-        radii: how much larger than the head the ellipse is.
-
-    Returns:
-        ``[H, W]`` float32 in [0, 1].
-    """
-    check_shape("face", face, (2, 3))
-    way, axes = invert(face), np.array(HEAD_AXES)
-    across, down, start = way[:, 0] / axes, way[:, 1] / axes, (way[:, 2] - HEAD_CENTRE) / axes
-    columns, rows = (np.arange(side, dtype=np.float32) for side in size[::-1])
-    u, v = (
-        (np.float32(across[k]) * columns)[None]
-        + (np.float32(down[k]) * rows + np.float32(start[k]))[:, None]
-        for k in (0, 1)
-    )
-    radius = np.sqrt(u * u + v * v)
-    # Far outside the exponential would overflow.
-    away = np.clip((radius - np.float32(radii)) / np.float32(HEAD_EDGE), -50, 50)
-    return np.asarray(1 / (1 + np.exp(away)), np.float32)
 
 
 def enlarge_field(

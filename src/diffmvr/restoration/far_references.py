@@ -14,7 +14,7 @@ from diffmvr.preprocessing.bank import Reference
 from diffmvr.preprocessing.crop import CROP_SCALE, CropTransform, square_crops, square_region
 from diffmvr.preprocessing.face import track_from_boxes, track_from_landmarks
 from diffmvr.preprocessing.frame_source import Frame
-from diffmvr.preprocessing.layers import head_region
+from diffmvr.preprocessing.head_region import head_region
 from diffmvr.preprocessing.picture import Picture
 from diffmvr.preprocessing.sightings import REGION_SCALE, Sighting
 from diffmvr.restoration.lenders import LARGEST_SIDE, FrameInPlace
