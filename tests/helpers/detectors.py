@@ -95,7 +95,9 @@ class ColourBackends(Backends):
     face: str = "given"
     mask: str = "segmentation"
 
-    def open_scanner(self, boxes: Any = None, max_gap: int = 10, max_frames: int = 600) -> Scanner:
+    def open_scanner(
+        self, boxes: Any = None, max_gap: int = 10, max_frames: int = 600, at: Any = None
+    ) -> Scanner:
         """Make a scanner that tells by colour."""
         finder = OccluderFinder(ByColour(OCCLUDER)) if self.mask == "segmentation" else None
         return Scanner(Discs(), "colour", None, finder, max_gap, max_frames)
