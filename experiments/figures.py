@@ -3,6 +3,7 @@
 python experiments/figures.py
 """
 
+import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -121,6 +122,8 @@ def hidden_in_state(clips: Sequence[SyntheticClip], state: str) -> list[tuple[Sy
 
 
 if __name__ == "__main__":
+    # Of --help, and of a mistake, nothing is written.
+    argparse.ArgumentParser(description=__doc__.splitlines()[0]).parse_args()
     insert_tables()
     draw_restored()
     draw_pipeline()

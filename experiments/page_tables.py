@@ -8,6 +8,7 @@ A page shows a table between two markers, all of it or some of its columns::
     <!-- table:benchmark/table_short: PSNR hole ↑; SSIM hole ↑ -->  …
 """
 
+import argparse
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -74,4 +75,6 @@ def _table(marked: re.Match[str]) -> str:
 
 
 if __name__ == "__main__":
+    # Of --help, and of a mistake, nothing is written.
+    argparse.ArgumentParser(description=__doc__.splitlines()[0]).parse_args()
     insert_tables()
