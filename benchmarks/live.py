@@ -31,7 +31,7 @@ def live(folder: Path, size: int, seconds: float, every: float = MINUTE) -> dict
         folder: for the recording and the film.
         size: side of the frames in pixels.
         seconds: how long frames come.
-        every: seconds between two readings of memory.
+        every: seconds between two readings of memory; the first is at the first frame.
     """
     source, output = folder / "frames", folder / "live"
     _looped(source, size, round(seconds * RATE))
@@ -49,7 +49,7 @@ def live(folder: Path, size: int, seconds: float, every: float = MINUTE) -> dict
         # The film is begun when the first frame comes.
         if begun is None and (output / "restored.mkv").is_file():
             begun = time.monotonic()
-        due = every * (len(readings) + 1)
+        due = every * len(readings)
         if begun is not None and due <= seconds and time.monotonic() - begun >= due:
             memory = _resident(process.pid)
             if memory is not None:
@@ -62,7 +62,8 @@ def live(folder: Path, size: int, seconds: float, every: float = MINUTE) -> dict
     report = read_json(output / "live.json")
     busy = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     kept = ("captured", "shown", "dropped", "restored", "frames_per_second")
-    memories = [one["mib"] for one in readings]
+    # What is loaded before the first frame, and after it, is no growth.
+    memories = [one["mib"] for one in readings[1:]]
     return {
         "pixels": size,
         **{name: report[name] for name in (*kept, "latency_p50", "latency_p95", "seconds")},
