@@ -225,6 +225,18 @@ def sample(field: NDArray[np.float32], matrix: FloatArray, residual: FlowArray) 
     return _look_up(field, residual_positions(matrix, residual))
 
 
+def enlarge_field(
+    field: NDArray[np.float32], matrix: FloatArray, size: tuple[int, ...]
+) -> NDArray[np.float32]:
+    """Read a reduced field at the pixels of a window; beyond its rim the rim is repeated."""
+    if field.shape[:2] == size and np.array_equal(matrix, np.eye(2, 3)):
+        return field
+    enlarged: Any = cv2.warpAffine(
+        field, matrix, size[::-1], flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
+    )
+    return enlarged
+
+
 def _look_up(array: Any, position: FlowArray, border: int = cv2.BORDER_REPLICATE) -> Any:
     """Read an image or field at ``[H, W, 2]`` (x, y) positions, bilinearly."""
     nothing: Any = None

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from diffmvr.geometry import compose, invert
-from diffmvr.preprocessing.alignment import FlowArray, sample
+from diffmvr.preprocessing.alignment import FlowArray, enlarge_field, sample
 from diffmvr.preprocessing.head_region import head_region, moved_head
 from diffmvr.preprocessing.visible import Shown
 from diffmvr.structures import FloatArray, UInt8Array
@@ -132,14 +132,7 @@ def _thinly(
         compose(invert(more), face),
         *(part[thin, thin] for part in past),
     )
-    return [_enlarged(belief, more, ways[0].error.shape) for belief in told]
-
-
-def _enlarged(field: FloatImage, matrix: FloatArray, size: tuple[int, ...]) -> FloatImage:
-    enlarged: Any = cv2.warpAffine(
-        field, matrix, size[::-1], flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
-    )
-    return np.asarray(enlarged, np.float32)
+    return [enlarge_field(belief, more, ways[0].error.shape) for belief in told]
 
 
 def _told_beliefs(

@@ -19,11 +19,11 @@ from numpy.typing import NDArray
 
 from diffmvr.checks import check_number
 from diffmvr.geometry import compose, invert
+from diffmvr.preprocessing.alignment import enlarge_field
 from diffmvr.preprocessing.bank import Reference
 from diffmvr.preprocessing.evidence import LEAST_WEIGHT, Evidence
 from diffmvr.preprocessing.layers import (
     Window,
-    enlarge_field,
     find_layers,
     map_to,
     show_layers,
@@ -113,22 +113,22 @@ def compose_references(
         for one in chosen
     ]
     image, mask = current.picture.small
+    known = np.stack([layers.mean[1] for layers in carried])
     lights = [SAME_LIGHT] * len(carried)
     if relit:
         step = LIGHT_STEP if min(mask.shape) > LARGE else 1
         thin = slice(None, None, step), slice(None, None, step)
         near = near_hole(mask)[thin]
         means = np.stack([layers.mean[0][thin] for layers in carried])
-        known = np.stack([layers.mean[1][thin] for layers in carried])
-        lights = match_lights(means, known, image[thin], near)
-    shown = [light.apply(layers.mean[0]) for light, layers in zip(lights, carried, strict=True)]
-    seen_small = np.stack([layers.mean[1] for layers in carried])
-    found = weigh(np.stack(shown), seen_small, image, mask)
+        lights = match_lights(means, known[:, *thin], image[thin], near)
+    pairs = zip(lights, carried, strict=True)
+    shown = np.stack([light.apply(layers.mean[0]) for light, layers in pairs])
+    found = weigh(shown, known, image, mask)
     evidence = Evidence(
         image=image,
         mask=mask,
-        shown=np.stack(shown),
-        known=seen_small,
+        shown=shown,
+        known=known,
         weights=found.shown,
         trust=found.evidence,
     )

@@ -29,6 +29,7 @@ from diffmvr.preprocessing.alignment import (
     TOLERANCE,
     FlowArray,
     FlowPass,
+    enlarge_field,
     refine_by_flow,
     residual_positions,
 )
@@ -298,18 +299,6 @@ def in_colours(field: NDArray[np.float32]) -> NDArray[np.float32]:
     """Return ``[h, w, 3]``, a field once for each channel; NumPy repeats one far more slowly."""
     repeated: Any = cv2.merge([field] * 3)
     return repeated
-
-
-def enlarge_field(
-    field: NDArray[np.float32], matrix: FloatArray, size: tuple[int, int]
-) -> NDArray[np.float32]:
-    """Read a reduced field at the pixels of a window; beyond its rim the rim is repeated."""
-    if field.shape[:2] == size and np.array_equal(matrix, np.eye(2, 3)):
-        return field
-    enlarged: Any = cv2.warpAffine(
-        field, matrix, size[::-1], flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
-    )
-    return enlarged
 
 
 def _nearby_error(

@@ -62,27 +62,20 @@ class Light(NamedTuple):
 SAME_LIGHT = Light(1.0, np.zeros(3, np.float32), np.zeros(3, np.float32))
 
 
-def match_light(
+def match_lights(
     shown: FloatImage, known: NDArray[np.bool_], image: UInt8Array, weight: NDArray[np.floating]
-) -> Light:
-    """Find the light in which a carried frame looks most like the current one, robustly.
+) -> list[Light]:
+    """Find the lights in which carried frames look most like the current one, robustly.
 
     Iteratively reweighted least squares with Cauchy's weights, so that what has moved or changed in
     itself has little say.
 
     Args:
-        shown: ``[H, W, 3]``, the carried frame.
-        known: ``[H, W]``.
+        shown: ``[K, H, W, 3]``, the carried frames.
+        known: ``[K, H, W]``.
         image: ``[H, W, 3]`` uint8, the current frame.
         weight: ``[H, W]``, how much each pixel counts; 0 where it is hidden.
     """
-    return match_lights(shown[None], known[None], image, weight)[0]
-
-
-def match_lights(
-    shown: FloatImage, known: NDArray[np.bool_], image: UInt8Array, weight: NDArray[np.floating]
-) -> list[Light]:
-    """Do the same for K carried frames at once, ``[K, H, W, 3]`` and ``[K, H, W]``."""
     compared = known & (weight > 0.05)
     somewhere = compared.any(axis=0)
     compared = compared[:, somewhere]

@@ -2,12 +2,18 @@ import numpy as np
 import pytest
 from tests.helpers.clips import smooth_texture
 
-from diffmvr.preprocessing.light import GAIN_SLACK, LEVEL_SLACK, match_light
+from diffmvr.preprocessing.light import GAIN_SLACK, LEVEL_SLACK, Light, match_lights
 
 SIDE = 48
 EVERYWHERE = np.ones((SIDE, SIDE), bool)
 ALL_COUNT = np.ones((SIDE, SIDE))
 SCENE = (0.6 * smooth_texture(SIDE, SIDE, 3) + 40).astype(np.float32)
+
+
+def match_light(
+    shown: np.ndarray, known: np.ndarray, image: np.ndarray, weight: np.ndarray
+) -> Light:
+    return match_lights(shown[None], known[None], image, weight)[0]
 
 
 def in_other_light(gain: float, shift: tuple[float, float, float]) -> np.ndarray:
