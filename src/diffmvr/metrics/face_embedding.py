@@ -3,7 +3,7 @@
 The distance of two faces is that of their vectors of 128 numbers; dlib calls two pictures one
 person's below 0.6.  The network (``dlib_face_recognition_resnet_model_v1``, CC0) comes with the
 package ``face_recognition_models`` and runs in ``dlib``; it was trained on pictures of celebrities,
-and is less sure of whoever is unlike them.
+and is less sure of faces that are unlike theirs.
 
 T frames, H × W pixels.
 """
@@ -16,8 +16,10 @@ from typing import Any
 import cv2
 import numpy as np
 
-from diffmvr.checks import WeightsNotPresentError, check_same_shape
+from diffmvr.checks import WeightsNotPresentError
 from diffmvr.geometry import compose, invert
+from diffmvr.metrics.ground_truth import true_frames
+from diffmvr.metrics.published_networks import packaged_file
 from diffmvr.structures import Clip, FloatArray, UInt8Array
 
 RUNTIME, PACKAGE = "dlib", "face_recognition_models"
@@ -43,7 +45,7 @@ def dlib_embedding(weights: str | Path | None = None) -> Embedding:
     Raises:
         WeightsNotPresentError: if the file or dlib is absent; the message says how to get both.
     """
-    path = Path(weights or _packaged())
+    path = Path(weights or packaged_file(PACKAGE, WEIGHTS))
     if not path.is_file() or find_spec(RUNTIME) is None:
         raise WeightsNotPresentError(
             f"weights not present: {path if not path.is_file() else RUNTIME}; the face embedding "
@@ -83,12 +85,10 @@ class FaceEmbeddingScorer:
         Raises:
             ValueError: if the ground truth is unknown or the shapes differ.
         """
-        if clip.frames is None:
-            raise ValueError(f"clip: {clip.clip_id!r} has no ground truth (frames is None)")
-        check_same_shape("restored", restored, "clip.frames", clip.frames)
+        frames = true_frames(clip, restored)
         hidden = np.flatnonzero(clip.mask.any(axis=(1, 2)))
         if self._clean is None or self._clean[0] is not clip:
-            self._clean = (clip, self._embedded(clip.frames, clip, hidden))
+            self._clean = (clip, self._embedded(frames, clip, hidden))
         pairs = zip(self._embedded(restored, clip, hidden), self._clean[1], strict=True)
         distances = [float(np.linalg.norm(a - b)) for a, b in pairs]
         return {"face_embedding_distance": float(np.mean(distances)) if distances else float("nan")}
@@ -112,11 +112,3 @@ def face_chip(image: UInt8Array, similarity: FloatArray) -> UInt8Array:
     to_chip = compose(TO_CHIP, invert(similarity))
     chip = cv2.warpAffine(image, to_chip, (SIDE, SIDE), flags=cv2.INTER_LINEAR)
     return np.asarray(chip, np.uint8)
-
-
-def _packaged() -> Path:
-    """Return where the package's network is, or would be."""
-    # Found, not imported: it needs pkg_resources, which setuptools no longer has.
-    found = find_spec(PACKAGE)
-    places = [] if found is None else found.submodule_search_locations or []
-    return next((Path(place) / WEIGHTS for place in places), Path(PACKAGE) / WEIGHTS)

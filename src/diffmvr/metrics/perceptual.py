@@ -8,10 +8,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from diffmvr.checks import check_same_shape
 from diffmvr.metrics.extractors import present
+from diffmvr.metrics.ground_truth import true_frames
 from diffmvr.published_weights import published_weights
 from diffmvr.structures import Clip, UInt8Array, to_pixel_values
 from diffmvr.tensor_files import read_tensors
@@ -55,17 +56,28 @@ def lpips(weights: str | Path, device: str = "cpu") -> PerceptualDistance:
             f"{len(wrong) - 1} more are absent or of another shape; give the file of this network"
         )
     network.net.load_state_dict({name: state[source] for name, source in names.items()})
-    network.to(device)
+    return distance_by(network.to(device), "AlexNet", device)
+
+
+def distance_by(network: nn.Module, name: str, device: str) -> PerceptualDistance:
+    """Return the distance that a network of two images finds; it refuses images too small for it.
+
+    Args:
+        network: of two ``[N, 3, H, W]`` in [-1, 1], N distances in any shape.
+        name: for messages.
+        device: where the network is.
+    """
 
     @torch.no_grad()
     def distance(a: Tensor, b: Tensor) -> Tensor:
         check_same_shape("a", a, "b", b)
         if min(a.shape[-2:]) < MIN_SIDE:
             raise ValueError(
-                f"a: expected sides of at least {MIN_SIDE} pixels for AlexNet, "
+                f"a: expected sides of at least {MIN_SIDE} pixels for {name}, "
                 f"got {tuple(a.shape[-2:])}; score larger frames"
             )
-        return network(a.float().to(device), b.float().to(device)).flatten().cpu()
+        found: Tensor = network(a.float().to(device), b.float().to(device))
+        return found.flatten().cpu()
 
     return distance
 
@@ -96,7 +108,5 @@ def mean_distance(distance: PerceptualDistance, restored: UInt8Array, clip: Clip
     Raises:
         ValueError: if the ground truth is unknown or the shapes differ.
     """
-    if clip.frames is None:
-        raise ValueError(f"clip: {clip.clip_id!r} has no ground truth (frames is None)")
-    check_same_shape("restored", restored, "clip.frames", clip.frames)
-    return float(distance(to_pixel_values(restored), to_pixel_values(clip.frames)).mean())
+    frames = true_frames(clip, restored)
+    return float(distance(to_pixel_values(restored), to_pixel_values(frames)).mean())

@@ -1,6 +1,7 @@
 """Networks that others have published, from a file of their weights."""
 
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TypeVar
 
@@ -45,3 +46,17 @@ def load_published(
             f"{' '.join(str(error).split())[:300]}; give the file of this network"
         ) from error
     return network.eval().to(device), path
+
+
+def packaged_file(package: str, file: Path) -> Path:
+    """Return where an installed package has a file, or would have it.
+
+    The package is found and not imported: none of its code runs.
+
+    Args:
+        package: its name.
+        file: path in it.
+    """
+    found = find_spec(package)
+    places = [] if found is None else found.submodule_search_locations or []
+    return next((Path(place) / file for place in places), Path(package) / file)

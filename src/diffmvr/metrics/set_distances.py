@@ -15,7 +15,6 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from diffmvr.checks import check_same_shape
 from diffmvr.metrics.extractors import (
     FeatureExtractor,
     FrameExtractor,
@@ -23,6 +22,7 @@ from diffmvr.metrics.extractors import (
     video_distance_name,
 )
 from diffmvr.metrics.gaussians import frechet_distance_of_features
+from diffmvr.metrics.ground_truth import true_frames
 from diffmvr.metrics.resamples import ResampledTruth
 from diffmvr.structures import Clip, UInt8Array, to_pixel_values
 
@@ -150,15 +150,13 @@ class SetDistances:
                 another size), the clip's name belongs to another subject, or the restorer has
                 already given this clip.
         """
-        if clip.frames is None:
-            raise ValueError(f"clip: {clip.clip_id!r} has no ground truth (frames is None)")
-        check_same_shape("restored", restored, "clip.frames", clip.frames)
+        frames = true_frames(clip, restored)
         self._check_subject(clip.clip_id, clip.subject_id)
         scores: dict[str, float] = {}
         for extractor in self._frames:
             name = frame_distance_name(extractor.name)
             if clip.clip_id not in self._sinks[name].truth:
-                self._keep_frames(extractor, None, extractor(to_pixel_values(clip.frames)), clip)
+                self._keep_frames(extractor, None, extractor(to_pixel_values(frames)), clip)
             truth = self._sinks[name].truth[clip.clip_id]
             features = truth.clone()
             hidden = torch.from_numpy(clip.mask.any(axis=(1, 2)))
@@ -171,7 +169,7 @@ class SetDistances:
         for video_extractor in self._videos:
             sink, name = self._sinks[video_distance_name(video_extractor.name)], clip.clip_id
             if clip.clip_id not in sink.truth:
-                self._keep(sink, None, video_extractor(to_pixel_values(clip.frames)[None]), name)
+                self._keep(sink, None, video_extractor(to_pixel_values(frames)[None]), name)
             self._keep(sink, restorer, video_extractor(to_pixel_values(restored)[None]), name)
         return scores
 
@@ -181,12 +179,11 @@ class SetDistances:
         Raises:
             ValueError: if the truth is unknown, or a network cannot take such a clip.
         """
-        if clip.frames is None:
-            raise ValueError(f"clip: {clip.clip_id!r} has no ground truth (frames is None)")
+        frames = true_frames(clip)
         for extractor in self._frames:
-            extractor(to_pixel_values(clip.frames))
+            extractor(to_pixel_values(frames))
         for video_extractor in self._videos:
-            video_extractor(to_pixel_values(clip.frames)[None])
+            video_extractor(to_pixel_values(frames)[None])
 
     def _check_subject(self, clip: str, subject: str) -> None:
         known = self._subjects.setdefault(clip, subject)

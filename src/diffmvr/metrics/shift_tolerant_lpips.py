@@ -9,22 +9,19 @@ N images, H × W pixels.
 """
 
 from collections import OrderedDict
-from importlib.util import find_spec
 from pathlib import Path
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from diffmvr.checks import check_same_shape
-from diffmvr.metrics.perceptual import PerceptualDistance, mean_distance
-from diffmvr.metrics.published_networks import load_published
+from diffmvr.metrics.perceptual import PerceptualDistance, distance_by, mean_distance
+from diffmvr.metrics.published_networks import load_published, packaged_file
 from diffmvr.structures import Clip, UInt8Array
 
 PACKAGE = "stlpips_pytorch"
 WEIGHTS = Path("weights") / "vST0.0" / "alex_shift_tolerant.pth"
 REMEDY = "ST-LPIPS needs the weights that this package ships; pip install 'diffmvr[perception]'"
-MIN_SIDE = 32
 
 CHANNELS = (64, 192, 384, 256, 256)
 EPSILON = 1e-10
@@ -45,20 +42,9 @@ def st_lpips(weights: str | Path | None = None, device: str = "cpu") -> Perceptu
         WeightsNotPresentError: if there is no such file; the message names it.
         ValueError: if the file holds another network.
     """
-    network, _ = load_published(_Network, weights or _packaged(), REMEDY, device)
-
-    @torch.no_grad()
-    def distance(a: Tensor, b: Tensor) -> Tensor:
-        check_same_shape("a", a, "b", b)
-        if min(a.shape[-2:]) < MIN_SIDE:
-            raise ValueError(
-                f"a: expected sides of at least {MIN_SIDE} pixels for ST-LPIPS, "
-                f"got {tuple(a.shape[-2:])}; score larger frames"
-            )
-        found: Tensor = network(a.float().to(device), b.float().to(device))
-        return found.cpu()
-
-    return distance
+    file = weights or packaged_file(PACKAGE, WEIGHTS)
+    network, _ = load_published(_Network, file, REMEDY, device)
+    return distance_by(network, "ST-LPIPS", device)
 
 
 class ShiftTolerantLPIPSScorer:
@@ -79,15 +65,6 @@ class ShiftTolerantLPIPSScorer:
             ValueError: if the ground truth is unknown or the shapes differ.
         """
         return {"st_lpips": mean_distance(self.distance, restored, clip)}
-
-
-def _packaged() -> Path:
-    """Return where the package's weights are, or would be."""
-    # Found, not imported: its code asks for packages that it does not name, and some of it may not
-    # be used commercially.
-    found = find_spec(PACKAGE)
-    places = [] if found is None else found.submodule_search_locations or []
-    return next((Path(place) / WEIGHTS for place in places), Path(PACKAGE) / WEIGHTS)
 
 
 class _Blur(nn.Module):
