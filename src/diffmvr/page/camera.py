@@ -15,6 +15,7 @@ from typing import IO, Self
 from omegaconf import DictConfig
 
 from diffmvr.cli import entry_point
+from diffmvr.hidden_packages import begin_restoration
 from diffmvr.page.handed import read_frame, write_frame
 from diffmvr.preprocessing.frame_clock import DEFAULT_RATE
 from diffmvr.preprocessing.frame_source import Frame, VideoInfo
@@ -34,7 +35,6 @@ class HandedFrames:
     Attributes:
         path: stands for it in messages.
         info: size of the frames; times are those at which they come.
-        numbers: of frames by their place, until they are shown.
 
     Raises:
         ValueError: if no frame comes.
@@ -95,4 +95,5 @@ def main(config: DictConfig) -> None:
 
 
 if __name__ == "__main__":
+    begin_restoration()
     main()

@@ -102,18 +102,15 @@ class Events:
 
     def give_mask(self, session: str, name: str | None, file: str | None) -> tuple[Any, ...]:
         """Take what hides the face of the chosen recording; ``None``: it is found again."""
-        import gradio as gr
-
         space = self._space(session)
-        unseen = gr.update(visible=False), None, gr.skip(), gr.update(visible=False)
         if not name:
-            return (told("Open a recording first, or the example.", error=True), *unseen)
+            return _unseen(told("Open a recording first, or the example.", error=True))
         try:
             space.give_mask(name, file, self._settings.max_mib)
         except ValueError as error:
-            return (told(str(error), error=True), *unseen)
+            return _unseen(told(str(error), error=True))
         text = "What hides the face will be found." if file is None else f"{name} has a mask now."
-        return (told(text), *unseen)
+        return _unseen(told(text))
 
     def watch(self, session: str, image: Any) -> str:
         """Take a frame of the camera, and show the one that was restored last."""
@@ -161,15 +158,12 @@ class Events:
 
     def look_away(self, session: str, name: str | None) -> tuple[Any, ...]:
         """Show what was found in another recording, if it was looked for, and its mask if given."""
-        import gradio as gr
-
         space = self._space(session)
         given = space.masks.get(str(name))
         mask = None if given is None else str(given)
         if name in space.plans:
             return (*self._seen(space, str(name)), mask)
-        unseen = gr.update(visible=False), None, gr.skip(), gr.update(visible=False)
-        return (told(""), *unseen, mask)
+        return (*_unseen(told("")), mask)
 
     def look_at(self, session: str, name: str | None, place: float) -> Any:
         """Show another frame."""
@@ -338,3 +332,10 @@ def _editor(plan: FoundPlan, place: int) -> Any:
 def _opened(space: Workspace) -> str:
     count = len(space.recordings)
     return told(f"{count} recording{'s are' if count > 1 else ' is'} open.")
+
+
+def _unseen(text: str) -> tuple[Any, ...]:
+    """Return a text, and what was found hidden, as long as nothing was looked for."""
+    import gradio as gr
+
+    return text, gr.update(visible=False), None, gr.skip(), gr.update(visible=False)

@@ -16,6 +16,7 @@ from omegaconf import DictConfig
 
 from diffmvr.cli import entry_point
 from diffmvr.files import staged_output, write_json
+from diffmvr.hidden_packages import begin_restoration
 from diffmvr.models.base_checkpoint import read_trained_side, resolve_folder
 from diffmvr.parsing import user_path
 from diffmvr.preprocessing.face_search import find_all
@@ -91,4 +92,5 @@ def main(config: DictConfig) -> None:
 
 
 if __name__ == "__main__":
+    begin_restoration()
     main()

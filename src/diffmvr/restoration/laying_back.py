@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 from diffmvr.doubt.judgement import Judged
 from diffmvr.doubt.sight import Judge, Sight
 from diffmvr.geometry import compose, scaling
+from diffmvr.preprocessing.crop import CropTransform
+from diffmvr.preprocessing.evidence import Evidence
 from diffmvr.preprocessing.frame_source import Frame
 from diffmvr.restoration.detail import Detail
 from diffmvr.restoration.lenders import FrameInPlace
@@ -77,16 +79,21 @@ def lay_back(
     said = None
     if judge is not None:
         if detail is not None and detail.composite is not None:
-            said = judge(_sight(hole, image, detail, trial_error))
+            evidence = detail.composite.evidence
+            said = judge(_sight(hole, image, detail.square, evidence, trial_error))
         else:
             why = NO_VIEW if past_detail else NOT_LED
             said = judge.blind(hole.hidden_share, why)
     return replace(hole.frame, image=image), said
 
 
-def _sight(hole: Hole, image: UInt8Array, detail: Detail, trial_error: float | None) -> Sight:
-    assert detail.composite is not None
-    evidence, square = detail.composite.evidence, detail.square
+def _sight(
+    hole: Hole,
+    image: UInt8Array,
+    square: CropTransform,
+    evidence: Evidence,
+    trial_error: float | None,
+) -> Sight:
     height, width = evidence.mask.shape
     reduction = scaling(width / square.size, height / square.size)
     to_sight = compose(reduction, compose(square.matrix, hole.place.crop.inverse))
