@@ -1,8 +1,8 @@
 """A long live run from a looped recording that is paced as a camera: does its memory stay flat?
 
 The command runs in a process of its own, with one thread, as a user starts it; its resident memory
-is read from Linux's ``/proc`` every minute, first when one of frames is over: what was loaded has
-been used by then.
+is read from Linux's ``/proc`` at the first frame and every minute after.  How far it grows counts
+from the second reading: what was loaded has been used by then.
 """
 
 import os
